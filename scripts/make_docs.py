@@ -1,0 +1,225 @@
+"""Write the reference pages that are made from the code: docs/charter.md.
+
+``--check`` writes nothing and fails where a page is not what the code says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import types
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from domicile.charter import (
+    Boundary,
+    Company,
+    ObjectDataset,
+    ObjectSiteConfig,
+    People,
+    PostgresSiteConfig,
+    Records,
+    TableDataset,
+    parse_charter,
+)
+
+PAGE = Path(__file__).parent.parent / "docs" / "charter.md"
+
+EXAMPLE = """\
+[company]
+name = "Reel"
+
+[boundaries.us]
+members = ["US"]
+custodian = "US Data Security"
+provider = "Oracle"
+home = ["ashburn_db", "ashburn_media"]
+
+[people]
+table = "users"
+key = ["id"]
+country = "country"
+spellings = { "USA" = "US", "United States" = "US" }
+
+[sites.virginia_db]
+kind = "postgres"
+country = "US"
+provider = "Reel"
+url = "postgresql://app@db.reel.example/reel?sslmode=verify-full"
+password_env = "VIRGINIA_PASSWORD"
+
+[sites.singapore_media]
+kind = "objects"
+country = "SG"
+provider = "AWS"
+role = "backup"
+url = "s3://reel-media-backup"
+endpoint = "https://s3.ap-southeast-1.amazonaws.com"
+region = "ap-southeast-1"
+access_key_env = "SINGAPORE_KEY"
+secret_key_env = "SINGAPORE_SECRET"
+
+[sites.ashburn_db]
+kind = "postgres"
+country = "US"
+provider = "Oracle"
+url = "postgresql://domicile@home.reel.example/reel?sslmode=verify-full"
+password_file = "secrets/ashburn"
+
+[sites.ashburn_media]
+kind = "objects"
+country = "US"
+provider = "Oracle"
+url = "s3://reel-media"
+endpoint = "https://reel.compat.objectstorage.us-ashburn-1.oraclecloud.com"
+region = "us-ashburn-1"
+credentials_file = "secrets/ashburn-media"
+
+[tables.messages]
+table = "messages"
+person = ["sender_id", "recipient_id"]
+persons = "any"
+
+[tables.comments]
+table = "comments"
+public = ["id", "video_id", "created_at"]
+categories = { "body" = "user.content" }
+
+[objects.videos]
+template = "videos/{person}/{file...}"
+category = "user.content"
+
+[objects.thumbnails]
+template = "public/{file...}"
+classification = "public"
+"""
+
+INTRODUCTION = """\
+# The charter
+
+`domicile.toml` says who is protected, where home is and where data lies. It holds no secret:
+secrets are named by the environment variable or the file that holds them.
+
+An error names file, line and key, what was expected and the next step; everything wrong in a
+charter is reported at once. What is legal but doubtful is a warning.
+
+This page is made from the code: `make docs`.
+
+## An example
+
+```toml
+"""
+
+RULES = """
+## Templates
+
+A template says which keys a dataset of objects has, and whose object each is.
+
+- `{name}` stands for one or more characters other than `/`.
+- `{name...}` stands for one or more characters, `/` among them; at most one per template.
+- Everything else stands for itself; `{{` and `}}` stand for a brace.
+- Between two placeholders there is text.
+- Where a key can be read in several ways, each placeholder takes as little as it can, from the
+  left; those after a `{name...}` take as little as they can from the right.
+- `{person}` is the person's key as text.
+
+## What must hold
+
+- There is one boundary, and its custodian is not the company.
+- Every home site exists, lies in a country of `members`, is run by the boundary's `provider`, and
+  is a primary; home has at most one database and one object store.
+- Every site is a place of its own: no two sites are the same database, bucket or directory, none
+  lies inside another, and none is home and a source at once.
+- Outside home, at most one database is a primary: rows are brought home from there.
+- No URL holds credentials; an endpoint is `https://`, except on this machine.
+- Countries are two-letter codes of ISO 3166-1.
+- Each dataset of objects has a `template` or a `key_column`; a template names `{person}` unless
+  the dataset is public.
+- An exception has a reason and an end; once the end has passed, the charter is refused.
+- A site's country and provider do not contradict what its URL says, where a cloud's host names
+  tell (Oracle, AWS, Google, Azure).
+"""
+
+SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("[company]", Company),
+    ("[boundaries.NAME]", Boundary),
+    ("[people]", People),
+    ('[sites.NAME] with kind = "postgres"', PostgresSiteConfig),
+    ('[sites.NAME] with kind = "objects"', ObjectSiteConfig),
+    ("[tables.NAME]", TableDataset),
+    ("[objects.NAME]", ObjectDataset),
+    ("[records]", Records),
+)
+
+
+def page() -> str:
+    """docs/charter.md, as the code has it. Raises CharterError if the example is no charter."""
+    parse_charter(EXAMPLE, "domicile.toml", today=date(2026, 1, 1))
+    sections = "".join(section(title, model) for title, model in SECTIONS)
+    return f"{INTRODUCTION}{EXAMPLE}```\n{sections}{RULES}"
+
+
+def section(title: str, model: type[BaseModel]) -> str:
+    """One table of the charter: what it is, then a row per key."""
+    about = " ".join((model.__doc__ or "").split())
+    rows = "".join(row(name, field) for name, field in model.model_fields.items())
+    head = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
+    return f"\n## `{title}`\n\n{about}\n\n{head}{rows}"
+
+
+def row(name: str, field: FieldInfo) -> str:
+    """One key of a table, as a row of Markdown."""
+    value = " or ".join(dict.fromkeys(kinds(field.annotation)))
+    cells = (f"`{name}`", value, default(field), field.description or "")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def default(field: FieldInfo) -> str:
+    """What holds where the key is not written."""
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value in ((), {}):
+        return "none"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def kinds(annotation: object) -> Iterator[str]:
+    """An annotation in the words of TOML."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        yield from (f'`"{part}"`' for part in parts)
+    elif origin is Annotated:
+        yield from kinds(parts[0])
+    elif origin is tuple:
+        yield f"list of {next(kinds(parts[0]))}"
+    elif origin is dict:
+        yield f"table of {next(kinds(parts[1]))}"
+    elif origin is types.UnionType or parts:
+        for part in parts:
+            if part is not type(None):
+                yield from kinds(part)
+    else:
+        yield {str: "text", int: "integer", float: "number", date: "date"}[annotation]  # type: ignore[index]
+
+
+def main() -> int:
+    """Write the page, or with ``--check`` compare it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
+    if not parser.parse_args().check:
+        PAGE.write_text(page(), encoding="utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
+        return 0
+    print(f"{PAGE.name} is not what the code says: run `make docs`", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""The rules of datasets and of the people table: can each say whose its items are? (pure)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from domicile.charter.countries import COUNTRIES
+from domicile.charter.lines import KeyPath
+from domicile.charter.model import Charter, ObjectDataset, TableDataset
+from domicile.charter.problems import Problem
+from domicile.charter.template import Template
+from domicile.errors import CharterError
+
+__all__ = ["dataset_doubts", "dataset_problems"]
+
+_SOON = timedelta(days=30)
+_TABLE = "`name` or `schema.name`"
+_LONGEST_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
+
+
+def dataset_problems(charter: Charter, today: date) -> Iterator[Problem]:
+    """Everything wrong with the people table and the datasets."""
+    yield from _people_problems(charter)
+    for name, table in charter.tables.items():
+        path: KeyPath = ("tables", name)
+        yield from _exception_problems(path, table, today)
+        yield from _table_problems(path, table)
+    yield from _twice(charter)
+    for name, objects in charter.objects.items():
+        path = ("objects", name)
+        yield from _exception_problems(path, objects, today)
+        yield from _object_problems(path, objects, composite=len(charter.people.key) > 1)
+
+
+def _people_problems(charter: Charter) -> Iterator[Problem]:
+    people = charter.people
+    if not _is_dotted(people.table, most=2):
+        yield _not_a_table(("people", "table"))
+    yield from _column_problems(("people", "key"), people.key)
+    yield from _column_problems(("people", "country"), (people.country,))
+
+
+def _table_problems(path: KeyPath, table: TableDataset) -> Iterator[Problem]:
+    if not _is_dotted(table.table, most=2):
+        yield _not_a_table((*path, "table"))
+    for position, entry in enumerate(table.person):
+        columns = entry.split(",")
+        if not all(map(_is_name, columns)) or len(set(columns)) < len(columns):
+            yield Problem(
+                (*path, "person", position),
+                "is not a column",
+                "a column, or the columns of a composite key as `a,b`, without blanks",
+                "write the columns that lead to the person",
+            )
+    yield from _doubled((*path, "person"), table.person)
+    yield from _column_problems((*path, "public"), table.public)
+    yield from _column_problems((*path, "categories"), tuple(table.categories))
+
+
+def _twice(charter: Charter) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for name, table in charter.tables.items():
+        full = table.table if "." in table.table else f"public.{table.table}"
+        first = seen.setdefault(full, name)
+        if first != name:
+            yield Problem(
+                ("tables", name, "table"),
+                f"is already the dataset tables.{first}",
+                "one dataset per table",
+                "join the two",
+            )
+
+
+def _object_problems(
+    path: KeyPath, dataset: ObjectDataset, *, composite: bool
+) -> Iterator[Problem]:
+    if (dataset.template is None) == (dataset.key_column is None):
+        yield Problem(
+            path,
+            "has neither a way to the person" if dataset.template is None else "has two ways",
+            "exactly one of `template` and `key_column`",
+            "add `template`" if dataset.template is None else "remove one of the two",
+        )
+    if dataset.template is not None:
+        yield from _template_problems((*path, "template"), dataset, composite=composite)
+    if dataset.key_column is not None and not _is_dotted(dataset.key_column, least=2, most=3):
+        yield Problem(
+            (*path, "key_column"),
+            "is not a column",
+            "`table.column` or `schema.table.column`",
+            "name the column that holds the keys",
+        )
+
+
+def _template_problems(
+    path: KeyPath, dataset: ObjectDataset, *, composite: bool
+) -> Iterator[Problem]:
+    try:
+        template = Template.parse(dataset.template or "")
+    except CharterError as error:
+        yield Problem(path, error.failed, error.expected, error.next_step)
+        return
+    if not template.has_person and dataset.classification != "public":
+        yield Problem(
+            path,
+            "has no {person}, so its keys do not say whose they are",
+            "`{person}` in the template of what is not public",
+            "add {person}, name a key_column instead, or classify it public",
+        )
+    if template.has_person and composite:
+        yield Problem(
+            path,
+            "{person} is one text, but people have a key of several columns",
+            "a key_column",
+            "name the column that holds the keys",
+        )
+
+
+def _exception_problems(
+    path: KeyPath, dataset: TableDataset | ObjectDataset, today: date
+) -> Iterator[Problem]:
+    if dataset.classification != "excepted":
+        return
+    if not (dataset.reason or "").strip():
+        yield Problem(
+            (*path, "reason"), "is missing: an exception needs one", "why", "add `reason = ...`"
+        )
+    if dataset.until is None:
+        yield Problem(
+            (*path, "until"), "is missing: an exception ends", "a date", "add `until = ...`"
+        )
+    elif dataset.until < today:
+        yield Problem(
+            (*path, "until"),
+            f"the exception expired on {dataset.until.isoformat()}",
+            "a date that has not passed",
+            'renew it with a new date, or write classification = "protected"',
+        )
+
+
+def _column_problems(path: KeyPath, columns: tuple[str, ...]) -> Iterator[Problem]:
+    for column in columns:
+        if not _is_name(column):
+            yield Problem(path, "holds what is no column", "a column's name", "correct it")
+    yield from _doubled(path, columns)
+
+
+def _doubled(path: KeyPath, entries: tuple[str, ...]) -> Iterator[Problem]:
+    if len(set(entries)) < len(entries):
+        yield Problem(path, "names something twice", "each once", "remove the repetition")
+
+
+def _not_a_table(path: KeyPath) -> Problem:
+    return Problem(path, "is not a table's name", _TABLE, "correct the name")
+
+
+def _is_dotted(text: str, *, least: int = 1, most: int) -> bool:
+    parts = text.split(".")
+    return least <= len(parts) <= most and all(map(_is_name, parts))
+
+
+def _is_name(text: str) -> bool:
+    """Whether PostgreSQL could call something so (quotes are added where they are needed)."""
+    short = 0 < len(text.encode()) <= _LONGEST_NAME_BYTES
+    return short and text == text.strip() and text.isprintable() and '"' not in text
+
+
+def dataset_doubts(charter: Charter, today: date) -> Iterator[tuple[KeyPath, str]]:
+    """What is legal in the datasets and may not be meant."""
+    for spelling, code in charter.people.spellings.items():
+        if spelling in COUNTRIES and spelling != code:
+            text = f"reads the code of {COUNTRIES[spelling]} as {COUNTRIES[code]}"
+            yield ("people", "spellings", spelling), text
+    for name, table in charter.tables.items():
+        path: KeyPath = ("tables", name)
+        yield from _exception_doubts(path, table, today)
+        if table.persons == "any" and len(table.person) == 1:
+            yield (*path, "persons"), "`any` means something only with several persons"
+        if table.classification == "public" and table.public:
+            yield (*path, "public"), "the whole table is public already"
+    for name, objects in charter.objects.items():
+        yield from _exception_doubts(("objects", name), objects, today)
+    if not charter.objects and any(site.kind == "objects" for site in charter.sites.values()):
+        yield ("objects",), "no dataset of objects: every object will stay not examined"
+
+
+def _exception_doubts(
+    path: KeyPath, dataset: TableDataset | ObjectDataset, today: date
+) -> Iterator[tuple[KeyPath, str]]:
+    if dataset.classification != "excepted":
+        if dataset.reason is not None or dataset.until is not None:
+            yield path, "has a reason or an end, but is not excepted"
+    elif dataset.until is not None and dataset.until - today <= _SOON:
+        yield (*path, "until"), f"the exception ends on {dataset.until.isoformat()}"

@@ -1,0 +1,219 @@
+"""The charter's models: who is protected, where home is, where data lies.
+
+Frozen; parsed from TOML by `domicile.charter.load`. Field descriptions are the reference that
+docs/charter.md is generated from. Nothing here holds a secret: secrets are named by the
+environment variable or file that holds them.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+__all__ = [
+    "Boundary",
+    "Charter",
+    "Classification",
+    "Company",
+    "ObjectDataset",
+    "ObjectSiteConfig",
+    "People",
+    "PostgresSiteConfig",
+    "Records",
+    "SiteConfig",
+    "TableDataset",
+]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+DataCategory = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Classification = Literal["protected", "public", "excepted"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Company(_Frozen):
+    """Whose application it is."""
+
+    name: str = Field(min_length=1, description="The company's name, as reports print it.")
+
+
+class Boundary(_Frozen):
+    """One jurisdiction's protection: its members, its home sites, its custodian."""
+
+    members: tuple[Country, ...] = Field(
+        min_length=1,
+        description="Countries (ISO 3166-1 alpha-2) whose people are members of this boundary.",
+    )
+    custodian: str = Field(
+        min_length=1,
+        description="The team that holds the keys and approves; never the company itself.",
+    )
+    provider: str = Field(
+        min_length=1,
+        description="Who must run home. A site in the right country under another provider is"
+        " not home.",
+    )
+    home: tuple[Name, ...] = Field(
+        min_length=1,
+        description="The sites that are home: at most one database and one object store.",
+    )
+
+
+class People(_Frozen):
+    """Where it is written who a person is and which country they belong to."""
+
+    table: str = Field(description="The people table, `name` or `schema.name`.")
+    key: tuple[str, ...] = Field(
+        min_length=1, description="The columns that identify a person (composite keys: several)."
+    )
+    country: str = Field(description="The column that holds a person's country.")
+    spellings: dict[str, Country] = Field(
+        default_factory=dict,
+        description="How the column spells a country, where it is not the two-letter code:"
+        ' `{ "USA" = "US" }`.',
+    )
+
+
+class _Site(_Frozen):
+    country: Country = Field(description="The country the site lies in.")
+    provider: str = Field(min_length=1, description="Who runs it.")
+    role: Literal["primary", "replica", "backup"] = Field(
+        default="primary",
+        description="`primary`: the application writes here, rows are brought home from here;"
+        " `replica` and `backup`: copies, erased once home is proven to hold them.",
+    )
+
+
+class PostgresSiteConfig(_Site):
+    """A PostgreSQL database."""
+
+    kind: Literal["postgres"]
+    url: str = Field(
+        description="`postgresql://user@host:port/database?...`, without a password."
+    )
+    password_env: EnvironmentName | None = Field(
+        default=None, description="Environment variable that holds the password."
+    )
+    password_file: str | None = Field(
+        default=None, description="File that holds the password (relative to the charter)."
+    )
+
+
+class ObjectSiteConfig(_Site):
+    """A bucket of an S3-compatible store, or a directory that keeps versions as a bucket does."""
+
+    kind: Literal["objects"]
+    url: str = Field(description="`s3://bucket` or `file:///directory` (`file:relative` works).")
+    endpoint: str | None = Field(
+        default=None, description="The S3 endpoint, `https://host[:port]`; required with `s3://`."
+    )
+    region: str = Field(default="us-east-1", description="The region that requests are signed for.")
+    access_key_env: EnvironmentName | None = Field(
+        default=None, description="Environment variable that holds the access key id."
+    )
+    secret_key_env: EnvironmentName | None = Field(
+        default=None, description="Environment variable that holds the secret access key."
+    )
+    credentials_file: str | None = Field(
+        default=None,
+        description="File with two lines, access key id and secret (relative to the charter).",
+    )
+    timeout_s: float = Field(
+        default=30.0, gt=0, description="How long one request may stay without an answer."
+    )
+
+
+SiteConfig = Annotated[PostgresSiteConfig | ObjectSiteConfig, Field(discriminator="kind")]
+
+
+class _Dataset(_Frozen):
+    classification: Classification = Field(
+        default="protected",
+        description="`protected` stays home; `public` may be anywhere; `excepted` is a named,"
+        " expiring exception.",
+    )
+    reason: str | None = Field(
+        default=None, description="Why it is excepted; required with `excepted`."
+    )
+    until: date | None = Field(
+        default=None, description="When the exception ends; required with `excepted`."
+    )
+
+
+class TableDataset(_Dataset):
+    """A table, wherever a Postgres site has it. Tables that the charter does not name are
+    datasets too: protected, with their shortest foreign-key path to a person."""
+
+    table: str = Field(description="The table, `name` or `schema.name`.")
+    person: tuple[str, ...] = Field(
+        default=(),
+        description="The columns that lead to the person, where the foreign keys do not say or"
+        " say it twice: a column with a foreign key starts that path, any other column holds the"
+        " person's key itself. Composite keys: `a,b`.",
+    )
+    persons: Literal["owner", "any"] = Field(
+        default="owner",
+        description="With several persons: `owner`, the first of `person` decides; `any`, the row"
+        " is protected if any of them is a member.",
+    )
+    public: tuple[str, ...] = Field(
+        default=(),
+        description="The columns of the public projection: what may stay where others still refer"
+        " to a member's row.",
+    )
+    categories: dict[str, DataCategory] = Field(
+        default_factory=dict, description="Fideslang data category by column."
+    )
+
+
+class ObjectDataset(_Dataset):
+    """Objects whose keys fit a template, or are named by a database column."""
+
+    template: str | None = Field(
+        default=None,
+        description="Path template, `videos/{person}/{file}`: `{name}` is one path segment (or a"
+        " part of one), `{name...}` may span several. `{person}` is required unless public.",
+    )
+    key_column: str | None = Field(
+        default=None,
+        description="`table.column` that holds the keys; the row's person is the object's.",
+    )
+    category: DataCategory | None = Field(default=None, description="Fideslang data category.")
+
+
+class Records(_Frozen):
+    """Where Domicile keeps what it knows: inventory, ledger, state."""
+
+    directory: str = Field(
+        default=".domicile",
+        description="Directory of the records, relative to the charter. It tells who has what, so"
+        " it is protected data itself and lies at home.",
+    )
+    shard_rows: int = Field(
+        default=200_000, ge=1, description="Rows per shard of a table, about."
+    )
+    shard_objects: int = Field(
+        default=1_000, ge=1, description="Object versions per shard, about."
+    )
+
+
+class Charter(_Frozen):
+    """A whole charter, validated."""
+
+    company: Company
+    boundaries: dict[Name, Boundary]
+    people: People
+    sites: dict[Name, SiteConfig]
+    tables: dict[Name, TableDataset] = Field(
+        default_factory=dict, description="Datasets that are tables."
+    )
+    objects: dict[Name, ObjectDataset] = Field(
+        default_factory=dict, description="Datasets that are objects."
+    )
+    records: Records = Field(default_factory=Records)

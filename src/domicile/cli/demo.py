@@ -1,0 +1,136 @@
+"""``domicile demo``: a whole story on a generated network, told by the commands themselves."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.rule import Rule
+
+from domicile.cli.exits import Exit
+from domicile.errors import EvidenceError, PlanError
+
+__all__ = ["demo"]
+
+_SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
+
+
+@click.command()
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-workspace"),
+    show_default=True,
+    help="Where the network's servers and buckets lie. It stays, to play with.",
+)
+@click.option("--people", type=click.IntRange(20, 5_000_000), default=20_000, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 256), default=None, help="As for move.")
+@click.option("--serve", is_flag=True, help="Only start a workspace's servers again, and wait.")
+def demo(workspace: Path, people: int, seed: int, workers: int | None, serve: bool) -> int:  # noqa: FBT001
+    """Generate a short-video network, then scan, plan, move, verify and erase it."""
+    console = Console(highlight=False)
+    if serve:
+        return _serve(console, workspace)
+    story = _Story(console, workspace, workers)
+    return story.tell(people, seed)
+
+
+class _Story:
+    """Runs the commands exactly as a user would, in their own processes."""
+
+    def __init__(self, console: Console, workspace: Path, workers: int | None) -> None:
+        self.console = console
+        self.workspace = workspace
+        self.charter = workspace / "domicile.toml"
+        self.workers = () if workers is None else ("--workers", str(workers))
+
+    def tell(self, people: int, seed: int) -> int:
+        from domicile.demo.servers import stop_all  # noqa: PLC0415 - an optional extra
+
+        started = time.monotonic()
+        self._generate(people, seed)
+        try:
+            self._commands()
+        finally:
+            stop_all(self.workspace)
+        self._close(time.monotonic() - started)
+        return Exit.WELL
+
+    def _generate(self, people: int, seed: int) -> None:
+        from domicile.demo.workspace import remove_workspace, write_workspace  # noqa: PLC0415
+        from domicile.demo.world import build  # noqa: PLC0415
+
+        self.console.print(Rule("a short-video network", style="dim"))
+        self.console.print(
+            f"{people:,} people in 40 countries: databases in Virginia and Singapore, buckets in"
+            " both, and an empty home at Oracle in the US. One moment …"
+        )
+        remove_workspace(self.workspace)
+        made = write_workspace(self.workspace, build(people, seed))
+        self.console.print(f"{sum(made.rows.values()):,} rows and {made.objects:,} objects")
+
+    def _commands(self) -> None:
+        self._run("scan", *self.workers, expected=Exit.REMAINS)
+        self._run("plan")
+        self._run("move", *self.workers)
+        self._run("verify", *self.workers)
+        sites = [word for site in _SITES for word in ("--site", site, "--confirm", site)]
+        self._run("erase", *self.workers, *sites)
+        self._run("scan", *self.workers)
+        self._run("ledger", "verify")
+        self._run("status")
+        self._run("report")
+
+    def _run(self, *words: str, expected: int = Exit.WELL) -> None:
+        """Run one command and insist on how it ends."""
+        shown = shlex.join(("domicile", *words))
+        self.console.print()
+        self.console.print(Rule(shown, style="dim", align="left"))
+        command = [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)]
+        code = subprocess.run(command, check=False).returncode  # noqa: S603 - ourselves
+        if code == expected:
+            return
+        kind = EvidenceError if code == Exit.EVIDENCE else PlanError
+        raise kind(
+            f"`{shown}` ended with exit code {code}",
+            expected=f"exit code {int(expected)}",
+            next_step=f"see its messages above; the workspace {self.workspace} is left as it is",
+        )
+
+    def _close(self, seconds: float) -> None:
+        self.console.print()
+        self.console.print(Rule("what is left to play with", style="dim"))
+        certificates = sorted((self.workspace / ".domicile").glob("runs/*/certificates/*.json"))
+        for path in certificates:
+            document = json.loads(path.read_text())
+            self.console.print(
+                f"certificate ({len(document['signatures'])} signature): {path}", soft_wrap=True
+            )
+        report = (self.workspace / ".domicile" / "report.html").resolve()
+        self.console.print(f"report: {report.as_uri()}", soft_wrap=True)
+        self.console.print(
+            f"charter: {self.charter}; `domicile demo --serve --workspace {self.workspace}` starts"
+            " the servers again",
+            soft_wrap=True,
+        )
+        self.console.print(f"took {seconds:.0f} s")
+
+
+def _serve(console: Console, workspace: Path) -> int:
+    from domicile.demo.servers import start_all, stop_all  # noqa: PLC0415 - an optional extra
+
+    start_all(workspace)
+    console.print(f"serving {workspace}; stop with Ctrl-C", soft_wrap=True)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        stop_all(workspace)
+    return Exit.WELL

@@ -1,0 +1,179 @@
+"""``domicile erase``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from domicile.cli.exits import Exit
+from domicile.cli.session import Options, Session, common_options, emit_json, workers_option
+from domicile.erase import Erasable, EraseReport, erasable, run_erase
+from domicile.errors import UsageError
+from domicile.inventory import read_run
+from domicile.move import Plan, read_plan
+
+__all__ = ["erase"]
+
+
+@click.command()
+@common_options
+@workers_option
+@click.option("--site", "sites", multiple=True, help="A site to erase at; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
+@click.option(
+    "--max-items",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="Refuse to erase more items than this at a site in one run.",
+)
+@click.option(
+    "--confirm",
+    multiple=True,
+    metavar="SITE",
+    help="Confirm a site by its name, instead of typing it.",
+)
+def erase(  # noqa: PLR0913 - click's way
+    charter: Path,
+    as_json: bool,  # noqa: FBT001
+    workers: int,
+    sites: tuple[str, ...],
+    dry_run: bool,  # noqa: FBT001
+    max_items: int,
+    confirm: tuple[str, ...],
+) -> int:
+    """Erase away from home what is proven at home, look again, and certify."""
+    with Session.open(Options(charter, as_json)) as session:
+        run, plan = read_plan(session.estate, session.state)
+        chosen = _choose(plan, sites)
+        entries = read_run(session.estate.records, run.id)
+        allowed = [erasable(plan, entries, site) for site in chosen]
+        if dry_run:
+            return _dry_run(session, allowed)
+        for site in allowed:
+            _check_cap(site, max_items)
+            _confirm(session, site, confirm)
+        evidence, executor = session.evidence, session.executor(workers)
+        reports = [
+            run_erase(
+                session.estate,
+                evidence,
+                run,
+                plan,
+                site,
+                executor,
+                session.progress,
+                workers=workers,
+            )
+            for site in chosen
+        ]
+    return _finish(session, reports)
+
+
+def _choose(plan: Plan, sites: Sequence[str]) -> list[str]:
+    planned = [*plan.stores, *plan.databases]
+    unknown = [site for site in sites if site not in planned]
+    if unknown or not sites:
+        raise UsageError(
+            f"{', '.join(unknown)} is no site to erase at" if unknown else "no site was named",
+            expected="one or more of " + ", ".join(planned),
+            next_step="name the sites with --site",
+        )
+    return list(dict.fromkeys(sites))
+
+
+def _check_cap(site: Erasable, most: int) -> None:
+    if site.items > most:
+        raise UsageError(
+            f"{site.items:,} items would be erased at {site.site}, more than {most:,}",
+            expected="at most --max-items",
+            next_step=f"look at `domicile plan`, then allow it with --max-items {site.items}",
+        )
+
+
+def _confirm(session: Session, site: Erasable, confirmed: Sequence[str]) -> None:
+    """A person, or a script that names the site, says yes."""
+    if site.site in confirmed or not site.shards:
+        return
+    if not session.err.is_terminal or session.options.as_json:
+        raise UsageError(
+            f"erasing at {site.site} was not confirmed",
+            expected="the site's name",
+            next_step=f"confirm with --confirm {site.site}",
+        )
+    answer = click.prompt(
+        f"{site.items:,} items will be erased at {site.site} for good. Type its name to go on",
+        err=True,
+    )
+    if answer != site.site:
+        raise UsageError(
+            f"{answer!r} is not {site.site}; nothing was erased",
+            expected="the site's name",
+            next_step="run the command again",
+        )
+
+
+def _dry_run(session: Session, allowed: Sequence[Erasable]) -> int:
+    if session.options.as_json:
+        emit_json({"dry_run": True, "sites": [_plain(site) for site in allowed]})
+    for site in () if session.options.as_json else allowed:
+        session.out.print(
+            f"{site.site}: {site.items:,} items in {len(site.shards):,} shards would be erased;"
+            f" {len(site.unproven):,} shards are not proven at home and would stay"
+        )
+    return Exit.REMAINS if any(site.unproven for site in allowed) else Exit.WELL
+
+
+def _plain(site: Erasable) -> dict[str, object]:
+    return {
+        "site": site.site,
+        "items": site.items,
+        "shards": site.shards,
+        "unproven": site.unproven,
+    }
+
+
+def _finish(session: Session, reports: Sequence[EraseReport]) -> int:
+    if session.options.as_json:
+        emit_json({"sites": [_json(report) for report in reports]})
+    for report in () if session.options.as_json else reports:
+        _print(session, report)
+    if all(report.complete for report in reports):
+        return Exit.WELL
+    errors = [error.exit_code for report in reports for _, error in report.failures]
+    return max(errors, default=Exit.REMAINS)
+
+
+def _json(report: EraseReport) -> dict[str, object]:
+    return {
+        "site": report.site,
+        "erased": report.erased,
+        "reduced": report.reduced,
+        "failed": report.failed,
+        "remaining": report.remaining,
+        "unexamined": report.unexamined,
+        "unproven_shards": report.unproven,
+        "failures": [{"shard": name, "error": str(e)} for name, e in report.failures],
+        "certificate": report.certificate,
+        "complete": report.complete,
+    }
+
+
+def _print(session: Session, report: EraseReport) -> None:
+    out = session.out
+    for shard, error in report.failures:
+        out.print(f"failed at {report.site}: {shard}: {escape(str(error))}", style="bold red")
+    out.print(
+        f"{report.site}: {report.erased:,} items erased, {report.reduced:,} reduced to their public"
+        f" projection; looked again: {report.remaining:,} remain,"
+        f" {report.unexamined:,} not examined"
+    )
+    if report.failed or report.unproven:
+        out.print(
+            f"{report.failed:,} items failed, {report.unproven:,} shards are not proven and stay",
+            style="bold red",
+        )
+    out.print(f"certificate: {report.certificate}")

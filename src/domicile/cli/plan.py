@@ -1,0 +1,96 @@
+"""``domicile plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from domicile.cli.exits import Exit
+from domicile.cli.session import Options, Session, common_options, emit_json
+from domicile.errors import PlanError
+from domicile.inventory import Run
+from domicile.move import Plan, make_plan
+from domicile.state import State
+
+__all__ = ["plan", "print_plan"]
+
+
+@click.command()
+@common_options
+def plan(charter: Path, as_json: bool) -> int:  # noqa: FBT001 - click's way
+    """Show what would move and be erased, and write it down."""
+    with Session.open(Options(charter, as_json)) as session:
+        state = session.state
+        run = _scanned(session, state)
+        made = make_plan(session.estate, session.evidence, state, run, session.progress)
+    if as_json:
+        emit_json(made)
+    else:
+        print_plan(session, made)
+    return Exit.REMAINS if made.blockers else Exit.WELL
+
+
+def _scanned(session: Session, state: State) -> Run:
+    for record in state.runs():
+        if record.scanned_at is None:
+            continue
+        if record.charter_sha256 != session.loaded.sha256:
+            raise PlanError(
+                "the charter changed since the last scan",
+                expected="a scan under this charter",
+                next_step="run `domicile scan`",
+            )
+        return Run(session.estate.records, record.id)
+    raise PlanError(
+        "nothing was scanned yet", expected="a finished scan", next_step="run `domicile scan`"
+    )
+
+
+def print_plan(session: Session, made: Plan) -> None:
+    """A plan as a person reads it."""
+    out = session.out
+    if made.empty:
+        out.print("nothing to move and nothing to erase", style="bold")
+    if made.tables:
+        out.print(_tables(made))
+    if made.objects:
+        keys = sum(shard.keys for shard in made.objects)
+        versions = sum(shard.versions for shard in made.objects)
+        markers = sum(shard.markers for shard in made.objects)
+        uploads = sum(shard.uploads for shard in made.objects)
+        size = sum(shard.bytes for shard in made.objects)
+        out.print(
+            f"objects: {keys:,} keys to {made.home_objects}: {versions:,} versions ({size:,} bytes"
+            f" on all sites), {markers:,} delete markers; {uploads:,} unfinished uploads are"
+            " erased, never completed"
+        )
+    for effect in made.effects:
+        out.print(f"{effect.kind} at {effect.site}: {escape(effect.what)}", style="dim")
+    for warning in made.warnings:
+        out.print(f"warning: {escape(warning)}", style="yellow")
+    if made.unexamined:
+        out.print(f"{made.unexamined:,} items were not examined and stay where they are")
+    for blocker in made.blockers:
+        out.print(f"blocked: {escape(blocker)}", style="bold red")
+    if not made.blockers and not made.empty:
+        out.print("next: domicile move")
+
+
+def _tables(made: Plan) -> Table:
+    table = Table("site", "table", "copied home", "received", "deleted", "reduced", "loses")
+    for column in table.columns[2:6]:
+        column.justify = "right"
+    for entry in made.tables:
+        table.add_row(
+            entry.site,
+            escape(entry.table),
+            f"{entry.copied:,}",
+            f"{entry.projected:,}",
+            f"{entry.deleted:,}",
+            f"{entry.reduced:,}",
+            escape(", ".join(entry.removed)) if entry.reduced or entry.projected else "",
+        )
+    return table

@@ -1,0 +1,115 @@
+"""What every command shares: its options, the opened charter, progress, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from domicile.charter import LoadedCharter, load_charter
+from domicile.cli.progress import BarProgress
+from domicile.errors import CharterError
+from domicile.inventory import Estate, Evidence, Progress, Quiet, make_executor
+from domicile.sites.endpoints import contradictions
+from domicile.state import State
+
+__all__ = ["Options", "Session", "common_options", "emit_json", "workers_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every command takes."""
+
+    charter: Path
+    as_json: bool
+
+
+def common_options(function: F) -> F:
+    """``--charter`` and ``--json``."""
+    function = click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
+    )(function)
+    return click.option(
+        "--charter",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("domicile.toml"),
+        show_default=True,
+        help="The charter.",
+    )(function)
+
+
+def workers_option(function: F) -> F:
+    """``--workers``."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        default=min(os.cpu_count() or 1, 8),
+        show_default="the machine's cores, at most 8",
+        help="Processes that work on shards.",
+    )(function)
+
+
+def emit_json(value: object) -> None:
+    """One JSON document on standard output."""
+    data = msgspec.json.format(msgspec.json.encode(value))
+    sys.stdout.buffer.write(data + b"\n")
+    sys.stdout.buffer.flush()
+
+
+class Session:
+    """An opened charter with what a command needs of it. Closed at the end, whatever happens."""
+
+    def __init__(self, options: Options, stack: ExitStack) -> None:
+        self.options = options
+        self._stack = stack
+        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False)
+        self.loaded: LoadedCharter = load_charter(options.charter)
+        wrong = contradictions(self.loaded.charter)
+        if wrong:
+            raise CharterError(
+                f"{options.charter}: " + "; ".join(wrong),
+                expected="each site's country and provider as its address says",
+                next_step="correct the charter",
+            )
+        for warning in self.loaded.warnings:
+            self.err.print(f"warning: {warning}", style="yellow", markup=False)
+        self.estate = stack.enter_context(Estate(self.loaded, os.environ))
+        self.progress: Progress = (
+            stack.enter_context(BarProgress(self.err)) if self.err.is_terminal else Quiet()
+        )
+
+    @classmethod
+    @contextmanager
+    def open(cls, options: Options) -> Iterator[Session]:
+        """Open a charter for one command."""
+        with ExitStack() as stack:
+            yield cls(options, stack)
+
+    @property
+    def state(self) -> State:
+        """The state database."""
+        state = State.beside(self.estate.records)
+        self._stack.callback(state.close)
+        return state
+
+    @property
+    def evidence(self) -> Evidence:
+        """The ledger, open for writing; only one command at a time has it."""
+        return self._stack.enter_context(
+            Evidence(self.estate.records, self.estate.boundary_name, self.loaded.sha256)
+        )
+
+    def executor(self, workers: int) -> Any:
+        """Workers for shards."""
+        return self._stack.enter_context(make_executor(workers))

@@ -1,0 +1,41 @@
+"""``domicile status``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from domicile.cli.exits import Exit
+from domicile.cli.session import Options, Session, common_options, emit_json
+from domicile.report import Status, load_status, status_rows
+
+__all__ = ["print_status", "status"]
+
+
+@click.command()
+@common_options
+def status(charter: Path, as_json: bool) -> int:  # noqa: FBT001 - click's way
+    """Say where the members' data lies, from the records alone."""
+    with Session.open(Options(charter, as_json)) as session:
+        found = load_status(session.estate)
+    if as_json:
+        emit_json(found.to_json())
+    else:
+        print_status(session, found)
+    return Exit.WELL if found.verdict.word == "home" else Exit.REMAINS
+
+
+def print_status(session: Session, found: Status) -> None:
+    """The before-and-after table and the verdict."""
+    rows = status_rows(found)
+    table = Table(*rows.header, title=rows.title)
+    for row in rows.rows:
+        table.add_row(*(escape(cell) for cell in row))
+    session.out.print(table)
+    home = found.verdict.word == "home"
+    session.out.print(f"verdict: {found.verdict.word}", style="bold green" if home else "bold")
+    for reason in found.verdict.reasons:
+        session.out.print(f"  {escape(reason)}")

@@ -1,0 +1,32 @@
+"""``domicile verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domicile.cli.session import Options, Session, common_options, workers_option
+from domicile.cli.steps import finish_step
+from domicile.move import read_plan, run_verify
+
+__all__ = ["verify"]
+
+
+@click.command()
+@common_options
+@workers_option
+def verify(charter: Path, as_json: bool, workers: int) -> int:  # noqa: FBT001 - click's way
+    """Read back both sides and compare. What the move recorded is not believed."""
+    with Session.open(Options(charter, as_json)) as session:
+        run, plan = read_plan(session.estate, session.state)
+        done = run_verify(
+            session.estate,
+            session.evidence,
+            run,
+            plan,
+            session.executor(workers),
+            session.progress,
+            workers=workers,
+        )
+    return finish_step(session, "verify", run.id, done, next_step="domicile erase --site SITE")

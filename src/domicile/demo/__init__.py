@@ -1,0 +1,1 @@
+"""The short-video network: a seeded world with known truth."""

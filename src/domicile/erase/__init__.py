@@ -1,0 +1,30 @@
+"""Leave nothing behind: erase what is proven at home, look again, certify."""
+
+from domicile.erase.certificate import Certificate, Check, Erased, Verifier, pae
+from domicile.erase.certify import unsigned
+from domicile.erase.entries import (
+    AbsenceChecked,
+    Certified,
+    ShardBegun,
+    ShardErased,
+    TablesRewritten,
+)
+from domicile.erase.run import Erasable, EraseReport, erasable, run_erase
+
+__all__ = [
+    "AbsenceChecked",
+    "Certificate",
+    "Certified",
+    "Check",
+    "Erasable",
+    "EraseReport",
+    "Erased",
+    "ShardBegun",
+    "ShardErased",
+    "TablesRewritten",
+    "Verifier",
+    "erasable",
+    "pae",
+    "run_erase",
+    "unsigned",
+]

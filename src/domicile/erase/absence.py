@@ -1,0 +1,170 @@
+"""Looking again: a site is counted or listed anew after its erasure, and erased versions are
+asked for by id."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+from domicile.charter import PostgresSiteConfig
+from domicile.erase.certificate import Check
+from domicile.erase.entries import AbsenceChecked, ShardErased
+from domicile.errors import SiteMissing
+from domicile.inventory import (
+    Estate,
+    Run,
+    RunEntries,
+    digest_under,
+    member_session,
+    read_batches,
+    write_bytes,
+)
+from domicile.move import Plan
+from domicile.scan import ObjectCount, TableCount, count_tables, list_objects
+from domicile.sites.objects import ObjectSite
+from domicile.sites.postgres import remains, site_errors
+
+import msgspec
+
+__all__ = ["Absence", "check_absence"]
+
+READ_AGAIN = 200
+"""How many erased versions per site are asked for by id, chosen by the digests of what was
+erased, so that nobody can know them beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """What was seen: the ledger's entry, the checks made, and what is known to remain."""
+
+    entry: AbsenceChecked
+    checks: tuple[Check, ...]
+    remains: tuple[str, ...]
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    site: str
+    tables: tuple[TableCount, ...]
+    objects: tuple[ObjectCount, ...]
+    asked_again: int
+    still_readable: int
+    remains: tuple[str, ...]
+
+
+def check_absence(
+    estate: Estate, run: Run, plan: Plan, site: str, entries: RunEntries
+) -> Absence:
+    """Count (tables) or list (objects) the whole site again."""
+    if isinstance(estate.charter.sites[site], PostgresSiteConfig):
+        seen, checks = _database(estate, run, site)
+    else:
+        seen, checks = _store(estate, run, site, entries)
+    looks = sum(body.site == site for body in entries.of(AbsenceChecked))
+    path = run.absent(site, looks + 1)
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(seen)))
+    remaining = sum(count.members for count in seen.tables) + seen.still_readable
+    remaining += sum(_number(count) for count in seen.objects if count.state == "member")
+    unexamined = sum(abs(count.unexamined) for count in seen.tables)
+    unexamined += sum(_number(count) for count in seen.objects if count.state == "not examined")
+    entry = AbsenceChecked(
+        run=run.id,
+        site=site,
+        remaining=remaining,
+        unexamined=unexamined,
+        files=(digest_under(path, estate.records),),
+    )
+    return Absence(entry, checks, seen.remains)
+
+
+def _number(count: ObjectCount) -> int:
+    return count.versions + count.markers + count.uploads
+
+
+def _database(estate: Estate, run: Run, site: str) -> tuple[_Seen, tuple[Check, ...]]:
+    with member_session(estate, run, site, read_only=True) as (connection, rules):
+        counts = count_tables(connection, rules, site)
+        with site_errors(site):
+            kept = tuple(remains(connection))
+    left = sum(count.members for count in counts)
+    unexamined = sum(abs(count.unexamined) for count in counts)
+    checks = (
+        Check(
+            "every table counted again for members' rows",
+            f"{left:,} rows that are more than a public projection",
+            passed=not left,
+        ),
+        Check(
+            "rows that no path attributes to a person",
+            f"{unexamined:,} rows were not examined",
+            passed=None if unexamined else True,
+        ),
+    )
+    return _Seen(site, tuple(counts), (), 0, 0, kept), checks
+
+
+def _store(
+    estate: Estate, run: Run, site: str, entries: RunEntries
+) -> tuple[_Seen, tuple[Check, ...]]:
+    store = estate.objects(site)
+    counts = list_objects(estate.charter, store, run)
+    asked, readable = _ask_again(store, run, site, entries)
+    left = sum(_number(count) for count in counts if count.state == "member")
+    unexamined = sum(_number(count) for count in counts if count.state == "not examined")
+    checks = (
+        Check(
+            "every version, delete marker and unfinished upload listed again",
+            f"{left:,} of members",
+            passed=not left,
+        ),
+        Check(
+            f"{asked:,} erased versions asked for by id",
+            f"{readable:,} could still be read",
+            passed=not readable if asked else None,
+        ),
+        Check(
+            "keys that nothing attributes to a person",
+            f"{unexamined:,} were not examined",
+            passed=None if unexamined else True,
+        ),
+    )
+    kept = (
+        "copies that the provider's storage keeps out of reach of its own interface (snapshots,"
+        " replicas, media awaiting reuse) were not examined",
+    )
+    return _Seen(site, (), tuple(counts), asked, readable, kept), checks
+
+
+def _ask_again(
+    store: ObjectSite, run: Run, site: str, entries: RunEntries
+) -> tuple[int, int]:
+    """Ask for some erased versions by id; how many, and how many could be read."""
+    bodies = [body for body in entries.of(ShardErased) if body.site == site]
+    seed = "".join(sorted(file.sha256 for body in bodies for file in body.files))
+    chooser = random.Random(seed)  # noqa: S311 - a sample anybody can choose again
+    sample: list[tuple[str, str]] = []
+    seen = 0
+    for body in bodies:
+        for row in read_batches(run.erased(body.shard, site)):
+            if row["kind"] != "version" or row["state"] != "erased" or row["version_id"] == "null":
+                continue
+            seen += 1
+            place = (str(row["key"]), str(row["version_id"]))
+            if len(sample) < READ_AGAIN:
+                sample.append(place)
+            elif (slot := chooser.randrange(seen)) < READ_AGAIN:
+                sample[slot] = place
+    return len(sample), asyncio.run(_readable(store, sample))
+
+
+async def _readable(store: ObjectSite, sample: list[tuple[str, str]]) -> int:
+    readable = 0
+    for key, version_id in sample:
+        try:
+            read = await store.read(key, version_id)
+        except SiteMissing:
+            continue
+        readable += 1
+        async for _ in read.chunks:
+            break
+    return readable

@@ -1,0 +1,166 @@
+"""Writing a site's certificate, signed, and its entry."""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import msgspec
+
+import domicile
+from domicile.charter import PostgresSiteConfig
+from domicile.erase.absence import Absence
+from domicile.erase.certificate import (
+    Certificate,
+    Check,
+    Erased,
+    Verifier,
+    certificate_id,
+    envelope,
+)
+from domicile.erase.entries import Certified, ShardErased, TablesRewritten
+from domicile.inventory import (
+    Estate,
+    Evidence,
+    Run,
+    RunEntries,
+    digest_under,
+    log_origin,
+    read_batches,
+    write_bytes,
+)
+from domicile.move import Plan
+
+__all__ = ["certify", "unsigned"]
+
+_FORMAT = "domicile erasure certificate 1 (after NIST SP 800-88 Rev. 2, section 4.6)"
+
+
+def certify(
+    estate: Estate,
+    evidence: Evidence,
+    run: Run,
+    plan: Plan,
+    site: str,
+    entries: RunEntries,
+    absence: Absence,
+) -> str:
+    """Sign the certificate of a site and record it; its path relative to the records. A site whose
+    certificate stands and where nothing changed since gets a new one all the same: it says what
+    was seen now."""
+    size, root = evidence.head()
+    items = _items(run, plan, site, entries)
+    checks = (*absence.checks, *_rewriting(entries, site, plan))
+    failed = any(item.failed for item in items) or _unproven(plan, site, entries)
+    document = Certificate(
+        format=_FORMAT,
+        id=certificate_id(run.id, site, root),
+        boundary=estate.boundary_name,
+        custodian=estate.boundary.custodian,
+        company=estate.charter.company.name,
+        run=run.id,
+        charter_sha256=estate.loaded.sha256,
+        tool=f"domicile {domicile.__version__}",
+        issued=datetime.now(UTC).isoformat(timespec="seconds"),
+        site=site,
+        **_place(estate, site),
+        items=items,
+        verification_method="every item read again at its site and at home, and compared by"
+        " SHA-256, before it was erased; the site counted or listed again afterwards",
+        checks=checks,
+        remains=absence.remains,
+        verifiers=(
+            Verifier("verification", f"domicile {domicile.__version__}", "software"),
+            Verifier("validation", "", ""),
+        ),
+        ledger_origin=log_origin(estate.boundary_name),
+        ledger_size=size,
+        ledger_root=root,
+        complete=not failed and all(check.passed for check in checks),
+    )
+    return _sign(estate, evidence, run, entries, document)
+
+
+def _sign(
+    estate: Estate, evidence: Evidence, run: Run, entries: RunEntries, document: Certificate
+) -> str:
+    signed = envelope(document, evidence.signer.vkey, evidence.signer.sign)
+    path = run.certificate(document.site, document.id)
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(signed)))
+    digest = digest_under(path, estate.records)
+    evidence.record(
+        Certified(
+            run=run.id, site=document.site, complete=document.complete, files=(digest,)
+        ),
+        into=entries,
+    )
+    return digest.path
+
+
+def _place(estate: Estate, site: str) -> dict[str, str]:
+    config = estate.charter.sites[site]
+    database = isinstance(config, PostgresSiteConfig)
+    return {
+        "site_kind": "PostgreSQL database" if database else "object store",
+        "site_place": config.url,
+        "country": config.country,
+        "provider": config.provider,
+        "media_type": "storage of the provider, reached through its interface; the medium itself"
+        " is not in reach",
+        "sanitization_method": "partial: logical deletion, which is not Clear (section 4.2);"
+        " Purge or Destroy of the media is the provider's",
+        "technique": "rows deleted, or reduced to their public projection where others refer to"
+        " them; tables, indexes and statistics rewritten"
+        if database
+        else "every version and delete marker deleted by its id; unfinished uploads aborted",
+    }
+
+
+def _items(run: Run, plan: Plan, site: str, entries: RunEntries) -> tuple[Erased, ...]:
+    sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for body in {b.shard: b for b in entries.of(ShardErased) if b.site == site}.values():
+        shard = plan.row_shard(body.shard)
+        if shard is not None:
+            sums[shard.table, "rows"][0] += body.erased
+            sums[shard.table, "rows"][1] += body.reduced
+            sums[shard.table, "rows"][2] += body.failed
+            continue
+        for row in read_batches(run.erased(body.shard, site)):
+            total = sums[str(row["dataset"]), f"{row['kind']}s"]
+            total[0 if row["state"] == "erased" else 2] += 1
+            total[3] += int(str(row["size_bytes"])) if row["state"] == "erased" else 0
+    return tuple(Erased(*names, *numbers) for names, numbers in sorted(sums.items()))
+
+
+def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:
+    if site not in plan.databases:
+        return ()
+    rewritten = [body for body in entries.of(TablesRewritten) if body.site == site]
+    if not rewritten:
+        erased = any(body.site == site and body.erased for body in entries.of(ShardErased))
+        return (
+            (Check("tables and indexes rewritten", "not yet", passed=None),) if erased else ()
+        )
+    tables = sorted({table for body in rewritten for table in body.tables})
+    reason = rewritten[-1].statistics
+    return (
+        Check("tables and indexes rewritten", ", ".join(tables), passed=True),
+        Check(
+            "the planner's statistics rewritten", reason or "yes", passed=None if reason else True
+        ),
+    )
+
+
+def _unproven(plan: Plan, site: str, entries: RunEntries) -> bool:
+    """Whether some shard of the site was not erased, for want of proof or otherwise."""
+    erased = {body.shard for body in entries.of(ShardErased) if body.site == site}
+    if site in plan.stores:
+        return any(site in shard.sites and shard.id not in erased for shard in plan.objects)
+    return False
+
+
+def unsigned(data: bytes) -> Certificate:
+    """The certificate inside an envelope, its signature not checked."""
+    document = msgspec.json.decode(data, type=dict[str, object])
+    return msgspec.json.decode(base64.b64decode(str(document["payload"])), type=Certificate)

@@ -1,0 +1,263 @@
+"""Erasing rows at a site: one transaction for a shard, or for a circle of tables.
+
+Within one REPEATABLE READ transaction:
+1. every shard's rows are read again; their digest must be the verified one, or nothing happens;
+2. rows that anybody else's row still refers to are reduced to their public projection;
+3. the others are deleted.
+The transaction's snapshot never deletes what was written after it was taken; a row that changed
+meanwhile, or a new reference to one, fails the transaction as a whole. Foreign keys that cascade
+can't reach others' rows: what they refer to stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import psycopg
+from psycopg import sql
+
+from domicile.errors import DomicileError, SourceChanged
+from domicile.inventory import (
+    Closure,
+    Condition,
+    DatabaseRules,
+    TableRules,
+    close_references,
+    in_keys,
+)
+from domicile.people import belongs
+from domicile.move import RowShard, in_range, site_digest
+from domicile.sites.postgres import TableName, site_errors
+
+__all__ = ["RowErasure", "erase_rows"]
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RowErasure:
+    """What became of a shard's rows. before: rows that were there."""
+
+    shard: str
+    before: int
+    erased: int
+    reduced: int
+
+
+def erase_rows(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    site: str,
+    shards: Sequence[RowShard],
+    verified: Mapping[str, tuple[int, str]],
+) -> list[RowErasure]:
+    """Erase the shards of one group of tables. ``verified``: rows and digest by shard.
+
+    A shard whose rows are all gone or reduced already was erased by an attempt that could not
+    say so any more: it counts as done. Raises SourceChanged where
+    rows are not the verified ones; SiteError.
+    """
+    for remaining in reversed(range(_TRIES)):
+        try:
+            with site_errors(site):
+                erasures = _erase(connection, rules, site, shards, verified)
+                connection.commit()
+        except DomicileError as error:
+            connection.rollback()
+            if not _retryable(error) or not remaining:
+                raise
+        else:
+            return erasures
+    raise AssertionError("unreachable")  # the last try returns or raises
+
+
+def _retryable(error: DomicileError) -> bool:
+    """Serialization failures, deadlocks and new references: another look may find a way."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(
+        cause,
+        psycopg.errors.SerializationFailure
+        | psycopg.errors.DeadlockDetected
+        | psycopg.errors.ForeignKeyViolation,
+    )
+
+
+def _erase(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    site: str,
+    shards: Sequence[RowShard],
+    verified: Mapping[str, tuple[int, str]],
+) -> list[RowErasure]:
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    before: dict[str, int] = {}
+    for shard in shards:
+        there = site_digest((connection, rules), shard)
+        if there.rows and there.sha256 != verified[shard.id][1]:
+            raise SourceChanged(
+                f"site {site}: rows of {shard.table} (shard {shard.id}) are not the verified ones",
+                expected="the rows whose copy at home was proven",
+                next_step="run `domicile verify`, then `domicile erase` again",
+            )
+        before[shard.id] = there.rows
+    pending = [shard for shard in shards if before[shard.id]]
+    if not pending:
+        return [_earlier(connection, rules, shard, verified[shard.id][0]) for shard in shards]
+    group = {TableName(shard.schema, shard.table) for shard in pending}
+    staying = _staying(connection, rules, pending, group)
+    reduced = {
+        shard.id: _reduce(connection, rules, shard, staying) for shard in pending
+    }
+    _delete(connection, rules, pending, staying)
+    _check_gone(connection, rules, site, pending)
+    return [
+        RowErasure(
+            shard.id,
+            before[shard.id],
+            before[shard.id] - reduced[shard.id],
+            reduced[shard.id],
+        )
+        if shard in pending
+        else _earlier(connection, rules, shard, verified[shard.id][0])
+        for shard in shards
+    ]
+
+
+def _earlier(
+    connection: psycopg.Connection, rules: DatabaseRules, shard: RowShard, proven: int
+) -> RowErasure:
+    """What an earlier attempt erased: all that was proven but the projections still there."""
+    table = rules.tables[TableName(shard.schema, shard.table)]
+    row = connection.execute(
+        sql.SQL("SELECT count(*) FROM {} AS t WHERE {} AND {} AND {}").format(
+            _name(table),
+            belongs(table.paths, rules.key, "t"),
+            in_range(table.table, shard, "t"),
+            table.reduced("t"),
+        )
+    ).fetchone()
+    reduced = min(int(row[0]) if row else 0, proven)
+    return RowErasure(shard.id, 0, proven - reduced, reduced)
+
+
+def _staying(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    shards: Sequence[RowShard],
+    group: set[TableName],
+) -> Closure:
+    """Rows of the shards that are still referred to: from outside the group by any row left
+    there, from inside it by rows that are not erased now."""
+    seeds: dict[TableName, Condition] = {}
+    for name in rules.database.tables:
+        if name in group:
+            seeds[name] = _not(partial(_in_shards, rules, [s for s in shards if _of(s, name)]))
+        else:
+            seeds[name] = _everything
+    return close_references(
+        connection,
+        rules,
+        seeds=seeds,
+        candidates={
+            name: partial(_in_shards, rules, [s for s in shards if _of(s, name)])
+            for name in group
+        },
+    )
+
+
+def _reduce(
+    connection: psycopg.Connection, rules: DatabaseRules, shard: RowShard, staying: Closure
+) -> int:
+    name = TableName(shard.schema, shard.table)
+    table = rules.tables[name]
+    if not staying.rows.get(name):
+        return 0
+    where = sql.SQL("{} AND {}").format(
+        _in_shards(rules, [shard], "t"), in_keys(table.table, staying.tables[name], "t")
+    )
+    projection = table.projection
+    if not projection.removed:
+        query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(_name(table), where)
+        row = connection.execute(query).fetchone()
+        return int(row[0]) if row else 0
+    statement = sql.SQL("UPDATE {} AS t SET {} WHERE {}").format(
+        _name(table),
+        sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(
+                sql.Identifier(column), projection.value(table.table.column(column), "t")
+            )
+            for column in projection.removed
+        ),
+        where,
+    )
+    return connection.execute(statement).rowcount
+
+
+def _delete(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    shards: Sequence[RowShard],
+    staying: Closure,
+) -> None:
+    """Delete what does not stay, every table of the group in one statement: foreign keys among
+    them are checked at its end."""
+    deletes: list[sql.Composable] = []
+    for name in sorted({TableName(shard.schema, shard.table) for shard in shards}):
+        table = rules.tables[name]
+        where = _in_shards(rules, [shard for shard in shards if _of(shard, name)], "t")
+        if staying.rows.get(name):
+            kept = in_keys(table.table, staying.tables[name], "t")
+            where = sql.SQL("{} AND {} IS NOT TRUE").format(where, kept)
+        deletes.append(sql.SQL("DELETE FROM {} AS t WHERE {}").format(_name(table), where))
+    parts = [
+        sql.SQL("{} AS ({} RETURNING 1)").format(sql.Identifier(f"domicile_{n}"), delete)
+        for n, delete in enumerate(deletes[1:])
+    ]
+    head = sql.SQL("WITH {} ").format(sql.SQL(", ").join(parts)) if parts else sql.SQL("")
+    connection.execute(head + deletes[0])
+
+
+def _check_gone(
+    connection: psycopg.Connection, rules: DatabaseRules, site: str, shards: Sequence[RowShard]
+) -> None:
+    for shard in shards:
+        table = rules.tables[TableName(shard.schema, shard.table)]
+        row = connection.execute(
+            sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
+                _name(table), _in_shards(rules, [shard], "t")
+            )
+        ).fetchone()
+        if row is None or row[0]:
+            raise SourceChanged(
+                f"site {site}: rows of {shard.table} are still there after they were erased",
+                expected="no row of the shard but public projections (a rule or trigger of the"
+                " database may undo deletes)",
+                next_step=f"look at the triggers and rules of {shard.table}",
+            )
+
+
+def _in_shards(rules: DatabaseRules, shards: Sequence[RowShard], alias: str) -> sql.Composable:
+    """Whether a row is one of the shards' rows (all of one table)."""
+    table = rules.tables[TableName(shards[0].schema, shards[0].table)]
+    ranges = [in_range(table.table, shard, alias) for shard in shards]
+    return sql.SQL("({} AND ({}))").format(
+        table.members(rules.key, alias), sql.SQL(" OR ").join(ranges)
+    )
+
+
+def _of(shard: RowShard, name: TableName) -> bool:
+    return TableName(shard.schema, shard.table) == name
+
+
+def _name(table: TableRules) -> sql.Composable:
+    return sql.Identifier(table.table.name.schema, table.table.name.name)
+
+
+def _everything(_alias: str) -> sql.Composable:
+    return sql.SQL("true")
+
+
+def _not(condition: Condition) -> Condition:
+    return lambda alias: sql.SQL("{} IS NOT TRUE").format(condition(alias))

@@ -1,0 +1,305 @@
+"""erase: remove from every site away from home what is proven at home, look again, certify.
+
+Nothing is touched at a site before the ledger holds, for every shard of it, that its erasure
+begins and on which verification that rests. Sites go one after the other; a site's certificate is
+signed when it was looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from domicile.erase.absence import check_absence
+from domicile.erase.certify import certify
+from domicile.erase.entries import AbsenceChecked, ShardBegun, ShardErased, TablesRewritten
+from domicile.erase.order import erasure_groups, refers_to_itself
+from domicile.erase.steps import EraseTask, Unit, erase_unit
+from domicile.charter import PostgresSiteConfig
+from domicile.errors import DomicileError, PlanError
+from domicile.inventory import (
+    Estate,
+    Evidence,
+    Job,
+    Progress,
+    Run,
+    RunEntries,
+    announce,
+    run_all,
+)
+from domicile.move import ObjectShard, Plan, RowShard, ShardVerified, latest_verified
+from domicile.sites.postgres import (
+    TableName,
+    checkpoint,
+    read_database,
+    rewrite_statistics,
+    rewrite_table,
+    site_errors,
+)
+
+__all__ = ["EraseReport", "Erasable", "erasable", "run_erase"]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasable:
+    """What may be erased at a site: shards proven there and not erased yet; shards that are not
+    proven stay. items: rows, versions, markers and uploads."""
+
+    site: str
+    shards: tuple[str, ...]
+    unproven: tuple[str, ...]
+    items: int
+
+
+@dataclass
+class EraseReport:
+    """What a site's erasure did."""
+
+    site: str
+    erased: int = 0
+    reduced: int = 0
+    failed: int = 0
+    remaining: int = 0
+    unexamined: int = 0
+    failures: list[tuple[str, DomicileError]] = field(default_factory=list)
+    unproven: int = 0
+    certificate: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Nothing failed, nothing is left, nothing was left unexamined."""
+        return not (
+            self.failures or self.failed or self.remaining or self.unexamined or self.unproven
+        )
+
+
+def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
+    """What the ledger allows to be erased at a site, and what it does not (yet). Pure."""
+    verified = latest_verified(entries)
+    erased = {body.shard for body in entries.of(ShardErased) if body.site == site}
+    shards: list[str] = []
+    unproven: list[str] = []
+    items = 0
+    for shard in _shards(plan, site):
+        proof = verified.get(shard.id)
+        if proof is None or site not in (*proof.sites, *proof.partly):
+            if proof is None or proof.failed:
+                unproven.append(shard.id)
+            continue
+        if proof.failed and site in proof.partly:
+            unproven.append(shard.id)
+        if shard.id not in erased:
+            shards.append(shard.id)
+            items += _items(shard)
+    return Erasable(site, tuple(shards), tuple(unproven), items)
+
+
+def run_erase(
+    estate: Estate,
+    evidence: Evidence,
+    run: Run,
+    plan: Plan,
+    site: str,
+    executor: Executor,
+    progress: Progress,
+    *,
+    workers: int,
+) -> EraseReport:
+    """Erase at one site what is proven at home, rewrite, look again, certify.
+
+    Raises PlanError where the site is home or not in the plan; SiteError before anything is
+    touched where the site or home cannot be reached.
+    """
+    if estate.is_home(site) or site not in (*plan.databases, *plan.stores):
+        raise PlanError(
+            f"{site} is not a site that the plan erases at",
+            expected="one of " + ", ".join((*plan.databases, *plan.stores)),
+            next_step="name such a site with --site",
+        )
+    estate.check(write=True)
+    entries = evidence.run(run.id)
+    return _Eraser(estate, evidence, run, plan, site, executor, progress, workers, entries).erase()
+
+
+@dataclass
+class _Eraser:
+    estate: Estate
+    evidence: Evidence
+    run: Run
+    plan: Plan
+    site: str
+    executor: Executor
+    progress: Progress
+    workers: int
+    entries: RunEntries
+
+    def __post_init__(self) -> None:
+        loaded = self.estate.loaded
+        self.job = Job(str(loaded.path.resolve()), loaded.sha256, self.run.id, self.workers)
+        self.report = EraseReport(self.site)
+        self.is_database = isinstance(
+            self.estate.charter.sites[self.site], PostgresSiteConfig
+        )
+
+    def erase(self) -> EraseReport:
+        self._announce_left()
+        allowed = erasable(self.plan, self.entries, self.site)
+        self.report.unproven = len(allowed.unproven)
+        chosen = set(allowed.shards)
+        shards = [shard for shard in _shards(self.plan, self.site) if shard.id in chosen]
+        self._begin(shards)
+        self._erase(shards)
+        self._sum()
+        if self.is_database:
+            self._rewrite()
+        self._look_again()
+        return self.report
+
+    def _begin(self, shards: Sequence[RowShard | ObjectShard]) -> None:
+        """Write down what is about to happen; it happens only once that is durable."""
+        known = {
+            (body.shard, body.verified_sha256)
+            for body in self.entries.of(ShardBegun)
+            if body.site == self.site
+        }
+        begun = [
+            ShardBegun(
+                run=self.run.id,
+                shard=shard.id,
+                site=self.site,
+                verified_sha256=self._verified(shard).files[0].sha256,
+            )
+            for shard in shards
+        ]
+        new = [body for body in begun if (body.shard, body.verified_sha256) not in known]
+        if new:
+            self.evidence.record(*new, into=self.entries)
+
+    def _erase(self, shards: Sequence[RowShard | ObjectShard]) -> None:
+        self.progress.stage(f"erase at {self.site}", items=len(shards))
+        for level in self._levels(shards):
+            tasks = [EraseTask(self.job, self.site, unit) for unit in level]
+            for outcome in run_all(self.executor, erase_unit, tasks, self.workers):
+                for shard in outcome.task.unit.shards:
+                    if outcome.error is not None:
+                        self.report.failures.append((shard.id, outcome.error))
+                    else:
+                        self._announce(shard.id)
+                    self.progress.advance()
+            if self.report.failures and self.is_database:
+                return  # parents must not lose their children's path to a person
+
+    def _levels(self, shards: Sequence[RowShard | ObjectShard]) -> Iterator[list[Unit]]:
+        """Objects all at once; rows table by table, children first."""
+        objects = [self._unit([shard]) for shard in shards if isinstance(shard, ObjectShard)]
+        if objects:
+            yield objects
+        rows = [shard for shard in shards if isinstance(shard, RowShard)]
+        if not rows:
+            return
+        with (
+            site_errors(self.site),
+            self.estate.database(self.site).connect(read_only=True) as connection,
+        ):
+            database = read_database(connection)
+        for group in erasure_groups(database.tables, database.foreign_keys):
+            mine = [s for s in rows if TableName(s.schema, s.table) in group]
+            if mine and refers_to_itself(group, database.foreign_keys):
+                yield [self._unit(mine)]
+            elif mine:
+                yield [self._unit([shard]) for shard in mine]
+
+    def _unit(self, shards: Sequence[RowShard | ObjectShard]) -> Unit:
+        files = [self._verified(shard).files[0] for shard in shards]
+        return Unit(
+            tuple(shards),
+            tuple(int(file.path.rsplit(".", 2)[1]) for file in files),
+            tuple(file.sha256 for file in files),
+        )
+
+    def _verified(self, shard: RowShard | ObjectShard) -> ShardVerified:
+        return latest_verified(self.entries)[shard.id]
+
+    def _announce(self, shard: str) -> None:
+        body = announce(self.run.erased(shard, self.site), self.run.records, ShardErased)
+        self.evidence.record(body, into=self.entries)
+
+    def _announce_left(self) -> None:
+        """Announce results that a killed run left without an entry."""
+        for path in sorted(self.run.directory.glob(f"erased/*@{self.site}.parquet")):
+            body = announce(path, self.run.records, ShardErased)
+            if not self.entries.has_file(body.files[0].path, body.files[0].sha256):
+                self.evidence.record(body, into=self.entries)
+
+    def _sum(self) -> None:
+        for body in self.entries.of(ShardErased):
+            if body.site == self.site:
+                self.report.erased += body.erased
+                self.report.reduced += body.reduced
+                self.report.failed += body.failed
+
+    def _rewrite(self) -> None:
+        """Write the tables anew whose rows were erased or reduced since they were last."""
+        tables = self._touched()
+        if not tables:
+            return
+        self.progress.stage(f"rewrite tables at {self.site}", items=len(tables) + 1)
+        with (
+            site_errors(self.site),
+            self.estate.database(self.site).connect() as connection,
+        ):
+            connection.autocommit = True
+            kept = 0
+            for table in tables:
+                kept += rewrite_table(connection, table)
+                self.progress.advance()
+            statistics = rewrite_statistics(connection) or ""
+            checkpoint(connection)
+            self.progress.advance()
+        if kept:
+            statistics = f"{kept} erased rows are kept for older snapshots; {statistics}".strip()
+        self.evidence.record(
+            TablesRewritten(
+                run=self.run.id,
+                site=self.site,
+                tables=tuple(str(table) for table in tables),
+                statistics=statistics,
+            ),
+            into=self.entries,
+        )
+
+    def _touched(self) -> list[TableName]:
+        since: set[TableName] = set()
+        for entry in self.entries.entries():
+            body = entry.body
+            if isinstance(body, ShardErased) and body.site == self.site:
+                shard = self.plan.row_shard(body.shard)
+                if shard is not None and (body.erased or body.reduced):
+                    since.add(TableName(shard.schema, shard.table))
+            if isinstance(body, TablesRewritten) and body.site == self.site:
+                since.clear()
+        return sorted(since)
+
+    def _look_again(self) -> None:
+        self.progress.stage(f"look again at {self.site}", items=1)
+        absence = check_absence(self.estate, self.run, self.plan, self.site, self.entries)
+        self.evidence.record(absence.entry, into=self.entries)
+        self.report.remaining = absence.entry.remaining
+        self.report.unexamined = absence.entry.unexamined
+        self.report.certificate = certify(
+            self.estate, self.evidence, self.run, self.plan, self.site, self.entries, absence
+        )
+        self.progress.advance()
+
+
+def _shards(plan: Plan, site: str) -> list[RowShard | ObjectShard]:
+    if site in plan.databases:
+        return [shard for shard in plan.rows if shard.kind == "members"]
+    return [shard for shard in plan.objects if site in shard.sites]
+
+
+def _items(shard: RowShard | ObjectShard) -> int:
+    if isinstance(shard, RowShard):
+        return shard.rows
+    return shard.versions + shard.markers + shard.uploads

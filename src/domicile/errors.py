@@ -1,0 +1,126 @@
+"""Every error Domicile raises, as one tree split by who must act.
+
+::
+
+    DomicileError
+    ├── OperatorError          the operator: the charter, the command line, the order of steps   exit 2
+    │   ├── CharterError       the charter's text is wrong; names file, line and key
+    │   ├── UsageError         a command was called with what it cannot take
+    │   └── PlanError          the plan is missing, blocked, or the charter changed since
+    ├── SiteError              the remote site                                                    exit 3
+    │   ├── SiteUnreachable    no answer, a reset, a time-out, a 503
+    │   ├── SiteRefused        wrong password, no permission, quota, disk full
+    │   └── SiteMissing        the bucket, database, table or column is not there
+    ├── ShardError             one shard failed; the run goes on and reports it                   exit 1
+    │   ├── SourceChanged      the source is no longer what was verified
+    │   └── HomeDiffers        home holds something else in this item's place
+    └── EvidenceError          the records contradict themselves: stop and investigate            exit 4
+
+A message says what failed, what was expected, and the next step. No message holds a secret or a
+row's content. The domain never prints and never exits; ``cli`` maps the tree to exit codes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "CharterError",
+    "DomicileError",
+    "EvidenceError",
+    "HomeDiffers",
+    "OperatorError",
+    "PlanError",
+    "ShardError",
+    "SiteError",
+    "SiteMissing",
+    "SiteRefused",
+    "SiteUnreachable",
+    "SourceChanged",
+    "UsageError",
+]
+
+
+class DomicileError(Exception):
+    """What failed, what was expected, and the next step."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, failed: str, *, expected: str = "", next_step: str = "") -> None:
+        super().__init__(failed, expected, next_step)
+        self.failed = failed
+        self.expected = expected
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        parts = [self.failed]
+        if self.expected:
+            parts.append(f"expected: {self.expected}")
+        if self.next_step:
+            parts.append(f"next: {self.next_step}")
+        return "; ".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.failed, self.expected, self.next_step))
+
+
+def _rebuild(
+    kind: type[DomicileError], failed: str, expected: str, next_step: str
+) -> DomicileError:
+    return kind(failed, expected=expected, next_step=next_step)
+
+
+class OperatorError(DomicileError):
+    """The operator must change something before anything is touched."""
+
+    exit_code = 2
+
+
+class CharterError(OperatorError):
+    """The charter is wrong; the message names file, line and key."""
+
+
+class UsageError(OperatorError):
+    """A command was called with what it cannot take."""
+
+
+class PlanError(OperatorError):
+    """There is no plan, the plan is blocked, or the charter changed since it was made."""
+
+
+class SiteError(DomicileError):
+    """A site did not do what was asked."""
+
+    exit_code = 3
+
+
+class SiteUnreachable(SiteError):
+    """No answer: connection refused or reset, a time-out, 503. Trying again may help."""
+
+
+class SiteRefused(SiteError):
+    """The site answered no: credentials, permission, quota, full disk."""
+
+
+class SiteMissing(SiteError):
+    """The bucket, database, table or column that the charter names is not there."""
+
+
+class ShardError(DomicileError):
+    """One shard could not be brought through its step; nothing of it was erased."""
+
+    exit_code = 1
+
+
+class SourceChanged(ShardError):
+    """The source is no longer what was verified."""
+
+
+class HomeDiffers(ShardError):
+    """Home holds something else in an item's place, which Domicile will not overwrite."""
+
+
+class EvidenceError(DomicileError):
+    """Ledger, inventory and sites contradict each other."""
+
+    exit_code = 4

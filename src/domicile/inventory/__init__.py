@@ -1,0 +1,79 @@
+"""What lies where: the estate's sites, runs and their immutable files, rules per table, shards."""
+
+from domicile.inventory.estate import Estate
+from domicile.inventory.evidence import (
+    Evidence,
+    RunEntries,
+    ledger_directory,
+    log_origin,
+    read_run,
+)
+from domicile.inventory.files import (
+    announce,
+    announced_body,
+    digest_under,
+    read_batches,
+    write_bytes,
+    write_parquet,
+)
+from domicile.inventory.progress import Progress, Quiet
+from domicile.inventory.projection import Projection, project
+from domicile.inventory.references import Closure, Condition, close_references, in_keys
+from domicile.inventory.runs import Run, new_run_id
+from domicile.inventory.schema import FOUND
+from domicile.inventory.sessions import member_session, open_member_session, read_rules
+from domicile.inventory.tables import (
+    DatabaseRules,
+    TableRules,
+    dataset_name,
+    identity,
+    rules_for,
+)
+from domicile.inventory.workers import (
+    Job,
+    Outcome,
+    Workplace,
+    make_executor,
+    run_all,
+    workplace,
+)
+
+__all__ = [
+    "FOUND",
+    "Closure",
+    "Condition",
+    "DatabaseRules",
+    "Estate",
+    "Evidence",
+    "Job",
+    "Outcome",
+    "Progress",
+    "Projection",
+    "Quiet",
+    "Run",
+    "RunEntries",
+    "TableRules",
+    "Workplace",
+    "announce",
+    "announced_body",
+    "close_references",
+    "dataset_name",
+    "digest_under",
+    "identity",
+    "in_keys",
+    "ledger_directory",
+    "log_origin",
+    "make_executor",
+    "member_session",
+    "new_run_id",
+    "open_member_session",
+    "project",
+    "read_batches",
+    "read_rules",
+    "read_run",
+    "rules_for",
+    "run_all",
+    "workplace",
+    "write_bytes",
+    "write_parquet",
+]

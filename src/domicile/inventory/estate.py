@@ -1,0 +1,119 @@
+"""The charter's sites, opened; and which of them is home, which the source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from domicile.charter import Boundary, Charter, LoadedCharter, ObjectSiteConfig, PostgresSiteConfig
+from domicile.errors import PlanError
+from domicile.sites.objects import ObjectSite, open_object_site
+from domicile.sites.postgres import PostgresSite, open_postgres_site
+
+__all__ = ["Estate"]
+
+
+class Estate:
+    """The one boundary of a charter with its sites. Sites are opened when first asked for."""
+
+    def __init__(self, loaded: LoadedCharter, environ: Mapping[str, str]) -> None:
+        self.loaded = loaded
+        self.charter: Charter = loaded.charter
+        self.base = loaded.path.resolve().parent
+        self.records = self.base / self.charter.records.directory
+        self.boundary_name, self.boundary = self._boundary()
+        self._environ = environ
+        self._databases: dict[str, PostgresSite] = {}
+        self._stores: dict[str, ObjectSite] = {}
+
+    def _boundary(self) -> tuple[str, Boundary]:
+        ((name, boundary),) = self.charter.boundaries.items()
+        return name, boundary
+
+    @property
+    def postgres_names(self) -> list[str]:
+        """Every database site: sources first, home last."""
+        return self._ordered(PostgresSiteConfig)
+
+    @property
+    def object_names(self) -> list[str]:
+        """Every object site: copies first, then the primary, home last: the order in which a
+        key's versions are brought home, so that the primary's current version stays current."""
+        return self._ordered(ObjectSiteConfig)
+
+    def _ordered(self, kind: type) -> list[str]:
+        rank = {"backup": 0, "replica": 1, "primary": 2}
+        names = [name for name, site in self.charter.sites.items() if isinstance(site, kind)]
+        return sorted(
+            names, key=lambda name: (self.is_home(name), rank[self.charter.sites[name].role], name)
+        )
+
+    def is_home(self, site: str) -> bool:
+        """Whether a site is home."""
+        return site in self.boundary.home
+
+    @property
+    def home_database(self) -> str | None:
+        """The database that is home, if the charter has one."""
+        return next(filter(self.is_home, self.postgres_names), None)
+
+    @property
+    def home_objects(self) -> str | None:
+        """The object store that is home, if the charter has one."""
+        return next(filter(self.is_home, self.object_names), None)
+
+    @property
+    def source_database(self) -> str | None:
+        """The primary database away from home, from which rows are brought."""
+        for name in self.postgres_names:
+            if not self.is_home(name) and self.charter.sites[name].role == "primary":
+                return name
+        return None
+
+    def outside(self, names: list[str]) -> list[str]:
+        """Those sites that are not home."""
+        return [name for name in names if not self.is_home(name)]
+
+    def database(self, name: str) -> PostgresSite:
+        """A database site."""
+        if name not in self._databases:
+            config = self.charter.sites[name]
+            if not isinstance(config, PostgresSiteConfig):
+                raise _wrong_kind(name, "a database")
+            self._databases[name] = open_postgres_site(name, config, self.base, self._environ)
+        return self._databases[name]
+
+    def objects(self, name: str) -> ObjectSite:
+        """An object site."""
+        if name not in self._stores:
+            config = self.charter.sites[name]
+            if not isinstance(config, ObjectSiteConfig):
+                raise _wrong_kind(name, "an object store")
+            self._stores[name] = open_object_site(name, config, self.base, self._environ)
+        return self._stores[name]
+
+    def check(self, *, write: bool) -> None:
+        """Reach every site before anything is touched; with ``write``, also prove that we may."""
+        for name in self.postgres_names:
+            self.database(name).check(write=write)
+        for name in self.object_names:
+            self.objects(name).check(write=write)
+
+    def close(self) -> None:
+        """Release what was opened."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+        self._databases.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _wrong_kind(name: str, kind: str) -> PlanError:
+    return PlanError(f"site {name} is not {kind}", expected=kind, next_step="correct the charter")
+
+

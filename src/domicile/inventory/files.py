@@ -1,0 +1,132 @@
+"""Immutable files of the inventory: written whole, fsynced, renamed; digested once.
+
+A result file is Parquet whose schema metadata holds the body of the ledger entry that announces
+it, so that a run killed between the two can announce it later from the file alone.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from domicile.errors import EvidenceError, SiteRefused
+from domicile.ledger import Body, FileDigest, digest_file
+
+__all__ = [
+    "announce",
+    "announced_body",
+    "digest_under",
+    "read_batches",
+    "write_bytes",
+    "write_parquet",
+]
+
+_BODY = b"domicile.body"
+
+B = TypeVar("B", bound=Body)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put a whole file in place, durably; an existing one is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _publish(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _refused(path, error) from error
+
+
+def write_parquet(
+    path: Path, schema: pa.Schema, tables: Iterable[pa.Table], body: Body | None = None
+) -> None:
+    """Put a Parquet file in place, durably, a row group a table; body is what the ledger will say
+    of it (its ``files`` still empty)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    if body is not None:
+        schema = schema.with_metadata({_BODY: msgspec.json.encode(body)})
+    try:
+        with temporary.open("xb") as file:
+            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                for table in tables:
+                    writer.write_table(table.cast(schema))
+            file.flush()
+            os.fsync(file.fileno())
+        _publish(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _refused(path, error) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, object]]:
+    """The rows of a Parquet file as dictionaries, in bounded memory."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=4096, columns=columns):
+                yield from batch.to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path) from error
+
+
+def announced_body(path: Path, kind: type[B]) -> B:
+    """The ledger entry's body that a result file carries, its ``files`` still empty."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return msgspec.json.decode(metadata[_BODY], type=kind)
+    except (KeyError, OSError, pa.ArrowException, msgspec.MsgspecError) as error:
+        raise _damaged(path) from error
+
+
+def announce(path: Path, records: Path, kind: type[B]) -> B:
+    """The body to append for a finished result file: what it carries, with its digest."""
+    body = announced_body(path, kind)
+    return msgspec.structs.replace(body, files=(digest_under(path, records),))
+
+
+def digest_under(path: Path, records: Path) -> FileDigest:
+    """A file's digest under its path relative to the records directory."""
+    return digest_file(path, records)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    temporary.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _refused(path: Path, error: OSError) -> SiteRefused:
+    return SiteRefused(
+        f"the records refused a file of the inventory ({path.name}: {error.strerror})",
+        expected="room and permission in the records directory",
+        next_step="make room, then run the same command again: it resumes",
+    )
+
+
+def _damaged(path: Path) -> EvidenceError:
+    return EvidenceError(
+        f"inventory file {path.name} is missing, damaged or not one of ours",
+        expected="the file as it was written",
+        next_step="run `domicile ledger verify`, then restore the file or start a new scan",
+    )

@@ -1,0 +1,145 @@
+"""The public projection of a table's rows: what may stay where others still refer to them. Pure.
+
+Kept: the primary key, the columns the charter calls public, whatever other tables' foreign keys
+refer to, and the columns of foreign keys that may not be null (those references stay).
+Every other column becomes null, or a named placeholder where null is not allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from domicile.sites.postgres import Column, Database, ForeignKey, Table
+
+__all__ = ["Projection", "project"]
+
+_LONGEST_REMOVED = 28  # len("removed-") + the 20 digits of the longest bigint
+
+_PLACEHOLDERS: Mapping[str, str] = {"B": "false", "N": "0", "D": "epoch", "T": "0", "A": "{}"}
+_BASE_PLACEHOLDERS: Mapping[str, str] = {
+    "pg_catalog.time": "00:00",
+    "pg_catalog.timetz": "00:00+00",
+    "pg_catalog.date": "epoch",
+    "pg_catalog.bytea": "",
+    "pg_catalog.json": "{}",
+    "pg_catalog.jsonb": "{}",
+    "pg_catalog.inet": "0.0.0.0",
+    "pg_catalog.cidr": "0.0.0.0/32",
+    "pg_catalog.macaddr": "00:00:00:00:00:00",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """How a row of ``table`` looks without what is protected in it.
+
+    kept: columns left as they are; removed: columns replaced, in table order.
+    problems: why the table cannot be projected (each blocks a plan that needs it).
+    """
+
+    table: Table
+    kept: tuple[str, ...]
+    removed: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def value(self, column: Column, alias: str) -> sql.Composable:
+        """The projected value of one stored column of the row ``alias``."""
+        if column.name in self.kept:
+            return sql.Identifier(alias, column.name)
+        return sql.SQL("CAST({} AS {})").format(
+            _placeholder(self.table, column, alias),
+            sql.SQL(column.type),  # type: ignore[arg-type]  # format_type's own quoted text
+        )
+
+    def at_placeholders(self, alias: str) -> sql.Composable:
+        """Whether nothing protected is left in the row ``alias``."""
+        if not self.removed:
+            return sql.SQL("true")
+        return sql.SQL(" AND ").join(
+            sql.SQL("{}::text IS NOT DISTINCT FROM ({})::text").format(
+                sql.Identifier(alias, name), self.value(self.table.column(name), alias)
+            )
+            for name in self.removed
+        )
+
+    def keeps(self, columns: Sequence[str]) -> bool:
+        """Whether a reference through these columns survives the projection."""
+        return all(column in self.kept for column in columns)
+
+
+def project(database: Database, table: Table, public: Sequence[str]) -> Projection:
+    """Decide the projection of a table, given its public columns."""
+    outgoing = [key for key in database.foreign_keys if key.child == table.name]
+    incoming = [key for key in database.foreign_keys if key.parent == table.name]
+    kept = _kept(table, public, outgoing, incoming)
+    stored = [column for column in table.stored_columns if column.name not in kept]
+    problems = [reason for column in stored if (reason := _problem(table, column))]
+    return Projection(
+        table,
+        tuple(column.name for column in table.stored_columns if column.name in kept),
+        tuple(column.name for column in stored),
+        tuple(problems),
+    )
+
+
+def _kept(
+    table: Table,
+    public: Sequence[str],
+    outgoing: Sequence[ForeignKey],
+    incoming: Sequence[ForeignKey],
+) -> set[str]:
+    kept = set(table.primary_key) | set(public)
+    for key in incoming:
+        kept |= set(key.parent_columns)
+    for key in outgoing:
+        if all(table.column(name).not_null for name in key.columns):
+            kept |= set(key.columns)
+    return kept
+
+
+def _problem(table: Table, column: Column) -> str:
+    if not column.not_null:
+        return ""
+    where = f"{table.name}.{column.name}"
+    unique = any(column.name in columns for columns in table.unique)
+    short = column.max_length is not None and column.max_length < _LONGEST_REMOVED
+    if column.category == "S" and table.primary_key and not (unique and short):
+        return ""
+    if column.base_type == "pg_catalog.uuid" and table.primary_key:
+        return ""
+    if unique:
+        return f"{where} is NOT NULL and UNIQUE, and {column.type} has no distinct placeholder"
+    if column.category in _PLACEHOLDERS or column.category in {"S", "E"}:
+        return ""
+    if column.base_type in _BASE_PLACEHOLDERS:
+        return ""
+    return f"{where} is NOT NULL and {column.type} has no placeholder"
+
+
+def _placeholder(table: Table, column: Column, alias: str) -> sql.Composable:
+    if not column.not_null:
+        return sql.SQL("NULL")
+    if column.base_type == "pg_catalog.uuid":
+        return sql.SQL("md5({})").format(_identity(table, alias))
+    if column.category == "S":
+        text = sql.SQL("'removed-' || {}").format(_identity(table, alias))
+        if column.max_length is None:
+            return text
+        return sql.SQL("left({}, {})").format(text, sql.Literal(column.max_length))
+    if column.category == "E":
+        return sql.SQL("enum_first(NULL::{})").format(
+            sql.SQL(column.type)  # type: ignore[arg-type]  # format_type's own quoted text
+        )
+    fallback = _PLACEHOLDERS.get(column.category, "")
+    return sql.Literal(_BASE_PLACEHOLDERS.get(column.base_type, fallback))
+
+
+def _identity(table: Table, alias: str) -> sql.Composable:
+    if not table.primary_key:
+        return sql.SQL("''")
+    return sql.SQL(" || '-' || ").join(
+        sql.SQL("{}::text").format(sql.Identifier(alias, name)) for name in table.primary_key
+    )

@@ -1,0 +1,154 @@
+"""Which rows others still need: the closure of a set of rows over foreign keys, in the server.
+
+Used on both sides of a move. Home needs what its members' rows refer to; the old site keeps what
+the rows that stay refer to. Keys of the rows found are put into temporary tables of the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from domicile.errors import PlanError
+from domicile.inventory.tables import DatabaseRules, identity
+from domicile.sites.postgres import ForeignKey, Table, TableName
+
+__all__ = ["Closure", "Condition", "close_references", "in_keys"]
+
+Condition = Callable[[str], sql.Composable]
+"""From a row's alias to an SQL condition on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Per table, the temporary table that holds the keys found, and how many they are."""
+
+    tables: Mapping[TableName, str]
+    rows: Mapping[TableName, int]
+
+
+def close_references(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    *,
+    seeds: Mapping[TableName, Condition],
+    candidates: Mapping[TableName, Condition],
+) -> Closure:
+    """The candidate rows that seed rows refer to, closed over the references which the found
+    rows' public projections keep. Runs in the caller's transaction; its temporary tables vanish
+    at the end of it.
+
+    Raises PlanError where a table that is referred to has no key to name its rows by.
+    """
+    keys = [key for key in rules.database.foreign_keys if key.parent in candidates]
+    tables = {
+        parent: _create(connection, rules.database.tables[parent], number)
+        for number, parent in enumerate(sorted({key.parent for key in keys}))
+    }
+    for key in keys:
+        if key.child in seeds:
+            _insert(connection, rules, key, tables, candidates, _seeded(key, seeds[key.child]))
+    chained = [
+        key
+        for key in keys
+        if key.child in tables and rules.tables[key.child].projection.keeps(key.columns)
+    ]
+    while chained and sum(
+        _insert(connection, rules, key, tables, candidates, _found(rules, key, tables))
+        for key in chained
+    ):
+        pass
+    return Closure(tables, {name: _count(connection, temp) for name, temp in tables.items()})
+
+
+def in_keys(table: Table, temporary: str, alias: str) -> sql.Composable:
+    """Whether the row ``alias`` is one of the keys found."""
+    return sql.SQL("({}) IN (SELECT {} FROM {})").format(
+        _columns(identity(table), alias),
+        sql.SQL(", ").join(sql.Identifier(name) for name in identity(table)),
+        sql.Identifier("pg_temp", temporary),
+    )
+
+
+def _create(connection: psycopg.Connection, table: Table, number: int) -> str:
+    columns = identity(table)
+    if not columns:
+        raise PlanError(
+            f"rows of {table.name} are referred to, and it has neither primary nor unique key",
+            expected="a key that names each row",
+            next_step=f"add a primary key to {table.name}",
+        )
+    name = f"domicile_keys_{number}"
+    connection.execute(
+        sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name))
+    )
+    connection.execute(
+        sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({})) ON COMMIT DROP").format(
+            sql.Identifier(name),
+            sql.SQL(", ").join(
+                sql.SQL("{} {}").format(
+                    sql.Identifier(column),
+                    sql.SQL(table.column(column).type),  # type: ignore[arg-type]
+                )
+                for column in columns
+            ),
+            sql.SQL(", ").join(sql.Identifier(column) for column in columns),
+        )
+    )
+    return name
+
+
+def _insert(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    key: ForeignKey,
+    tables: Mapping[TableName, str],
+    candidates: Mapping[TableName, Condition],
+    referring: sql.Composable,
+) -> int:
+    parent = rules.database.tables[key.parent]
+    cursor = connection.execute(
+        sql.SQL(
+            "INSERT INTO {} SELECT {} FROM {} AS t WHERE ({}) IN ({}) AND {}"
+            " ON CONFLICT DO NOTHING"
+        ).format(
+            sql.Identifier("pg_temp", tables[key.parent]),
+            _columns(identity(parent), "t"),
+            sql.Identifier(key.parent.schema, key.parent.name),
+            _columns(key.parent_columns, "t"),
+            referring,
+            candidates[key.parent]("t"),
+        )
+    )
+    return cursor.rowcount
+
+
+def _seeded(key: ForeignKey, seed: Condition) -> sql.Composable:
+    return sql.SQL("SELECT {} FROM {} AS s WHERE {}").format(
+        _columns(key.columns, "s"), sql.Identifier(key.child.schema, key.child.name), seed("s")
+    )
+
+
+def _found(
+    rules: DatabaseRules, key: ForeignKey, tables: Mapping[TableName, str]
+) -> sql.Composable:
+    child = rules.database.tables[key.child]
+    return sql.SQL("SELECT {} FROM {} AS s WHERE {}").format(
+        _columns(key.columns, "s"),
+        sql.Identifier(key.child.schema, key.child.name),
+        in_keys(child, tables[key.child], "s"),
+    )
+
+
+def _count(connection: psycopg.Connection, temporary: str) -> int:
+    row = connection.execute(
+        sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("pg_temp", temporary))
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _columns(columns: tuple[str, ...], alias: str) -> sql.Composable:
+    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in columns)

@@ -1,0 +1,94 @@
+"""A run and its files: scan, plan, shards, and one result file per step of a shard.
+
+::
+
+    runs/<run>/charter.toml            the text in force
+    runs/<run>/people.parquet          the frozen register
+    runs/<run>/found/...               what the scan found
+    runs/<run>/plan.json               what was shown
+    runs/<run>/shards/<shard>.parquet  what the plan cut, where a shard needs a file
+    runs/<run>/copied/<shard>.parquet  and verified/, erased/<shard>@<site>, absent/<site>
+    cache/<run>/...                    may be thrown away at any time
+
+A step of a shard is done when its result file exists and the ledger holds its digest.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+__all__ = ["Run", "new_run_id"]
+
+
+def new_run_id(now: datetime) -> str:
+    """A name that sorts by time."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where one run's files lie. records: the records directory."""
+
+    records: Path
+    id: str
+
+    @property
+    def directory(self) -> Path:
+        """The run's own directory."""
+        return self.records / "runs" / self.id
+
+    @property
+    def people(self) -> Path:
+        """The frozen register."""
+        return self.directory / "people.parquet"
+
+    @property
+    def people_index(self) -> Path:
+        """Its look-up index, which can be made again."""
+        return self.records / "cache" / self.id / "people.sqlite"
+
+    @property
+    def charter(self) -> Path:
+        """The charter's text in force."""
+        return self.directory / "charter.toml"
+
+    @property
+    def plan(self) -> Path:
+        """The plan as it was shown."""
+        return self.directory / "plan.json"
+
+    @property
+    def scan(self) -> Path:
+        """The scan's summary."""
+        return self.directory / "found" / "summary.json"
+
+    def found(self, name: str) -> Path:
+        """A file of what the scan found."""
+        return self.directory / "found" / f"{name}.parquet"
+
+    def shard(self, shard: str) -> Path:
+        """What a shard consists of."""
+        return self.directory / "shards" / f"{shard}.parquet"
+
+    def copied(self, shard: str) -> Path:
+        """What was copied home."""
+        return self.directory / "copied" / f"{shard}.parquet"
+
+    def verified(self, shard: str, attempt: int) -> Path:
+        """What was read back and compared, at this attempt (the latest counts)."""
+        return self.directory / "verified" / f"{shard}.{attempt:03d}.parquet"
+
+    def erased(self, shard: str, site: str) -> Path:
+        """What was erased at a site."""
+        return self.directory / "erased" / f"{shard}@{site}.parquet"
+
+    def absent(self, site: str, look: int) -> Path:
+        """What was seen when a site was looked at again, for the look-th time."""
+        return self.directory / "absent" / f"{site}.{look:03d}.json"
+
+    def certificate(self, site: str, certificate: str) -> Path:
+        """A signed certificate of a site's erasure."""
+        return self.directory / "certificates" / f"{site}.{certificate}.dsse.json"

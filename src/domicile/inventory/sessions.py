@@ -1,0 +1,75 @@
+"""A database session that knows the frozen member list, and the rules of its tables."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from domicile.errors import SiteMissing
+from domicile.inventory.tables import DatabaseRules, rules_for
+from domicile.people import Register, load_people
+from domicile.sites.postgres import TableName, read_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from domicile.inventory.estate import Estate
+    from domicile.inventory.runs import Run
+
+__all__ = ["member_session", "open_member_session", "read_rules"]
+
+_SETTINGS = (
+    "SET work_mem = '256MB'",  # keeps member look-ups in a hash at millions of members
+    "SET hash_mem_multiplier = 4",
+    "SET jit = off",
+)
+
+
+def read_rules(connection: psycopg.Connection, estate: Estate) -> DatabaseRules:
+    """The catalogue of a database and how the charter treats its tables."""
+    return rules_for(estate.charter, read_database(connection))
+
+
+def open_member_session(
+    estate: Estate, run: Run, site: str, *, read_only: bool
+) -> tuple[psycopg.Connection, DatabaseRules]:
+    """Connect to a database and fill the session's member tables from the frozen register.
+
+    With ``read_only`` every transaction after that is read-only in the server's own eyes. Raises
+    SiteMissing where the database has tables and none of them is the people table's.
+    """
+    connection = estate.database(site).connect()
+    try:
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        rules = read_rules(connection, estate)
+        people = rules.database.tables.get(TableName.parse(estate.charter.people.table))
+        if people is None and rules.database.tables:
+            raise SiteMissing(
+                f"site {site}: there is no people table {estate.charter.people.table}",
+                expected="the table that [people] names, or an empty database",
+                next_step="correct [people] or the site's url",
+            )
+        connection.commit()
+        if people is not None:
+            with Register(run.people, run.people_index) as register:
+                load_people(connection, people, estate.charter.people.key, register.persons())
+        connection.read_only = read_only
+    except BaseException:
+        connection.close()
+        raise
+    return connection, rules
+
+
+@contextmanager
+def member_session(
+    estate: Estate, run: Run, site: str, *, read_only: bool
+) -> Iterator[tuple[psycopg.Connection, DatabaseRules]]:
+    """`open_member_session`, closed at the end."""
+    connection, rules = open_member_session(estate, run, site, read_only=read_only)
+    try:
+        yield connection, rules
+    finally:
+        connection.close()

@@ -1,0 +1,151 @@
+"""What the charter and the catalogue together say about each table's rows. Pure.
+
+A table's rows are one of: *personal* (paths lead to persons; protected or public), *whole* (public
+and about nobody: reference data, copied whole), or *undecided* (not examined).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from domicile.charter import Charter, Classification, TableDataset
+from domicile.inventory.projection import Projection, project
+from domicile.people import MEMBERS, PersonPath, Undecided, attribute_tables, belongs
+from domicile.sites.postgres import Database, ForeignKey, Table, TableName
+
+__all__ = ["DatabaseRules", "TableRules", "dataset_name", "identity", "rules_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableRules:
+    """How one table is treated on one database. dataset is its name in the charter, or the
+    table's own. paths is empty for a whole table. referrers are foreign keys into it."""
+
+    dataset: str
+    table: Table
+    classification: Classification
+    paths: tuple[PersonPath, ...]
+    projection: Projection
+    referrers: tuple[ForeignKey, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Public and about nobody."""
+        return not self.paths
+
+    @property
+    def protected(self) -> bool:
+        """Members' rows must lie at home and nowhere else."""
+        return bool(self.paths) and self.classification == "protected"
+
+    def reduced(self, alias: str) -> sql.Composable:
+        """Nothing protected is left in the row, and somebody still refers to it."""
+        if not self.referrers:
+            return sql.SQL("false")
+        return sql.SQL("(CASE WHEN {} THEN {} ELSE false END)").format(
+            self.projection.at_placeholders(alias), self.referred(alias)
+        )
+
+    def referred(self, alias: str) -> sql.Composable:
+        """Whether any row refers to the row ``alias``."""
+        return sql.SQL("({})").format(
+            sql.SQL(" OR ").join(_refers(key, alias) for key in self.referrers)
+        )
+
+    def members(self, key: tuple[str, ...], alias: str) -> sql.Composable:
+        """Whether the row ``alias`` is a member's and protected: what must lie at home. Rows
+        already reduced to their public projection are not."""
+        return sql.SQL("({} AND {} IS NOT TRUE)").format(
+            belongs(self.paths, key, alias, MEMBERS), self.reduced(alias)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRules:
+    """Every table of one database: treated by its rules, or undecided with the reason."""
+
+    database: Database
+    tables: Mapping[TableName, TableRules]
+    undecided: Mapping[TableName, Undecided]
+    key: tuple[str, ...]
+
+    @property
+    def protected(self) -> list[TableRules]:
+        """The protected tables, in name order."""
+        return [rules for _, rules in sorted(self.tables.items()) if rules.protected]
+
+
+def rules_for(charter: Charter, database: Database) -> DatabaseRules:
+    """Decide every table of a database."""
+    attribution = attribute_tables(charter, database)
+    tables: dict[TableName, TableRules] = {}
+    undecided: dict[TableName, Undecided] = {}
+    for name, table in sorted(database.tables.items()):
+        dataset = _dataset(charter, name)
+        paths = attribution.paths.get(name, ())
+        if not paths and (dataset is None or dataset.classification == "protected"):
+            undecided[name] = attribution.undecided[name]
+            continue
+        tables[name] = _rules(charter, database, table, dataset, paths)
+    for name, reason in sorted(database.other_relations.items()):
+        undecided[name] = Undecided(name, reason, "examine it yourself, or keep it out of scope")
+    return DatabaseRules(database, tables, undecided, charter.people.key)
+
+
+def dataset_name(charter: Charter, table: TableName) -> str:
+    """The charter's name for a table, or the table's own."""
+    for name, dataset in charter.tables.items():
+        if TableName.parse(dataset.table) == table:
+            return name
+    return str(table)
+
+
+def identity(table: Table) -> tuple[str, ...]:
+    """Columns that name a row: the primary key, else a unique key without nulls, else none."""
+    if table.primary_key:
+        return table.primary_key
+    for columns in table.unique:
+        if all(table.column(name).not_null for name in columns):
+            return columns
+    return ()
+
+
+def _dataset(charter: Charter, table: TableName) -> TableDataset | None:
+    for dataset in charter.tables.values():
+        if TableName.parse(dataset.table) == table:
+            return dataset
+    return None
+
+
+def _rules(
+    charter: Charter,
+    database: Database,
+    table: Table,
+    dataset: TableDataset | None,
+    paths: tuple[PersonPath, ...],
+) -> TableRules:
+    classification: Classification = dataset.classification if dataset else "protected"
+    public = dataset.public if dataset else ()
+    if classification != "protected" and not public:
+        public = table.column_names
+    return TableRules(
+        dataset_name(charter, table.name),
+        table,
+        classification,
+        paths,
+        project(database, table, public),
+        tuple(key for key in database.foreign_keys if key.parent == table.name),
+    )
+
+
+def _refers(key: ForeignKey, alias: str) -> sql.Composable:
+    matches = sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier("referrer", child), sql.Identifier(alias, parent))
+        for child, parent in zip(key.columns, key.parent_columns, strict=True)
+    )
+    return sql.SQL("EXISTS (SELECT FROM {} AS referrer WHERE {})").format(
+        sql.Identifier(key.child.schema, key.child.name), matches
+    )

@@ -1,0 +1,147 @@
+"""Shards in parallel: `concurrent.futures` executors, and what a worker keeps between shards.
+
+A worker is handed a `Job` and a shard's name; it opens the charter's sites itself, so that no
+secret and no connection travels between processes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import psycopg
+
+from domicile.charter import load_charter
+from domicile.errors import DomicileError, PlanError, SiteUnreachable
+from domicile.inventory.estate import Estate
+from domicile.inventory.runs import Run
+from domicile.inventory.sessions import open_member_session
+from domicile.inventory.tables import DatabaseRules
+
+__all__ = ["Job", "Outcome", "Workplace", "make_executor", "run_all", "workplace"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+_QUEUED_PER_WORKER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker needs to find everything else. The charter must still be the one that the run
+    began with."""
+
+    charter: str
+    charter_sha256: str
+    run: str
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T, R]):
+    """What became of one task: its result, or the error that ended it."""
+
+    task: T
+    result: R | None
+    error: DomicileError | None
+
+
+class Workplace:
+    """A worker's open sites, kept from shard to shard."""
+
+    def __init__(self, job: Job) -> None:
+        loaded = load_charter(Path(job.charter))
+        if loaded.sha256 != job.charter_sha256:
+            raise PlanError(
+                f"{job.charter} changed while the run was under way",
+                expected="the charter that the run began with",
+                next_step="scan and plan again",
+            )
+        self.job = job
+        self.estate = Estate(loaded, os.environ)
+        self.run = Run(self.estate.records, job.run)
+        self._sessions: dict[tuple[str, bool], tuple[psycopg.Connection, DatabaseRules]] = {}
+
+    def session(self, site: str, *, read_only: bool) -> tuple[psycopg.Connection, DatabaseRules]:
+        """A database session that knows the members, idle and with no transaction open. The
+        catalogue is the one of when it was opened."""
+        held = self._sessions.get((site, read_only))
+        if held is not None and not held[0].closed:
+            try:
+                held[0].rollback()
+            except psycopg.Error:
+                held[0].close()
+            else:
+                return held
+        opened = open_member_session(self.estate, self.run, site, read_only=read_only)
+        self._sessions[site, read_only] = opened
+        return opened
+
+    def forget_sessions(self) -> None:
+        """Close every session; the next one reads the catalogue afresh."""
+        for connection, _ in self._sessions.values():
+            connection.close()
+        self._sessions.clear()
+
+
+@lru_cache(maxsize=1)
+def workplace(job: Job) -> Workplace:
+    """This process's workplace for a job."""
+    return Workplace(job)
+
+
+def make_executor(workers: int) -> Executor:
+    """Processes, started afresh (never forked: clients hold threads); for one worker, a thread of
+    this process."""
+    if workers == 1:
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def run_all(
+    executor: Executor, function: Callable[[T], R], tasks: Iterable[T], workers: int
+) -> Iterator[Outcome[T, R]]:
+    """Every task's outcome as it comes, with few tasks queued. Errors that are not Domicile's own
+    end the run; a worker that died is a `SiteUnreachable` for its task."""
+    waiting = iter(tasks)
+    running: dict[Future[R], T] = {}
+    exhausted = False
+    while True:
+        while not exhausted and len(running) < workers * _QUEUED_PER_WORKER:
+            try:
+                task = next(waiting)
+            except StopIteration:
+                exhausted = True
+                break
+            running[executor.submit(function, task)] = task
+        if not running:
+            return
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield _outcome(future, running.pop(future))
+
+
+def _outcome(future: Future[R], task: T) -> Outcome[T, R]:
+    try:
+        return Outcome(task, future.result(), None)
+    except DomicileError as error:
+        return Outcome(task, None, error)
+    except BrokenProcessPool as error:
+        raise SiteUnreachable(
+            "a worker process died (out of memory, or killed)",
+            expected="workers that live until the run ends",
+            next_step="run the same command again: it resumes; fewer --workers need less memory",
+        ) from error

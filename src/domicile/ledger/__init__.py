@@ -1,0 +1,42 @@
+"""The ledger: what happened, provably. A C2SP tlog-tiles log in a directory.
+
+Parts of the system register the kinds of entry they write (`entry_kind`), append them (`Ledger`),
+and anybody checks the whole offline (`verify_log`).
+"""
+
+from __future__ import annotations
+
+from domicile.ledger.entries import (
+    Body,
+    Entry,
+    FileDigest,
+    Sha256Hex,
+    decode,
+    encode,
+    entry_kind,
+    files_of,
+)
+from domicile.ledger.files import digest_file
+from domicile.ledger.log import Ledger, LedgerReader, read_only, stamp
+from domicile.ledger.signing import FileSigner, Signer
+from domicile.ledger.verify import Verification, verify_log
+
+__all__ = [
+    "Body",
+    "Entry",
+    "FileDigest",
+    "FileSigner",
+    "Ledger",
+    "LedgerReader",
+    "Sha256Hex",
+    "Signer",
+    "Verification",
+    "decode",
+    "digest_file",
+    "encode",
+    "entry_kind",
+    "files_of",
+    "read_only",
+    "stamp",
+    "verify_log",
+]

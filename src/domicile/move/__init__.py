@@ -1,0 +1,24 @@
+"""Bring it home: plan, copy, verify."""
+
+from domicile.move.entries import ShardVerified, verified_claim
+from domicile.move.plan import ObjectShard, Plan, RowShard
+from domicile.move.planning import make_plan, read_plan
+from domicile.move.queries import in_range
+from domicile.move.row_proof import site_digest
+from domicile.move.run import StepReport, latest_verified, run_move, run_verify
+
+__all__ = [
+    "ObjectShard",
+    "Plan",
+    "RowShard",
+    "ShardVerified",
+    "StepReport",
+    "in_range",
+    "latest_verified",
+    "make_plan",
+    "read_plan",
+    "run_move",
+    "run_verify",
+    "site_digest",
+    "verified_claim",
+]

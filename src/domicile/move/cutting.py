@@ -1,0 +1,142 @@
+"""Cutting rows into shards, once, at the source: key ranges, projections, whole tables."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from domicile.inventory import (
+    Closure,
+    DatabaseRules,
+    Run,
+    TableRules,
+    identity,
+    write_parquet,
+)
+from domicile.move.plan import RowShard
+from domicile.move.queries import order_by
+from domicile.sites.postgres import TableName
+
+__all__ = ["KEYS", "cut_members", "cut_projections", "cut_whole"]
+
+KEYS = pa.schema([pa.field("key", pa.list_(pa.string()), nullable=False)])
+"""Keys of a projection shard, as text."""
+
+
+def cut_members(
+    connection: psycopg.Connection, rules: DatabaseRules, shard_rows: int
+) -> list[RowShard]:
+    """Key ranges of about ``shard_rows`` members' rows each; a table without a key is one shard."""
+    return [
+        shard for table in rules.protected for shard in _ranges(connection, rules, table, shard_rows)
+    ]
+
+
+def _ranges(
+    connection: psycopg.Connection, rules: DatabaseRules, table: TableRules, shard_rows: int
+) -> Iterator[RowShard]:
+    where = table.members(rules.key, "t")
+    name = table.table.name
+    total = _count(connection, name, where)
+    if not total:
+        return
+    bounds: list[tuple[str, ...]] = []
+    if identity(table.table) and total > shard_rows:
+        pieces = -(-total // shard_rows)
+        bounds = _bounds(connection, table, where, -(-total // pieces))
+    edges: list[tuple[str, ...] | None] = [None, *bounds, None]
+    for number, (lo, hi) in enumerate(zip(edges, edges[1:], strict=False)):
+        rows = total // (len(edges) - 1) + (number < total % (len(edges) - 1))
+        yield RowShard(_id("rows", name, number), "members", name.schema, name.name, rows, lo, hi)
+
+
+def _bounds(
+    connection: psycopg.Connection, table: TableRules, where: sql.Composable, step: int
+) -> list[tuple[str, ...]]:
+    key = identity(table.table)
+    columns = sql.SQL(", ").join(sql.Identifier("t", name) for name in key)
+    texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier("s", n)) for n in key)
+    query = sql.SQL(
+        "SELECT {texts} FROM (SELECT {columns}, row_number() OVER (ORDER BY {order}) AS domicile_n,"
+        " count(*) OVER () AS domicile_all FROM {table} AS t WHERE {where}) AS s"
+        " WHERE domicile_n % {step} = 0 AND domicile_n < domicile_all ORDER BY domicile_n"
+    ).format(
+        texts=texts,
+        columns=columns,
+        order=order_by(table.table, "t"),
+        table=sql.Identifier(table.table.name.schema, table.table.name.name),
+        where=where,
+        step=sql.Literal(step),
+    )
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def cut_projections(
+    connection: psycopg.Connection, rules: DatabaseRules, closure: Closure, run: Run, shard_rows: int
+) -> list[RowShard]:
+    """Write the keys found into shard files and name the shards."""
+    shards: list[RowShard] = []
+    for name, temporary in sorted(closure.tables.items()):
+        table = rules.tables[name]
+        for number, keys in enumerate(_keys(connection, table, temporary, shard_rows)):
+            shard = RowShard(
+                _id("projection", name, number), "projection", name.schema, name.name, len(keys)
+            )
+            write_parquet(
+                run.shard(shard.id), KEYS, [pa.Table.from_pydict({"key": keys}, schema=KEYS)]
+            )
+            shards.append(shard)
+    return shards
+
+
+def _keys(
+    connection: psycopg.Connection, table: TableRules, temporary: str, shard_rows: int
+) -> Iterator[list[list[str]]]:
+    query = sql.SQL("SELECT {} FROM {} AS t ORDER BY {}").format(
+        sql.SQL(", ").join(
+            sql.SQL("{}::text").format(sql.Identifier("t", name))
+            for name in identity(table.table)
+        ),
+        sql.Identifier("pg_temp", temporary),
+        order_by(table.table, "t"),
+    )
+    with connection.cursor(name="domicile_keys") as cursor:
+        cursor.execute(query)
+        while rows := cursor.fetchmany(shard_rows):
+            yield [list(row) for row in rows]
+
+
+def cut_whole(connection: psycopg.Connection, rules: DatabaseRules) -> list[RowShard]:
+    """A shard for every public table that is about nobody."""
+    return [
+        RowShard(
+            _id("whole", name, 0),
+            "whole",
+            name.schema,
+            name.name,
+            _count(connection, name, sql.SQL("true")),
+        )
+        for name, table in sorted(rules.tables.items())
+        if table.whole
+    ]
+
+
+def _count(connection: psycopg.Connection, name: TableName, where: sql.Composable) -> int:
+    query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
+        sql.Identifier(name.schema, name.name), where
+    )
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _id(kind: str, name: TableName, number: int) -> str:
+    """A file name whatever the table is called; the digits tell same-looking names apart."""
+    plain = re.sub(r"[^a-z0-9_]+", "-", str(name).lower())[:48]
+    mark = "" if plain == str(name) else f"-{zlib.crc32(str(name).encode()):08x}"
+    return f"{kind}-{plain}{mark}-{number:05d}"
+

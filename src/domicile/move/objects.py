@@ -1,0 +1,193 @@
+"""Copying a shard of objects home: key by key, version by version, repeatable at will."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from domicile.errors import SiteMissing
+from domicile.inventory import Workplace, read_batches
+from domicile.move.chains import key_groups
+from domicile.move.order import Item, Step, continue_from, steps_home
+from domicile.move.plan import ObjectShard, Plan
+from domicile.move.transfer import (
+    Budget,
+    Content,
+    copy_version,
+    in_flight,
+    read_content,
+)
+from domicile.sites.objects import ObjectSite, ObjectVersion
+
+__all__ = ["COPIED", "copy_objects", "held_versions"]
+
+COPIED = pa.schema(
+    [
+        pa.field("site", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("version_id", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),  # copied, twin, gone or failed
+        pa.field("home_version_id", pa.string(), nullable=False),
+        pa.field("size_bytes", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+"""What became of each version of a shard. ``gone``: the source had it no longer."""
+
+Row = dict[str, Any]
+
+
+def copy_objects(
+    here: Workplace, plan: Plan, shard: ObjectShard, *, careful: bool
+) -> list[Row]:
+    """Bring a shard's objects home. ``careful``: look at what home holds of each key first, as
+    after an attempt that may have got halfway."""
+    groups = list(key_groups(read_batches(here.run.shard(shard.id))))
+    held: Mapping[str, Sequence[ObjectVersion]] = {}
+    if careful:
+        keys = [str(group[0]["key"]) for group in groups]
+        held = held_versions(here.estate.objects(str(plan.home_objects)), keys)
+    copier = _Copier(here, plan, held, careful=careful)
+    rows = asyncio.run(copier.copy_all(groups))
+    return [row for group in rows for row in group]
+
+
+def held_versions(
+    home: ObjectSite, keys: Sequence[str]
+) -> dict[str, list[ObjectVersion]]:
+    """What a store holds under these keys (in key order), newest first, by listing their range."""
+    wanted = set(keys)
+    found: dict[str, list[ObjectVersion]] = {}
+    if not keys:
+        return found
+    last = keys[-1].encode()
+    for page in home.versions(after=keys[0][:-1]):
+        for version in page:
+            if version.key in wanted:
+                found.setdefault(version.key, []).append(version)
+        if page and page[-1].key.encode() > last:
+            break
+    return found
+
+
+@dataclass
+class _Copier:
+    here: Workplace
+    plan: Plan
+    held: Mapping[str, Sequence[ObjectVersion]]
+    careful: bool
+
+    def __post_init__(self) -> None:
+        self.home_site = str(self.plan.home_objects)
+        self.home = self.here.estate.objects(self.home_site)
+        self.order = [name for name in self.here.estate.object_names if name != self.home_site]
+        self.primary = self.order[-1]
+
+    async def copy_all(self, groups: Sequence[Sequence[Row]]) -> list[list[Row]]:
+        self.budget = Budget()
+        return await in_flight(self.copy_key, groups)
+
+    async def copy_key(self, group: Sequence[Row]) -> list[Row]:
+        """Copy one key; twins come first in the result, then the steps in order."""
+        key = str(group[0]["key"])
+        sites = [[_item(row) for row in group if _is(row, site)] for site in self.order]
+        sites = [items for items in sites if items]
+        primary = -1
+        if any(_is(row, self.primary) for row in group):
+            primary = len(sites) - 1
+        steps, twins = steps_home(sites, primary=primary)
+        rows = [_row(item, "twin") for item in twins]
+        done = 0
+        if self.careful or any(row["site"] == self.home_site for row in group):
+            found = await self._already(key, steps)
+            if found is None:
+                reason = "home holds something else under this key"
+                return rows + [_row(s.item, "failed", reason=reason) for s in steps if s.item]
+            done, contents = found
+            rows += [
+                _row(step.item, "copied", content=content)
+                for step, content in zip(steps[:done], contents, strict=False)
+                if step.item
+            ]
+        for step in steps[done:]:
+            rows += await self._take(key, step)
+        return rows
+
+    async def _take(self, key: str, step: Step) -> list[Row]:
+        if step.item is None:
+            await self.home.put_marker(key)
+            return []
+        async with self.budget.take(step.item.size_bytes):
+            source = self.here.estate.objects(step.item.site)
+            try:
+                version, content = await copy_version(source, self.home, key, step.item.version_id)
+            except SiteMissing:
+                return [_row(step.item, "gone")]
+        return [_row(step.item, "copied", home_version=version, content=content)]
+
+    async def _already(
+        self, key: str, steps: Sequence[Step]
+    ) -> tuple[int, list[Content | None]] | None:
+        """How many steps home has behind it, by content; None for a conflict."""
+        held = self.held.get(key)
+        if held is None:
+            held = held_versions(self.home, [key]).get(key, [])
+        if not held:
+            return 0, []
+        there: list[Content | None] = []
+        for version in reversed(held):
+            there.append(await self._content(self.home_site, version.key, version))
+        coming: list[Content | None] = []
+        for step in steps:
+            coming.append(await self._content(step.item.site, key, step.item) if step.item else None)
+        done = continue_from(coming, there)
+        return None if done is None else (done, coming)
+
+    async def _content(
+        self, site: str, key: str, version: ObjectVersion | Item
+    ) -> Content | None:
+        if version.is_marker:
+            return None
+        async with self.budget.take(version.size_bytes):
+            return await read_content(self.here.estate.objects(site), key, version.version_id)
+
+
+def _is(row: Row, site: str) -> bool:
+    return row["site"] == site and row["kind"] != "upload"
+
+
+def _item(row: Row) -> Item:
+    return Item(
+        site=row["site"],
+        key=row["key"],
+        version_id=row["version_id"],
+        is_marker=row["kind"] == "marker",
+        is_latest=row["is_latest"],
+        size_bytes=row["size_bytes"],
+        etag=row["etag"],
+    )
+
+
+def _row(
+    item: Item,
+    state: str,
+    *,
+    home_version: str = "",
+    content: Content | None = None,
+    reason: str = "",
+) -> Row:
+    return {
+        "site": item.site,
+        "key": item.key,
+        "version_id": item.version_id,
+        "state": state,
+        "home_version_id": home_version,
+        "size_bytes": content.size_bytes if content else item.size_bytes,
+        "sha256": content.sha256 if content else "",
+        "reason": reason,
+    }

@@ -1,0 +1,114 @@
+"""The plan: what would move and be erased, from where to where, and what stands in the way. Pure.
+
+It is written down before anything moves, its digest is in the ledger, and move, verify and erase
+do what it says and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from domicile.ledger import FileDigest
+
+__all__ = ["Effect", "ObjectShard", "Plan", "RowShard", "SequencePlan", "TablePlan"]
+
+
+class RowShard(msgspec.Struct, frozen=True):
+    """Rows that are copied, verified and erased together.
+
+    kind: ``members`` (members' protected rows with lo < key <= hi; an open end is None),
+    ``projection`` (other people's rows that home needs, as their public projection; their keys are
+    in the shard's file) or ``whole`` (a public table about nobody). Keys are text, in the order of
+    the primary key.
+    """
+
+    id: str
+    kind: Literal["members", "projection", "whole"]
+    schema: str
+    table: str
+    rows: int
+    lo: tuple[str, ...] | None = None
+    hi: tuple[str, ...] | None = None
+
+
+class ObjectShard(msgspec.Struct, frozen=True):
+    """Keys with all their versions, markers and uploads on every site; listed in the shard's
+    file. bytes counts the versions away from home."""
+
+    id: str
+    keys: int
+    versions: int
+    markers: int
+    uploads: int
+    bytes: int
+    sites: tuple[str, ...]
+
+
+class TablePlan(msgspec.Struct, frozen=True):
+    """One table of one site, in rows: deleted there, reduced to their public projection, or (at
+    home) received as others' public projections. removed: the columns that a projection drops."""
+
+    site: str
+    table: str
+    copied: int
+    projected: int
+    deleted: int
+    reduced: int
+    removed: tuple[str, ...]
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """Something that the database does by itself when rows are deleted or changed."""
+
+    site: str
+    kind: Literal["cascade", "set null", "set default", "trigger", "unindexed"]
+    what: str
+
+
+class SequencePlan(msgspec.Struct, frozen=True):
+    """Where a sequence goes on at home, disjoint from what the source gives out until it has
+    reached that value itself."""
+
+    schema: str
+    name: str
+    source_value: int
+    home_value: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything that move, verify and erase will do. blockers must be empty before move."""
+
+    run: str
+    boundary: str
+    charter_sha256: str
+    made: str
+    source_database: str | None
+    home_database: str | None
+    home_objects: str | None
+    databases: tuple[str, ...]
+    stores: tuple[str, ...]
+    rows: tuple[RowShard, ...]
+    objects: tuple[ObjectShard, ...]
+    tables: tuple[TablePlan, ...]
+    effects: tuple[Effect, ...]
+    sequences: tuple[SequencePlan, ...]
+    blockers: tuple[str, ...]
+    warnings: tuple[str, ...]
+    unexamined: int
+    files: tuple[FileDigest, ...]
+
+    @property
+    def rows_to_copy(self) -> int:
+        """Rows that home receives."""
+        return sum(shard.rows for shard in self.rows)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to bring home and nothing to erase."""
+        return not any(shard.kind == "members" for shard in self.rows) and not self.objects
+
+    def row_shard(self, shard: str) -> RowShard | None:
+        """The row shard of this id, if it is one."""
+        return next((rows for rows in self.rows if rows.id == shard), None)

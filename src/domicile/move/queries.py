@@ -1,0 +1,124 @@
+"""The queries of row shards: the same question on every side, so that answers can be compared.
+
+Pure SQL building. Rows come in the order of their key (text by bytes, ``COLLATE "C"``), or of
+their own text where a table has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from domicile.inventory import TableRules, identity
+from domicile.move.plan import RowShard
+from domicile.sites.postgres import Column, Table
+
+__all__ = [
+    "columns_of",
+    "in_range",
+    "member_rows",
+    "order_by",
+    "ordered",
+    "projected_rows",
+    "whole_rows",
+]
+
+
+def member_rows(
+    rules: TableRules, key: tuple[str, ...], shard: RowShard, columns: Sequence[Column]
+) -> sql.Composed:
+    """A shard's rows of members, ordered."""
+    return sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {} ORDER BY {}").format(
+        columns_of(columns, "t"),
+        _name(rules.table),
+        rules.members(key, "t"),
+        in_range(rules.table, shard, "t"),
+        order_by(rules.table, "t"),
+    )
+
+
+def projected_rows(
+    rules: TableRules, keys_table: str, columns: Sequence[Column], *, only_kept: bool = False
+) -> sql.Composed:
+    """The rows whose keys the session's table holds, as their public projection; with
+    ``only_kept``, just the columns that a projection leaves as they are."""
+    projection = rules.projection
+    chosen = [c for c in columns if not only_kept or c.name in projection.kept]
+    key = identity(rules.table)
+    return sql.SQL("SELECT {} FROM {} AS t JOIN {} AS k ON {} ORDER BY {}").format(
+        sql.SQL(", ").join(projection.value(column, "t") for column in chosen),
+        _name(rules.table),
+        sql.Identifier("pg_temp", keys_table),
+        sql.SQL(" AND ").join(
+            sql.SQL("{} = {}").format(sql.Identifier("t", name), sql.Identifier("k", name))
+            for name in key
+        ),
+        order_by(rules.table, "t"),
+    )
+
+
+def whole_rows(rules: TableRules, columns: Sequence[Column]) -> sql.Composed:
+    """Every row of a public table, as its public projection."""
+    return sql.SQL("SELECT {} FROM {} AS t ORDER BY {}").format(
+        sql.SQL(", ").join(rules.projection.value(column, "t") for column in columns),
+        _name(rules.table),
+        order_by(rules.table, "t"),
+    )
+
+
+def in_range(table: Table, shard: RowShard, alias: str) -> sql.Composable:
+    """Whether a row's key lies in the shard's range."""
+    bounds: list[sql.Composable] = []
+    for values, operator in ((shard.lo, ">"), (shard.hi, "<=")):
+        if values is not None:
+            bounds.append(
+                sql.SQL("({}) {} ({})").format(
+                    _key(table, alias), sql.SQL(operator), _literals(table, values)
+                )
+            )
+    return sql.SQL(" AND ").join(bounds) if bounds else sql.SQL("true")
+
+
+def ordered(table: Table, alias: str, names: Sequence[str]) -> sql.Composable:
+    """Columns as they are compared and ordered: text by bytes, whatever the database's locale."""
+    return sql.SQL(", ").join(
+        sql.SQL('{} COLLATE "C"').format(sql.Identifier(alias, name))
+        if table.column(name).category == "S"
+        else sql.Identifier(alias, name)
+        for name in names
+    )
+
+
+def order_by(table: Table, alias: str) -> sql.Composable:
+    """The order of a table's rows."""
+    key = identity(table)
+    if key:
+        return ordered(table, alias, key)
+    names = [column.name for column in table.stored_columns]
+    return sql.SQL('(ROW({})::text) COLLATE "C"').format(
+        sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)
+    )
+
+
+def columns_of(columns: Sequence[Column], alias: str) -> sql.Composable:
+    """A select list."""
+    return sql.SQL(", ").join(sql.Identifier(alias, column.name) for column in columns)
+
+
+def _key(table: Table, alias: str) -> sql.Composable:
+    return ordered(table, alias, identity(table))
+
+
+def _literals(table: Table, values: Sequence[str]) -> sql.Composable:
+    return sql.SQL(", ").join(
+        sql.SQL("CAST({} AS {})").format(
+            sql.Literal(value),
+            sql.SQL(table.column(name).type),  # type: ignore[arg-type]  # format_type's text
+        )
+        for name, value in zip(identity(table), values, strict=True)
+    )
+
+
+def _name(table: Table) -> sql.Composable:
+    return sql.Identifier(table.name.schema, table.name.name)

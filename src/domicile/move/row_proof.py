@@ -1,0 +1,144 @@
+"""Proving rows: both sides are read again, under fresh snapshots, and compared.
+
+Equal streams of ordered rows have equal SHA-256. Where they differ, every row of the site must
+still be at home, as often as it is there: home may hold more (from an earlier run), never less.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from psycopg import sql
+
+from domicile.inventory import Workplace
+from domicile.move.plan import Plan, RowShard
+from domicile.move.queries import member_rows, projected_rows, whole_rows
+from domicile.move.rows import KEYS_TABLE, RowSession, load_keys, table_rules
+from domicile.sites.postgres import CopyResult, TableName, copy_format, digest, site_errors
+
+__all__ = ["ROW_PROOF", "prove_rows", "site_digest"]
+
+ROW_PROOF = pa.schema(
+    [
+        pa.field("site", pa.string(), nullable=False),
+        pa.field("schema", pa.string(), nullable=False),
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of the site's ordered rows
+        pa.field("home_rows", pa.int64(), nullable=False),
+        pa.field("home_sha256", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),  # verified or failed
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+"""One row per site whose copy of the shard was compared with home's."""
+
+
+def prove_rows(here: Workplace, plan: Plan, shard: RowShard) -> list[dict[str, object]]:
+    """Compare the shard on every database away from home (projections and whole tables: the
+    source alone) with home. A site without the table, or without rows of the shard, has nothing
+    to prove and is left out unless it is the source."""
+    proofs: list[dict[str, object]] = []
+    for site in _sites(plan, shard):
+        session = here.session(site, read_only=False)
+        if TableName(shard.schema, shard.table) not in session[1].tables:
+            continue
+        proof = _prove(here, plan, shard, site, session)
+        if proof["rows"] or site == plan.source_database:
+            proofs.append(proof)
+    return proofs
+
+
+def _sites(plan: Plan, shard: RowShard) -> list[str]:
+    if shard.kind == "members":
+        return list(plan.databases)
+    return [str(plan.source_database)]
+
+
+def _prove(
+    here: Workplace, plan: Plan, shard: RowShard, site: str, session: RowSession
+) -> dict[str, object]:
+    home_site = str(plan.home_database)
+    home = here.session(home_site, read_only=False)
+    try:
+        with site_errors(site):
+            there = _digest(here, session, shard)
+        with site_errors(home_site):
+            at_home = _digest(here, home, shard)
+        reason = ""
+        if _columns(session, shard) != _columns(home, shard):
+            reason = "the table has other columns there than at home"
+        elif there.sha256 != at_home.sha256:
+            missing = _missing(session, home, shard, site, home_site)
+            reason = f"{missing:,} rows are not at home as they are there" if missing else ""
+    finally:
+        session[0].rollback()
+        home[0].rollback()
+    return {
+        "site": site,
+        "schema": shard.schema,
+        "table": shard.table,
+        "rows": there.rows,
+        "sha256": there.sha256,
+        "home_rows": at_home.rows,
+        "home_sha256": at_home.sha256,
+        "state": "failed" if reason else "verified",
+        "reason": reason,
+    }
+
+
+def site_digest(session: RowSession, shard: RowShard) -> CopyResult:
+    """The digest of a members' shard on one site, in the session's transaction: what
+    verification wrote down, if nothing changed."""
+    columns = table_rules(session[1], shard).table.columns
+    return digest(session[0], _query(session, shard), copy_format(columns))
+
+
+def _digest(here: Workplace, session: RowSession, shard: RowShard) -> CopyResult:
+    session[0].execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    if shard.kind == "projection":
+        load_keys(here, session, shard)
+    return site_digest(session, shard)
+
+
+def _query(session: RowSession, shard: RowShard) -> sql.Composed:
+    rules = table_rules(session[1], shard)
+    if shard.kind == "members":
+        return member_rows(rules, session[1].key, shard, rules.table.columns)
+    if shard.kind == "projection":
+        return projected_rows(rules, KEYS_TABLE, rules.table.stored_columns, only_kept=True)
+    return whole_rows(rules, rules.table.stored_columns)
+
+
+def _columns(session: RowSession, shard: RowShard) -> list[tuple[str, str]]:
+    return [(c.name, c.type) for c in table_rules(session[1], shard).table.columns]
+
+
+def _missing(
+    session: RowSession, home: RowSession, shard: RowShard, site: str, home_site: str
+) -> int:
+    """How many of the site's rows home does not hold, counting repeated ones."""
+    hashed = sql.SQL(
+        "SELECT encode(sha256(convert_to(r::text, 'UTF8')), 'hex') FROM ({}) AS r"
+    )
+    staged = sql.SQL("COPY ({}) TO STDOUT").format(hashed.format(_query(session, shard)))
+    with site_errors(home_site):
+        home[0].execute("CREATE TEMP TABLE domicile_rows (hash text) ON COMMIT DROP")
+    with (
+        site_errors(site),
+        session[0].cursor() as reading,
+        home[0].cursor() as writing,
+        reading.copy(staged) as out,
+        writing.copy("COPY pg_temp.domicile_rows FROM STDIN") as into,
+    ):
+        for chunk in out:
+            into.write(chunk)
+    with site_errors(home_site):
+        row = home[0].execute(
+            sql.SQL(
+                "SELECT coalesce(sum(greatest(s.n - coalesce(h.n, 0), 0)), 0) FROM"
+                " (SELECT hash, count(*) AS n FROM pg_temp.domicile_rows GROUP BY hash) AS s"
+                " LEFT JOIN (SELECT hash, count(*) AS n FROM ({}) AS q(hash) GROUP BY hash) AS h"
+                " USING (hash)"
+            ).format(hashed.format(_query(home, shard)))
+        ).fetchone()
+    return int(row[0]) if row else 0

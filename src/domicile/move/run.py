@@ -1,0 +1,394 @@
+"""move and verify: shards through their steps, each announced in the ledger as it is done.
+
+Workers write result files; this process alone appends to the ledger. A run killed anywhere goes
+on from the files: a file that the ledger does not know yet is announced from what it carries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from domicile.errors import DomicileError, EvidenceError, PlanError
+from domicile.inventory import (
+    Estate,
+    Evidence,
+    Job,
+    Progress,
+    Run,
+    RunEntries,
+    announce,
+    run_all,
+)
+from domicile.ledger import Body
+from domicile.move.entries import SchemaMade, SequencesSet, ShardCopied, ShardVerified
+from domicile.move.plan import ObjectShard, Plan, RowShard
+from domicile.move.rows import MARKERS_SQL
+from domicile.move.steps import ShardTask, copy_shard, verify_shard
+from domicile.sites.postgres import (
+    TableName,
+    apply_sql,
+    read_database,
+    schema_sql,
+    set_sequence,
+    site_errors,
+)
+
+__all__ = ["StepReport", "latest_verified", "run_move", "run_verify"]
+
+B = TypeVar("B", bound=Body)
+Shard = RowShard | ObjectShard
+
+
+@dataclass
+class StepReport:
+    """What a command did: shards through their step, before and now, and what failed."""
+
+    done: int = 0
+    before: int = 0
+    items: int = 0
+    bytes: int = 0
+    failed_items: int = 0
+    failures: list[tuple[str, DomicileError]] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every shard went through."""
+        return not self.failures and not self.failed_items
+
+
+def run_move(
+    estate: Estate,
+    evidence: Evidence,
+    run: Run,
+    plan: Plan,
+    executor: Executor,
+    progress: Progress,
+    *,
+    workers: int,
+) -> StepReport:
+    """Bring home what the plan says. Resumes; repeats nothing that is announced.
+
+    Raises PlanError where the plan is blocked, SiteError before anything is touched where a site
+    cannot be reached or written.
+    """
+    if plan.blockers:
+        raise PlanError(
+            "the plan is blocked: " + "; ".join(plan.blockers),
+            expected="a plan without blockers",
+            next_step="resolve them, then run `domicile scan` and `domicile plan` again",
+        )
+    estate.check(write=True)
+    entries = evidence.run(run.id)
+    mover = _Mover(estate, evidence, run, plan, executor, progress, workers, entries)
+    return mover.move()
+
+
+def run_verify(
+    estate: Estate,
+    evidence: Evidence,
+    run: Run,
+    plan: Plan,
+    executor: Executor,
+    progress: Progress,
+    *,
+    workers: int,
+) -> StepReport:
+    """Read back every shard that was copied and is not verified yet. A source that changed since
+    its copy is copied and compared again, unless its erasure has begun."""
+    estate.check(write=False)
+    entries = evidence.run(run.id)
+    return _Mover(estate, evidence, run, plan, executor, progress, workers, entries).verify()
+
+
+def latest_verified(entries: RunEntries) -> dict[str, ShardVerified]:
+    """The last verification of each shard that the ledger holds."""
+    return {body.shard: body for body in entries.of(ShardVerified)}
+
+
+@dataclass
+class _Mover:
+    estate: Estate
+    evidence: Evidence
+    run: Run
+    plan: Plan
+    executor: Executor
+    progress: Progress
+    workers: int
+    entries: RunEntries
+
+    def __post_init__(self) -> None:
+        loaded = self.estate.loaded
+        self.job = Job(str(loaded.path.resolve()), loaded.sha256, self.run.id, self.workers)
+        self.head = msgspec.structs.replace(
+            self.plan, rows=(), objects=(), tables=(), effects=(), sequences=(), files=()
+        )
+
+    # --- move
+
+    def move(self) -> StepReport:
+        report = StepReport()
+        rows = bool(self.plan.rows) and self.plan.home_database is not None
+        fresh = self._make_schema() if rows else False
+        done = self._copied()
+        pending = [s for s in self._shards() if s.id not in done]
+        report.before = len(done)
+        self.progress.stage(
+            "copy",
+            items=len(pending),
+            size_bytes=sum(s.bytes for s in pending if isinstance(s, ObjectShard)),
+        )
+        for level in self._levels(pending, fresh=fresh):
+            self._copy(level, report, fresh=fresh)
+        if rows and not report.failures:
+            self._finish_schema()
+        return report
+
+    def _shards(self) -> list[Shard]:
+        order = {"members": 0, "whole": 1, "projection": 2}
+        return [*sorted(self.plan.rows, key=lambda s: order[s.kind]), *self.plan.objects]
+
+    def _copy(self, shards: Sequence[Shard], report: StepReport, *, fresh: bool) -> None:
+        tasks = [ShardTask(self.job, self.head, shard, fresh=fresh) for shard in shards]
+        for outcome in run_all(self.executor, copy_shard, tasks, self.workers):
+            shard = outcome.task.shard
+            if outcome.error is not None:
+                report.failures.append((shard.id, outcome.error))
+            else:
+                body = announce(self.run.copied(shard.id), self.run.records, ShardCopied)
+                self.evidence.record(body, into=self.entries)
+                report.done += 1
+                report.items += body.items
+                report.bytes += body.bytes
+            self.progress.advance(1, shard.bytes if isinstance(shard, ObjectShard) else 0)
+
+    def _levels(self, shards: list[Shard], *, fresh: bool) -> Iterator[list[Shard]]:
+        """All at once where home has no constraints yet; else parents before children."""
+        if fresh:
+            yield shards
+            return
+        yield [shard for shard in shards if isinstance(shard, ObjectShard)]
+        rows = [shard for shard in shards if isinstance(shard, RowShard)]
+        ranks = self._ranks() if rows else {}
+        for rank in sorted(set(ranks.values())):
+            level = [s for s in rows if ranks[TableName(s.schema, s.table)] == rank]
+            for kinds in ({"whole", "projection"}, {"members"}):
+                yield [shard for shard in level if shard.kind in kinds]
+
+    def _ranks(self) -> dict[TableName, int]:
+        """How many references lie below each table at home; cycles count once."""
+        home = str(self.plan.home_database)
+        with site_errors(home), self.estate.database(home).connect(read_only=True) as connection:
+            database = read_database(connection)
+        ranks = dict.fromkeys(database.tables, 0)
+        for _ in ranks:
+            before = dict(ranks)
+            for key in database.foreign_keys:
+                if key.child != key.parent:
+                    ranks[key.child] = max(ranks[key.child], ranks[key.parent] + 1)
+            if ranks == before or max(ranks.values()) > len(ranks):
+                break
+        return ranks
+
+    # --- home's schema
+
+    def _make_schema(self) -> bool:
+        """Make home's tables where it has none. True while home's constraints are still to come:
+        it holds nothing then but what this run put there."""
+        made = {body.section for body in self.entries.of(SchemaMade)}
+        home = str(self.plan.home_database)
+        with site_errors(home), self.estate.database(home).connect() as connection:
+            applied = _applied_sections(connection, self.run.id)
+            there = bool(read_database(connection).tables)
+            if not there:
+                self._apply(connection, "pre-data")
+                applied = {"pre-data"}
+            elif not applied:
+                connection.execute(MARKERS_SQL)
+                connection.commit()
+        if "pre-data" in applied and "pre-data" not in made:
+            self._announce_schema("pre-data")
+        return "pre-data" in applied and "post-data" not in applied
+
+    def _finish_schema(self) -> None:
+        made = {body.section for body in self.entries.of(SchemaMade)}
+        home = str(self.plan.home_database)
+        with site_errors(home), self.estate.database(home).connect() as connection:
+            applied = _applied_sections(connection, self.run.id)
+            if "pre-data" in applied:
+                if "post-data" not in applied:
+                    self.progress.stage("indexes and constraints", items=1)
+                    self._apply(connection, "post-data")
+                    self.progress.advance()
+                if "post-data" not in made:
+                    self._announce_schema("post-data")
+            self._set_sequences(connection)
+            connection.commit()
+            connection.autocommit = True
+            connection.execute("ANALYZE")
+
+    def _apply(self, connection: psycopg.Connection, section: str) -> None:
+        text = self._statements(section)
+        if section == "pre-data":
+            connection.execute(MARKERS_SQL)
+        apply_sql(connection, text)
+        connection.execute(
+            "INSERT INTO domicile.shard_markers (run, shard, rows, sha256) VALUES (%s, %s, 0, %s)",
+            (self.run.id, f"schema {section}", hashlib.sha256(text.encode()).hexdigest()),
+        )
+        connection.commit()
+
+    def _statements(self, section: str) -> str:
+        source = self.estate.database(str(self.plan.source_database))
+        return schema_sql(source, "pre-data" if section == "pre-data" else "post-data")
+
+    def _announce_schema(self, section: str) -> None:
+        home = str(self.plan.home_database)
+        with site_errors(home), self.estate.database(home).connect(read_only=True) as connection:
+            row = connection.execute(
+                "SELECT sha256 FROM domicile.shard_markers WHERE run = %s AND shard = %s",
+                (self.run.id, f"schema {section}"),
+            ).fetchone()
+        if row is None:
+            raise EvidenceError(
+                f"home lost the marker of its {section} schema",
+                expected="the row that was written with the schema",
+                next_step="see who changed domicile.shard_markers at home",
+            )
+        self.evidence.record(
+            SchemaMade(run=self.run.id, site=home, section=section, sha256=str(row[0])),
+            into=self.entries,
+        )
+
+    def _set_sequences(self, connection: psycopg.Connection) -> None:
+        if any(True for _ in self.entries.of(SequencesSet)):
+            return
+        for sequence in self.plan.sequences:
+            name = TableName(sequence.schema, sequence.name)
+            set_sequence(connection, name, sequence.home_value)
+        connection.commit()
+        self.evidence.record(
+            SequencesSet(
+                run=self.run.id,
+                site=str(self.plan.home_database),
+                sequences=len(self.plan.sequences),
+            ),
+            into=self.entries,
+        )
+
+    # --- verify
+
+    def verify(self) -> StepReport:
+        copied = self._copied()
+        attempts = self._attempts()
+        verified = latest_verified(self.entries)
+        shards = {shard.id: shard for shard in self._shards()}
+        missing = sorted(set(shards) - copied)
+        if missing:
+            raise PlanError(
+                f"{len(missing)} of {len(shards)} shards are not copied yet, {missing[0]} first",
+                expected="every shard of the plan at home",
+                next_step="run `domicile move`",
+            )
+        pending = [s for s in shards.values() if s.id not in verified or verified[s.id].failed]
+        report = StepReport(before=len(shards) - len(pending))
+        self.progress.stage(
+            "verify",
+            items=len(pending),
+            size_bytes=sum(s.bytes for s in pending if isinstance(s, ObjectShard)),
+        )
+        self._verify(pending, attempts, report)
+        report.failed_items += self._check_sequences()
+        return report
+
+    def _verify(self, shards: Iterable[Shard], attempts: dict[str, int], report: StepReport) -> None:
+        begun = erasures_begun(self.entries)
+        tasks = [
+            ShardTask(
+                self.job,
+                self.head,
+                shard,
+                attempt=attempts.get(shard.id, 0) + 1,
+                recopy=shard.id not in begun,
+            )
+            for shard in shards
+        ]
+        for outcome in run_all(self.executor, verify_shard, tasks, self.workers):
+            shard, attempt = outcome.task.shard, outcome.task.attempt
+            if outcome.error is not None:
+                report.failures.append((shard.id, outcome.error))
+            else:
+                path = self.run.verified(shard.id, attempt)
+                body = announce(path, self.run.records, ShardVerified)
+                self.evidence.record(body, into=self.entries)
+                report.done += 1
+                report.items += body.verified
+                report.failed_items += body.failed
+            self.progress.advance(1, shard.bytes if isinstance(shard, ObjectShard) else 0)
+
+    def _check_sequences(self) -> int:
+        """How many of home's sequences the source could collide with."""
+        if not self.plan.sequences:
+            return 0
+        home = str(self.plan.home_database)
+        with site_errors(home), self.estate.database(home).connect(read_only=True) as connection:
+            there = {s.name: s.last_value for s in read_database(connection).sequences}
+        wrong = 0
+        for sequence in self.plan.sequences:
+            value = there.get(TableName(sequence.schema, sequence.name))
+            if value is None or value < sequence.home_value:
+                wrong += 1
+                self.progress.note(f"sequence {sequence.name} at home is not where it was set")
+        return wrong
+
+    def _attempts(self) -> dict[str, int]:
+        """The last attempt at each shard that left a file; unannounced ones are announced."""
+        attempts: dict[str, int] = {}
+        for path in sorted(self.run.directory.glob("verified/*.parquet")):
+            shard, attempt, _ = path.name.rsplit(".", 2)
+            attempts[shard] = max(int(attempt), attempts.get(shard, 0))
+            self._announce_file(path, ShardVerified)
+        return attempts
+
+    # --- files that a killed run left
+
+    def _copied(self) -> set[str]:
+        """Shards whose copy is in the ledger; a file left unannounced is announced now."""
+        for path in sorted(self.run.directory.glob("copied/*.parquet")):
+            self._announce_file(path, ShardCopied)
+        return {body.shard for body in self.entries.of(ShardCopied)}
+
+    def _announce_file(self, path: Path, kind: type[B]) -> None:
+        body = announce(path, self.run.records, kind)
+        (file,) = getattr(body, "files", ())
+        if not self.entries.has_file(file.path, file.sha256):
+            self.evidence.record(body, into=self.entries)
+
+
+def erasures_begun(entries: RunEntries) -> frozenset[str]:
+    """Shards whose erasure was begun anywhere: nothing may be copied over them any more. Read by
+    kind, since erasing comes after moving."""
+    return frozenset(
+        str(getattr(entry.body, "shard", ""))
+        for entry in entries.entries()
+        if entry.kind == "erase.shard-begun"
+    )
+
+
+def _applied_sections(connection: psycopg.Connection, run: str) -> set[str]:
+    row = connection.execute("SELECT to_regclass('domicile.shard_markers') IS NOT NULL").fetchone()
+    if not row or not row[0]:
+        return set()
+    query = sql.SQL("SELECT shard FROM domicile.shard_markers WHERE run = %s AND shard LIKE %s")
+    return {
+        str(shard).removeprefix("schema ")
+        for (shard,) in connection.execute(query, (run, "schema %"))
+    }

@@ -1,0 +1,39 @@
+"""Whose domicile is where: the register of members, and the path from data to its person."""
+
+from domicile.people.entries import PeopleFrozen
+from domicile.people.members import MEMBERS, UNKNOWN, belongs, has_person, load_people
+from domicile.people.paths import (
+    Attribution,
+    Hop,
+    PersonPath,
+    Undecided,
+    attribute_tables,
+    paths_to_people,
+)
+from domicile.people.register import (
+    Membership,
+    Register,
+    RegisterBuilder,
+    person_text,
+    read_people,
+)
+
+__all__ = [
+    "MEMBERS",
+    "UNKNOWN",
+    "Attribution",
+    "Hop",
+    "Membership",
+    "PeopleFrozen",
+    "PersonPath",
+    "Register",
+    "RegisterBuilder",
+    "Undecided",
+    "attribute_tables",
+    "belongs",
+    "has_person",
+    "load_people",
+    "paths_to_people",
+    "person_text",
+    "read_people",
+]

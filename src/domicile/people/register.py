@@ -1,0 +1,201 @@
+"""The register: who is a member, merged from every site that knows people, frozen for a run.
+
+A person is a member if any site says so: what one site knows and another has reduced to a public
+projection stays known. A person whose country is written nowhere is unknown, and what belongs to
+them is not examined. The register is Parquet, ordered by person; an SQLite index beside it serves
+look-ups in bounded memory and can be thrown away.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psycopg import sql
+
+from domicile.charter import People
+from domicile.sites.postgres import TableName
+
+__all__ = ["Membership", "Register", "RegisterBuilder", "person_text", "read_people"]
+
+SCHEMA = pa.schema(
+    [
+        pa.field("person", pa.string(), nullable=False),
+        pa.field("key", pa.list_(pa.string()), nullable=False),
+        pa.field("country", pa.string()),
+        pa.field("member", pa.bool_()),
+    ]
+)
+
+Membership = bool | None
+"""True: a member; False: known to belong elsewhere; None: known, country unknown."""
+
+
+def person_text(key: Sequence[str]) -> str:
+    """A person's key as one text: the value itself, or a JSON array of a composite key."""
+    return key[0] if len(key) == 1 else json.dumps(list(key), ensure_ascii=False)
+
+
+def read_people(
+    connection: psycopg.Connection, people: People
+) -> Iterator[tuple[tuple[str, ...], str | None]]:
+    """(key values as text, country as the column spells it) for every row of a people table."""
+    table = TableName.parse(people.table)
+    columns = sql.SQL(", ").join(
+        sql.SQL("{}::text").format(sql.Identifier(name)) for name in (*people.key, people.country)
+    )
+    query = sql.SQL("SELECT {} FROM {}").format(columns, sql.Identifier(table.schema, table.name))
+    with connection.cursor(name="domicile_people") as cursor:
+        cursor.itersize = 10_000
+        cursor.execute(query)
+        for row in cursor:
+            yield tuple(row[:-1]), row[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Persons, members among them, and those without a known country. spellings: values of the
+    country column that are no country, with how many rows have them."""
+
+    persons: int
+    members: int
+    unknown: int
+    spellings: Mapping[str, int]
+
+
+class RegisterBuilder:
+    """Merges sites' people into one register. Writes the index at ``index``."""
+
+    def __init__(self, index: Path, people: People, members: Sequence[str]) -> None:
+        self._people = people
+        self._members = frozenset(members)
+        self._unspelled: dict[str, int] = {}
+        index.parent.mkdir(parents=True, exist_ok=True)
+        index.unlink(missing_ok=True)
+        self._database = sqlite3.connect(index, isolation_level=None)
+        self._database.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "CREATE TABLE persons (person TEXT PRIMARY KEY, key TEXT NOT NULL, country TEXT,"
+            " member INTEGER) WITHOUT ROWID; BEGIN;"
+        )
+
+    def add(self, rows: Iterable[tuple[tuple[str, ...], str | None]]) -> None:
+        """Merge one site's people. A member anywhere is a member; a country beats none."""
+        self._database.executemany(
+            "INSERT INTO persons VALUES (?, ?, ?, ?) ON CONFLICT (person) DO UPDATE SET"
+            " country = CASE WHEN excluded.member = 1 OR persons.country IS NULL"
+            " THEN coalesce(excluded.country, persons.country) ELSE persons.country END,"
+            " member = CASE WHEN persons.member IS NULL THEN excluded.member"
+            " WHEN excluded.member IS NULL THEN persons.member"
+            " ELSE max(persons.member, excluded.member) END",
+            (self._row(key, spelled) for key, spelled in rows),
+        )
+
+    def _row(
+        self, key: tuple[str, ...], spelled: str | None
+    ) -> tuple[str, str, str | None, int | None]:
+        country = self._country(spelled)
+        member = None if country is None else int(country in self._members)
+        return person_text(key), json.dumps(list(key)), country, member
+
+    def _country(self, spelled: str | None) -> str | None:
+        if spelled is None:
+            return None
+        text = spelled.strip()
+        if text in self._people.spellings:
+            return self._people.spellings[text]
+        if len(text) == 2 and text.isascii() and text.isalpha() and text.isupper():  # noqa: PLR2004
+            return text
+        if not text.startswith("removed-"):
+            self._unspelled[text[:80]] = self._unspelled.get(text[:80], 0) + 1
+        return None
+
+    def finish(self) -> tuple[Iterator[pa.Table], Counts]:
+        """The register's tables in order of persons, and what it counts."""
+        self._database.execute("COMMIT")
+        persons, members, unknown = self._database.execute(
+            "SELECT count(*), coalesce(sum(member = 1), 0), coalesce(sum(member IS NULL), 0)"
+            " FROM persons"
+        ).fetchone()
+        return self._tables(), Counts(persons, members, unknown, dict(self._unspelled))
+
+    def _tables(self) -> Iterator[pa.Table]:
+        cursor = self._database.execute(
+            "SELECT person, key, country, member FROM persons ORDER BY person"
+        )
+        while rows := cursor.fetchmany(50_000):
+            yield pa.Table.from_pydict(
+                {
+                    "person": [row[0] for row in rows],
+                    "key": [json.loads(row[1]) for row in rows],
+                    "country": [row[2] for row in rows],
+                    "member": [None if row[3] is None else bool(row[3]) for row in rows],
+                },
+                schema=SCHEMA,
+            )
+        self._database.close()
+
+
+class Register:
+    """A frozen register, read from its Parquet file; look-ups go through the index beside it."""
+
+    def __init__(self, path: Path, index: Path) -> None:
+        self._path = path
+        if not index.exists():
+            _index(path, index)
+        self._database = sqlite3.connect(f"file:{index}?mode=ro", uri=True)
+
+    def membership(self, persons: Sequence[str]) -> dict[str, Membership]:
+        """What is known of these persons; those the register does not know are left out."""
+        found: dict[str, Membership] = {}
+        for start in range(0, len(persons), 500):
+            chunk = persons[start : start + 500]
+            marks = ",".join("?" * len(chunk))
+            found.update(
+                (person, None if member is None else bool(member))
+                for person, member in self._database.execute(
+                    f"SELECT person, member FROM persons WHERE person IN ({marks})",  # noqa: S608
+                    chunk,
+                )
+            )
+        return found
+
+    def persons(self) -> Iterator[tuple[list[str], Membership]]:
+        """(key values, membership) of everybody, for a database session's member tables."""
+        with pq.ParquetFile(self._path) as file:
+            for batch in file.iter_batches(batch_size=10_000, columns=["key", "member"]):
+                keys = batch.column("key").to_pylist()
+                yield from zip(keys, batch.column("member").to_pylist(), strict=True)
+
+    def close(self) -> None:
+        """Release the index."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _index(path: Path, index: Path) -> None:
+    index.parent.mkdir(parents=True, exist_ok=True)
+    temporary = index.with_suffix(".building")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary)) as database, pq.ParquetFile(path) as file:
+        database.execute(
+            "CREATE TABLE persons (person TEXT PRIMARY KEY, member INTEGER) WITHOUT ROWID"
+        )
+        for batch in file.iter_batches(batch_size=10_000, columns=["person", "member"]):
+            rows = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+            database.executemany("INSERT INTO persons VALUES (?, ?)", rows)
+        database.commit()
+    temporary.rename(index)

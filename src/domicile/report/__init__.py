@@ -1,0 +1,28 @@
+"""What a person or a regulator is shown. Claims come from inventory and ledger alone."""
+
+from domicile.report.html import render_certificate, render_report
+from domicile.report.load import load_status
+from domicile.report.model import CertificateView, LedgerView, Snapshot, Status, Verdict
+from domicile.report.terminal import (
+    StateRow,
+    StatusRow,
+    state_rows,
+    status_rows,
+    verdict_lines,
+)
+
+__all__ = [
+    "CertificateView",
+    "LedgerView",
+    "Snapshot",
+    "StateRow",
+    "Status",
+    "StatusRow",
+    "Verdict",
+    "load_status",
+    "render_certificate",
+    "render_report",
+    "state_rows",
+    "status_rows",
+    "verdict_lines",
+]

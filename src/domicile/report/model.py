@@ -1,0 +1,246 @@
+"""What is shown, as one document. Pure data; every number comes from inventory and ledger."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from domicile.erase.certificate import Certificate
+from domicile.scan import SiteInfo
+
+__all__ = [
+    "AWAY",
+    "CertificateView",
+    "Event",
+    "Exempt",
+    "Failure",
+    "Holding",
+    "ItemState",
+    "Kind",
+    "LedgerView",
+    "PlanView",
+    "ShardProgress",
+    "Snapshot",
+    "StateCount",
+    "Status",
+    "Verdict",
+    "Word",
+]
+
+Kind = Literal["rows", "objects"]
+Word = Literal["not planned", "planned", "running", "verified", "home"]
+ItemState = Literal[
+    "found", "copied", "verified", "erased", "at home", "reduced", "failed", "not examined"
+]
+
+AWAY: tuple[ItemState, ...] = (
+    "found", "copied", "verified", "erased", "reduced", "failed", "not examined"
+)  # fmt: skip
+"""States of an item away from home, in the order of the story. Held and attested have no
+producer yet; they are left out rather than shown as if somebody had looked."""
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What one scan saw of one dataset at one site. protected: members' items (rows, or versions,
+    delete markers and uploads); reduced: members' rows of which the public projection is left;
+    unexamined: -1 where not even a count was possible; others: everything else that is there.
+    bytes are the members'."""
+
+    site: str
+    dataset: str
+    kind: Kind
+    classification: str
+    protected: int
+    reduced: int
+    unexamined: int
+    others: int
+    bytes: int
+    reasons: tuple[str, ...]
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One finished scan. Times are UTC, RFC 3339."""
+
+    run: str
+    started: str
+    finished: str
+    charter_sha256: str
+    persons: int
+    members: int
+    unknown_persons: int
+    sites: tuple[SiteInfo, ...]
+    holdings: tuple[Holding, ...]
+
+    @property
+    def home_sites(self) -> frozenset[str]:
+        """The sites that were home when it was made."""
+        return frozenset(site.name for site in self.sites if site.home)
+
+    def holdings_of(self, site: str) -> tuple[Holding, ...]:
+        """What was seen at one site."""
+        return tuple(holding for holding in self.holdings if holding.site == site)
+
+    def protected(self, *, home: bool) -> int:
+        """Members' protected items at home, or away from it."""
+        there = self.home_sites
+        return sum(h.protected for h in self.holdings if (h.site in there) is home)
+
+    @property
+    def unexamined(self) -> int:
+        """Items not examined; a relation that could not be counted is at least one."""
+        return sum(abs(holding.unexamined) for holding in self.holdings)
+
+
+class PlanView(msgspec.Struct, frozen=True):
+    """The plan in force."""
+
+    run: str
+    made: str
+    charter_sha256: str
+    row_shards: int
+    object_shards: int
+    rows_to_copy: int
+    blockers: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class ShardProgress(msgspec.Struct, frozen=True):
+    """One shard and how far the ledger says it came. datasets of an object shard are known once it
+    was verified. copied is None until it was; verified and
+    failed are the latest verification's, over all sites; attempts counts verifications."""
+
+    shard: str
+    datasets: tuple[str, ...]
+    kind: Kind
+    planned: int
+    copied: int | None
+    attempts: int
+    verified: int
+    failed: int
+    sites: tuple[str, ...]
+    erased: int
+    reduced: int
+    erase_failed: int
+
+
+class StateCount(msgspec.Struct, frozen=True):
+    """Items of one site and dataset in one state; an item is in one state only."""
+
+    site: str
+    dataset: str
+    kind: Kind
+    state: ItemState
+    items: int
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Items that a step could not bring through, and why."""
+
+    site: str
+    dataset: str
+    step: Literal["verify", "erase"]
+    items: int
+    reason: str
+
+
+class Exempt(msgspec.Struct, frozen=True):
+    """A dataset that may lie away from home, as the charter says: public, or excepted for a
+    reason and until a day (RFC 3339)."""
+
+    dataset: str
+    classification: str
+    reason: str
+    until: str
+
+
+class CertificateView(msgspec.Struct, frozen=True):
+    """A certificate that the ledger names. problems is empty where the ledger's key signed it and
+    it says what the ledger says."""
+
+    certificate: Certificate
+    path: str
+    sha256: str
+    key_id: str
+    issued: str
+    problems: tuple[str, ...]
+
+    @property
+    def counts(self) -> bool:
+        """Whether a claim may rest on it."""
+        return self.certificate.complete and not self.problems
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Entries of one kind of one run: what they say, how many, first and last time (UTC)."""
+
+    run: str
+    kind: str
+    what: str
+    entries: int
+    first: str
+    last: str
+
+
+class LedgerView(msgspec.Struct, frozen=True):
+    """The ledger's head as it was verified just now. root is hex; vkey is the key that the log
+    itself publishes: compare it with the one the custodian gave you."""
+
+    origin: str
+    size: int
+    root: str
+    vkey: str
+    entries_by_kind: dict[str, int]
+    files_checked: int
+    problems: tuple[str, ...]
+    problem_count: int
+    notices: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.problem_count == 0
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One word, what it rests on, and what keeps it from the next."""
+
+    word: Word
+    because: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """One boundary, as its records have it. before is the scan that the plan in force was made
+    from, after the latest; they may be the same. ledger_path is relative to the charter."""
+
+    made: str
+    tool: str
+    company: str
+    boundary: str
+    members_of: tuple[str, ...]
+    custodian: str
+    provider: str
+    charter_sha256: str
+    records: str
+    verdict: Verdict
+    before: Snapshot
+    after: Snapshot
+    plan: PlanView | None
+    shards: tuple[ShardProgress, ...]
+    states: tuple[StateCount, ...]
+    failures: tuple[Failure, ...]
+    exempt: tuple[Exempt, ...]
+    certificates: tuple[CertificateView, ...]
+    ledger: LedgerView
+    timeline: tuple[Event, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def scanned_again(self) -> bool:
+        """Whether before and after are two scans."""
+        return self.before.run != self.after.run
+
+    def to_json(self) -> str:
+        """The whole document as JSON."""
+        return msgspec.json.format(msgspec.json.encode(self)).decode()

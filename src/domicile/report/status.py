@@ -1,0 +1,123 @@
+"""From records to what is shown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from domicile.charter import Charter
+from domicile.ledger import Entry
+from domicile.report.model import (
+    CertificateView,
+    Event,
+    Exempt,
+    LedgerView,
+    PlanView,
+    Snapshot,
+    Status,
+)
+from domicile.report.progress import ShardFacts, failures, shard_progress, state_counts
+from domicile.report.snapshot import snapshot
+from domicile.report.verdict import judge
+from domicile.scan import ScanSummary
+
+__all__ = ["Records", "assemble"]
+
+_WHAT = {
+    "scan.started": "a scan began",
+    "people.frozen": "the list of members was frozen for the run",
+    "scan.finished": "a scan of every site was complete",
+    "move.planned": "a plan was written down",
+    "move.schema-made": "home's schema was made",
+    "move.sequences-set": "home's sequences were set apart from the source's",
+    "move.shard-copied": "shards were copied home",
+    "move.shard-verified": "shards were read back on both sides and compared",
+    "erase.shard-begun": "erasures of verified shards were begun",
+    "erase.shard-erased": "shards were erased at a site",
+    "erase.tables-rewritten": "tables and indexes were written anew without the erased rows",
+    "erase.absence-checked": "sites were listed and counted again",
+    "erase.certified": "certificates of erasure were signed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What was read: two scans (or one twice), the plan in force and its shards' steps, the
+    verified ledger and its entries of these runs in order."""
+
+    made: str
+    tool: str
+    charter: Charter
+    charter_sha256: str
+    boundary: str
+    before: ScanSummary
+    after: ScanSummary
+    plan: PlanView | None
+    shards: tuple[ShardFacts, ...]
+    certificates: tuple[CertificateView, ...]
+    ledger: LedgerView
+    entries: tuple[Entry, ...]
+    exempt: tuple[Exempt, ...]
+
+
+def assemble(records: Records) -> Status:
+    """The whole status, its verdict last."""
+    before, after = snapshot(records.before), snapshot(records.after)
+    boundary = records.charter.boundaries[records.boundary]
+    shards = tuple(shard_progress(facts) for facts in records.shards)
+    verdict = judge(
+        before=before,
+        after=after,
+        charter_sha256=records.charter_sha256,
+        plan=records.plan,
+        shards=shards,
+        certificates=records.certificates,
+        ledger=records.ledger,
+    )
+    return Status(
+        made=records.made,
+        tool=records.tool,
+        company=records.charter.company.name,
+        boundary=records.boundary,
+        members_of=boundary.members,
+        custodian=boundary.custodian,
+        provider=boundary.provider,
+        charter_sha256=records.charter_sha256,
+        records=records.charter.records.directory,
+        verdict=verdict,
+        before=before,
+        after=after,
+        plan=records.plan,
+        shards=shards,
+        states=state_counts(before, after, records.shards),
+        failures=failures(records.shards),
+        exempt=records.exempt,
+        certificates=records.certificates,
+        ledger=records.ledger,
+        timeline=tuple(_timeline(records.entries)),
+        notices=tuple(_notices(records, before, after)),
+    )
+
+
+def _timeline(entries: Iterable[Entry]) -> Iterator[Event]:
+    """One event for each kind of entry of each run, by first time."""
+    grouped: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        grouped.setdefault((str(getattr(entry.body, "run", "")), entry.kind), []).append(entry)
+    for (run, kind), group in grouped.items():
+        times = [entry.time.isoformat(timespec="seconds") for entry in group]
+        yield Event(run, kind, _WHAT.get(kind, kind), len(group), times[0], times[-1])
+
+
+def _notices(records: Records, before: Snapshot, after: Snapshot) -> Iterator[str]:
+    if before.charter_sha256 != after.charter_sha256:
+        yield (
+            "before and after were scanned under different charters: what counts as protected,"
+            " or as home, may have changed between them"
+        )
+    if records.plan and records.plan.charter_sha256 != records.charter_sha256:
+        yield "the charter changed since the plan was made"
+    if records.plan:
+        yield from records.plan.warnings
+    elif after.unknown_persons:
+        yield f"{after.unknown_persons:,} people have no known country"

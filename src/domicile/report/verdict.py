@@ -1,0 +1,145 @@
+"""The one word that records allow. Pure.
+
+Rules:
+1. *planned*: a plan was written down. *running*: something of it was brought home. *verified*:
+   every shard of it was read back and proven equal, and nothing failed.
+2. *home*: the latest scan, under the charter in force and of every site that the plan knew, finds
+   nothing of the members away from home and left nothing unexamined; every site that held
+   something has a complete certificate that the ledger's key signed.
+3. Nothing above *running* is said on a ledger in which anything is wrong.
+4. Every certificate given and findings nevertheless: they came later, so the work still runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from domicile.report.model import (
+    CertificateView,
+    LedgerView,
+    PlanView,
+    ShardProgress,
+    Snapshot,
+    Verdict,
+)
+
+__all__ = ["judge"]
+
+
+def judge(
+    *,
+    before: Snapshot,
+    after: Snapshot,
+    charter_sha256: str,
+    plan: PlanView | None,
+    shards: Sequence[ShardProgress],
+    certificates: Sequence[CertificateView],
+    ledger: LedgerView,
+) -> Verdict:
+    """Judge what the records say."""
+    lacking = [
+        *_unsound(ledger),
+        *_of_scan(before, after, charter_sha256),
+        *_of_certificates(before, certificates),
+    ]
+    if not lacking:
+        return Verdict("home", tuple(_rests_on(after, certificates, ledger)), ())
+    if plan is None:
+        return Verdict("not planned", (), ("no plan was made", *lacking))
+    unproven = list(_unproven(shards))
+    begun = any(shard.copied is not None for shard in shards)
+    planned = (f"a plan of {len(shards):,} shards was made", *_blocked(plan))
+    if not begun:
+        return Verdict("planned", planned, (*unproven, *lacking))
+    if unproven or not ledger.sound or _came_later(before, after, certificates):
+        return Verdict("running", planned, (*unproven, *lacking))
+    proven = f"all {len(shards):,} shards of the plan were read back and proven equal at home"
+    return Verdict("verified", (proven,), tuple(lacking))
+
+
+def _unsound(ledger: LedgerView) -> Iterator[str]:
+    if not ledger.sound:
+        yield f"the ledger is not sound ({ledger.problem_count:,} problems)"
+
+
+def _of_scan(before: Snapshot, after: Snapshot, charter_sha256: str) -> Iterator[str]:
+    away = after.protected(home=False)
+    if away:
+        yield f"the latest scan found {away:,} protected items of members away from home"
+    if after.unexamined:
+        yield f"{after.unexamined:,} items were not examined"
+    if not after.members:
+        yield "the latest scan found no member at all: are the people table and its country right?"
+    if after.charter_sha256 != charter_sha256:
+        yield "the charter changed since the latest scan"
+    known = {site.name for site in after.sites}
+    for site in before.sites:
+        if site.name not in known:
+            yield f"site {site.name} was not scanned again: the charter no longer names it"
+    home = before.home_sites
+    for site in after.sites:
+        if site.home and site.name not in home and any(s.name == site.name for s in before.sites):
+            yield f"site {site.name} was away from home when the plan was made and is now called home"
+
+
+def _of_certificates(
+    before: Snapshot, certificates: Sequence[CertificateView]
+) -> Iterator[str]:
+    by_site = {view.certificate.site: view for view in certificates}
+    for site in _sites_to_certify(before):
+        view = by_site.get(site)
+        if view is None:
+            yield f"site {site} has no certificate of erasure"
+        elif view.problems:
+            yield f"the certificate of {site}: {'; '.join(view.problems)}"
+        elif not view.certificate.complete:
+            yield f"the certificate of {site} is not complete"
+    expected = set(_sites_to_certify(before))
+    for site, view in by_site.items():
+        if site not in expected and not view.counts:
+            yield f"the certificate of {site} is not complete"
+
+
+def _sites_to_certify(before: Snapshot) -> list[str]:
+    """Sites away from home where the plan's scan found members' items."""
+    held = {holding.site for holding in before.holdings if holding.protected}
+    return [site.name for site in before.sites if site.name in held and not site.home]
+
+
+def _unproven(shards: Sequence[ShardProgress]) -> Iterator[str]:
+    copied = sum(shard.copied is None for shard in shards)
+    verified = sum(not shard.attempts for shard in shards)
+    failed = sum(bool(shard.failed or shard.erase_failed) for shard in shards)
+    if copied:
+        yield f"{copied:,} of {len(shards):,} shards were not copied yet"
+    if verified:
+        yield f"{verified:,} of {len(shards):,} shards were not verified yet"
+    if failed:
+        yield f"in {failed:,} shards something failed"
+
+
+def _blocked(plan: PlanView) -> Iterator[str]:
+    if plan.blockers:
+        yield f"the plan is blocked ({len(plan.blockers):,} reasons)"
+
+
+def _came_later(
+    before: Snapshot, after: Snapshot, certificates: Sequence[CertificateView]
+) -> bool:
+    settled = not list(_of_certificates(before, certificates))
+    return settled and before.run != after.run and bool(after.protected(home=False))
+
+
+def _rests_on(
+    after: Snapshot, certificates: Sequence[CertificateView], ledger: LedgerView
+) -> Iterator[str]:
+    yield (
+        f"the scan of {len(after.sites):,} sites that ended {after.finished} found none of the"
+        " members' protected items away from home and left nothing unexamined"
+    )
+    if certificates:
+        yield f"{len(certificates):,} certificates of erasure are complete and signed"
+    yield (
+        f"the ledger's {ledger.size:,} entries and {ledger.files_checked:,} file digests were"
+        " recomputed and are sound"
+    )

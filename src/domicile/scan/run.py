@@ -1,0 +1,199 @@
+"""A scan: freeze the register, then read every site and count. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+
+import msgspec
+
+import domicile
+from domicile.charter import PostgresSiteConfig
+from domicile.errors import DomicileError
+from domicile.inventory import (
+    Estate,
+    Evidence,
+    Job,
+    Progress,
+    Run,
+    digest_under,
+    new_run_id,
+    read_rules,
+    run_all,
+    workplace,
+    write_bytes,
+    write_parquet,
+)
+from domicile.ledger import FileDigest
+from domicile.people import PeopleFrozen, RegisterBuilder, read_people
+from domicile.people.register import SCHEMA
+from domicile.scan.entries import ScanFinished, ScanStarted
+from domicile.scan.keys import KeyIndex, named_keys
+from domicile.scan.objects import ObjectCount, scan_objects
+from domicile.scan.summary import ScanSummary, SiteInfo
+from domicile.scan.tables import TableCount, count_tables
+from domicile.sites.postgres import TableName, read_database, site_errors
+from domicile.state import State
+
+__all__ = ["read_scan", "run_scan"]
+
+
+def run_scan(
+    estate: Estate,
+    evidence: Evidence,
+    state: State,
+    executor: Executor,
+    progress: Progress,
+    *,
+    workers: int,
+) -> ScanSummary:
+    """Scan every site of the charter into a new run and record it.
+
+    Raises SiteError where a site could not be read: a scan that saw only part is no scan.
+    """
+    started = datetime.now(UTC)
+    run = Run(estate.records, new_run_id(started))
+    estate.check(write=False)
+    write_bytes(run.charter, estate.loaded.text.encode())
+    state.start_run(run.id, started, estate.loaded.sha256)
+    evidence.record(
+        ScanStarted(
+            run=run.id,
+            boundary=estate.boundary_name,
+            tool=f"domicile {domicile.__version__}",
+            files=(digest_under(run.charter, estate.records),),
+        )
+    )
+    frozen, spellings = _freeze_people(estate, run, progress)
+    evidence.record(frozen)
+    _index_keys(estate, run)
+    job = Job(str(estate.loaded.path), estate.loaded.sha256, run.id, workers)
+    tables, objects = _read_sites(estate, executor, job, progress)
+    summary = _summary(estate, run, started, frozen, spellings, tables, objects)
+    write_bytes(run.scan, msgspec.json.format(msgspec.json.encode(summary)))
+    evidence.record(_finished(estate, run, summary))
+    state.scanned(run.id, datetime.now(UTC))
+    return summary
+
+
+def read_scan(run: Run) -> ScanSummary:
+    """A finished scan's summary."""
+    return msgspec.json.decode(run.scan.read_bytes(), type=ScanSummary)
+
+
+def _freeze_people(
+    estate: Estate, run: Run, progress: Progress
+) -> tuple[PeopleFrozen, dict[str, int]]:
+    people = estate.charter.people
+    progress.stage("members", items=len(estate.postgres_names))
+    builder = RegisterBuilder(run.people_index, people, estate.boundary.members)
+    for site in estate.postgres_names:
+        with site_errors(site), estate.database(site).connect(read_only=True) as connection:
+            if TableName.parse(people.table) in read_database(connection).tables:
+                builder.add(read_people(connection, people))
+        progress.advance()
+    tables, counts = builder.finish()
+    write_parquet(run.people, SCHEMA, tables)
+    frozen = PeopleFrozen(
+        run=run.id,
+        boundary=estate.boundary_name,
+        persons=counts.persons,
+        members=counts.members,
+        unknown=counts.unknown,
+        files=(digest_under(run.people, estate.records),),
+    )
+    return frozen, dict(counts.spellings)
+
+
+def _index_keys(estate: Estate, run: Run) -> None:
+    """Index the keys that database columns name, from every database that has the column."""
+    named = {name: d for name, d in estate.charter.objects.items() if d.key_column}
+    index = KeyIndex(run.people_index.with_name("keys.sqlite"))
+    for site in estate.postgres_names if named else ():
+        with site_errors(site), estate.database(site).connect(read_only=True) as connection:
+            rules = read_rules(connection, estate)
+            for name, dataset in named.items():
+                index.add(name, named_keys(connection, rules, name, dataset))
+    index.close()
+
+
+def _read_sites(
+    estate: Estate, executor: Executor, job: Job, progress: Progress
+) -> tuple[list[TableCount], list[ObjectCount]]:
+    sites = [*estate.postgres_names, *estate.object_names]
+    progress.stage("scan", items=len(sites))
+    tables: list[TableCount] = []
+    objects: list[ObjectCount] = []
+    failures: list[DomicileError] = []
+    for outcome in run_all(executor, _read_site, ((job, site) for site in sites), job.workers):
+        if outcome.error is not None:
+            failures.append(outcome.error)
+        elif outcome.result is not None:
+            tables += outcome.result[0]
+            objects += outcome.result[1]
+        progress.advance()
+    if failures:
+        raise failures[0]
+    rank = {site: number for number, site in enumerate(sites)}
+    tables.sort(key=lambda count: (rank[count.site], count.table))
+    objects.sort(key=lambda count: (rank[count.site], count.dataset, count.state))
+    return tables, objects
+
+
+def _read_site(task: tuple[Job, str]) -> tuple[list[TableCount], list[ObjectCount]]:
+    job, site = task
+    here = workplace(job)
+    if isinstance(here.estate.charter.sites[site], PostgresSiteConfig):
+        connection, rules = here.session(site, read_only=True)
+        return count_tables(connection, rules, site), []
+    return [], scan_objects(here.estate.charter, here.estate.objects(site), here.run)
+
+
+def _summary(
+    estate: Estate,
+    run: Run,
+    started: datetime,
+    frozen: PeopleFrozen,
+    spellings: dict[str, int],
+    tables: Sequence[TableCount],
+    objects: Sequence[ObjectCount],
+) -> ScanSummary:
+    return ScanSummary(
+        run=run.id,
+        boundary=estate.boundary_name,
+        charter_sha256=estate.loaded.sha256,
+        started=started.isoformat(timespec="seconds"),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        sites=tuple(_sites(estate)),
+        persons=frozen.persons,
+        members=frozen.members,
+        unknown_persons=frozen.unknown,
+        spellings=spellings,
+        tables=tuple(tables),
+        objects=tuple(objects),
+    )
+
+
+def _sites(estate: Estate) -> Iterator[SiteInfo]:
+    for name in [*estate.postgres_names, *estate.object_names]:
+        site = estate.charter.sites[name]
+        yield SiteInfo(
+            name, site.kind, site.country, site.provider, site.role, estate.is_home(name)
+        )
+
+
+def _finished(estate: Estate, run: Run, summary: ScanSummary) -> ScanFinished:
+    files: list[FileDigest] = [digest_under(run.scan, estate.records)]
+    for path in sorted(run.directory.glob("found/*.parquet")):
+        files.append(digest_under(path, estate.records))
+    return ScanFinished(
+        run=run.id,
+        boundary=estate.boundary_name,
+        sites=tuple(site.name for site in summary.sites),
+        finding_rows=summary.finding_rows,
+        finding_objects=summary.finding_objects,
+        unexamined=summary.unexamined,
+        complete=not summary.unexamined,
+        files=tuple(files),
+    )

@@ -1,0 +1,146 @@
+"""Whose rows lie in a database: counts per table, from reading alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from domicile.inventory import DatabaseRules, TableRules
+from domicile.people import MEMBERS, UNKNOWN, PersonPath, belongs, has_person
+from domicile.sites.postgres import TableName, site_errors
+
+__all__ = ["TableCount", "count_tables"]
+
+
+class TableCount(msgspec.Struct, frozen=True):
+    """One table on one site, in rows.
+
+    members: members' protected rows; reduced: members' rows of which only the public projection is
+    left; nobody: rows that name no person; unexamined: rows whose person or country is not known,
+    or all of them where the table could not be attributed, for ``reason``. bytes_members is an
+    estimate from the table's size. path is how rows lead to their person, in words.
+    """
+
+    site: str
+    dataset: str
+    table: str
+    classification: str
+    rows: int
+    members: int
+    reduced: int
+    nobody: int
+    unexamined: int
+    bytes_members: int
+    path: str
+    reason: str
+
+
+def count_tables(
+    connection: psycopg.Connection, rules: DatabaseRules, site: str
+) -> list[TableCount]:
+    """Count every table of a database. Relations that this version cannot examine are listed with
+    unknown rows (-1) and the reason."""
+    counts = []
+    with site_errors(site):
+        for name, table in sorted(rules.tables.items()):
+            counts.append(_count_treated(connection, rules, table, name, site))
+        for name, undecided in sorted(rules.undecided.items()):
+            rows = _rows(connection, name) if name in rules.database.tables else -1
+            reason = f"{undecided.reason}: {undecided.next_step}"
+            counts.append(
+                TableCount(
+                    site, str(name), str(name), "protected", rows, 0, 0, 0, rows, 0, "", reason
+                )
+            )
+        connection.rollback()
+    return counts
+
+
+def _count_treated(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    table: TableRules,
+    name: TableName,
+    site: str,
+) -> TableCount:
+    path = " or ".join(str(path) for path in table.paths)
+    if not table.protected:
+        rows = _rows(connection, name)
+        return TableCount(
+            site, table.dataset, str(name), table.classification, rows, 0, 0, 0, 0, 0, path, ""
+        )
+    row = connection.execute(_counting(rules, table)).fetchone()
+    total, members, reduced, nobody, unexamined = map(int, row or (0, 0, 0, 0, 0))
+    return TableCount(
+        site=site,
+        dataset=table.dataset,
+        table=str(name),
+        classification=table.classification,
+        rows=total,
+        members=members,
+        reduced=reduced,
+        nobody=nobody,
+        unexamined=unexamined,
+        bytes_members=table.table.size_bytes * members // max(total, 1),
+        path=path,
+        reason="these rows name persons whom no site knows, or whose country nobody wrote down"
+        if unexamined
+        else "",
+    )
+
+
+def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
+    """One pass; inner queries are fenced (OFFSET 0) so that a condition is computed once a row."""
+    return sql.SQL(
+        "SELECT count(*), count(*) FILTER (WHERE domicile_member AND NOT domicile_reduced),"
+        " count(*) FILTER (WHERE domicile_member AND domicile_reduced),"
+        " count(*) FILTER (WHERE NOT domicile_member AND NOT domicile_unknown"
+        " AND domicile_nobody),"
+        " count(*) FILTER (WHERE NOT domicile_member AND domicile_unknown) FROM ("
+        "SELECT domicile_member, domicile_unknown, domicile_nobody,"
+        " CASE WHEN domicile_member THEN {reduced} ELSE false END AS domicile_reduced FROM ("
+        "SELECT t.*, coalesce({member}, false) AS domicile_member,"
+        " (coalesce({unknown}, false) OR {orphaned}) AS domicile_unknown,"
+        " {nobody} AS domicile_nobody FROM {table} AS t OFFSET 0) AS t OFFSET 0) AS s"
+    ).format(
+        reduced=table.reduced("t"),
+        member=belongs(table.paths, rules.key, "t", MEMBERS),
+        unknown=belongs(table.paths, rules.key, "t", UNKNOWN),
+        orphaned=_orphaned(table.paths, rules.key),
+        nobody=_nobody(table.paths),
+        table=sql.Identifier(table.table.name.schema, table.table.name.name),
+    )
+
+
+def _orphaned(paths: Sequence[PersonPath], key: tuple[str, ...]) -> sql.Composable:
+    """A soft reference that names nobody here; foreign keys cannot be orphaned."""
+    soft = [path for path in paths if path.hops and path.hops[-1].foreign_key is None]
+    if not soft:
+        return sql.SQL("false")
+    return sql.SQL("({} AND {} IS NOT TRUE)").format(
+        sql.SQL(" OR ").join(_names_somebody(path) for path in soft), has_person(soft, key, "t")
+    )
+
+
+def _nobody(paths: Sequence[PersonPath]) -> sql.Composable:
+    return sql.SQL("NOT ({})").format(sql.SQL(" OR ").join(_names_somebody(path) for path in paths))
+
+
+def _names_somebody(path: PersonPath) -> sql.Composable:
+    if not path.hops:
+        return sql.SQL("true")
+    return sql.SQL("({})").format(
+        sql.SQL(" AND ").join(
+            sql.SQL("{} IS NOT NULL").format(sql.Identifier("t", column))
+            for column in path.hops[0].columns
+        )
+    )
+
+
+def _rows(connection: psycopg.Connection, name: TableName) -> int:
+    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name.schema, name.name))
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,1 @@
+"""Places where data lies: one driver per kind, one contract suite per kind."""

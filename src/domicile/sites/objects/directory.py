@@ -1,0 +1,368 @@
+"""A versioned object store in plain files: versions, delete markers and uploads as a bucket has.
+
+For a laptop, a mounted disk and the demo. Needs a POSIX file system that tells ``A`` from ``a``.
+One writer or many: files are committed by rename, and processes do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from domicile.errors import SiteError, SiteMissing, SiteRefused, SiteUnreachable, SourceChanged
+from domicile.sites.objects import directory_uploads
+from domicile.sites.objects.directory_files import fsync_directory, prune
+from domicile.sites.objects.directory_versions import (
+    PendingVersion,
+    Sidecar,
+    is_version_id,
+    read_sidecar,
+    scan,
+    unlink_version,
+)
+from domicile.sites.objects.directory_walk import KeyDirectory, foreign, walk
+from domicile.sites.objects.keys import encode_key, is_key
+from domicile.sites.objects.model import (
+    Attributes,
+    Capabilities,
+    DeleteFailure,
+    ObjectRead,
+    ObjectVersion,
+    Upload,
+    VersionRef,
+)
+
+__all__ = ["DirectorySite"]
+
+_PAGE = 1000
+_CHUNK_BYTES = 1 << 20
+_CAPABILITIES = Capabilities(versions=True, tags=True, uploads=True)
+_PROBE = ".domicile-probe/"
+_REFUSALS = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EMFILE,
+    errno.ENAMETOOLONG,
+    errno.ENFILE,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
+class DirectorySite:
+    """An `ObjectSite` in the directory ``root``, which must exist (see `create`).
+
+    With ``durable=False`` writes skip fsync: for data that can be made again, such as a demo's.
+    """
+
+    def __init__(self, name: str, root: Path, *, durable: bool = True) -> None:
+        self._name = name
+        self._root = os.path.abspath(root)
+        self._durable = durable
+
+    @property
+    def name(self) -> str:
+        """The site's name in the charter."""
+        return self._name
+
+    def create(self) -> None:
+        """Make the directory, as one would make a bucket."""
+        with self._errors("making the directory"):
+            os.makedirs(self._root, mode=0o700, exist_ok=True)
+
+    def capabilities(self) -> Capabilities:
+        """Versions, tags and uploads: all that a bucket has."""
+        return _CAPABILITIES
+
+    def check(self, *, write: bool) -> None:
+        """Read the beginning of the listing; with ``write`` also write and delete a probe."""
+        next(self.versions(), None)
+        if not write:
+            return
+        key = _PROBE + os.urandom(8).hex()
+        with self._errors("writing a probe"):
+            version_id = self._write_whole(key, b"probe", is_marker=False)
+            if os.path.exists(os.path.join(self._root, "%2EDOMICILE-PROBE")):
+                raise SiteRefused(
+                    f"site {self._name}: the file system does not tell upper from lower case",
+                    expected="a case-sensitive file system, or two keys would share a file",
+                )
+        for failure in self.delete([VersionRef(key, version_id)]):
+            raise SiteRefused(f"site {self._name}: a probe could not be deleted: {failure.reason}")
+
+    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+        """See `ObjectSite.versions`. Raises `SiteRefused` on a file that is none of ours."""
+        page: list[ObjectVersion] = []
+        with self._errors("listing"):
+            for place in walk(self._name, self._root, prefix, after):
+                page.extend(self._versions_of(place))
+                while len(page) >= _PAGE:
+                    yield page[:_PAGE]
+                    del page[:_PAGE]
+        if page:
+            yield page
+
+    def _versions_of(self, place: KeyDirectory) -> Iterator[ObjectVersion]:
+        found = scan(place.path)
+        if found.foreign:
+            raise foreign(self._name, found.foreign[0])
+        is_latest = True
+        for version_id in found.committed:
+            sidecar = self._sidecar(place.path, version_id)
+            if sidecar is None:
+                continue
+            yield ObjectVersion(
+                key=place.key,
+                version_id=version_id,
+                is_latest=is_latest,
+                is_marker=sidecar.is_marker,
+                size_bytes=sidecar.size_bytes,
+                etag=sidecar.etag,
+                modified=datetime.fromtimestamp(sidecar.modified_ns / 1e9, UTC),
+            )
+            is_latest = False
+
+    def _sidecar(self, directory: str, version_id: str) -> Sidecar | None:
+        try:
+            return read_sidecar(directory, version_id)
+        except msgspec.DecodeError as error:
+            raise SiteRefused(
+                f"site {self._name}: the sidecar {version_id}.json is damaged",
+                expected="the JSON that the directory driver wrote",
+                next_step="restore the file from a copy of the directory",
+            ) from error
+
+    def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
+        """Unfinished uploads, and the bytes of writes that died before they committed."""
+        with self._errors("listing uploads"):
+            found = directory_uploads.list_uploads(self._name, self._root, prefix)
+        for start in range(0, len(found), _PAGE):
+            yield found[start : start + _PAGE]
+
+    async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
+        """See `ObjectSite.read`. The bytes stay readable though the version is deleted meanwhile."""
+        directory = self._directory_of(key)
+        with self._errors("reading", key):
+            for candidate in scan(directory).committed if version_id is None else [version_id]:
+                sidecar = self._sidecar(directory, candidate) if is_version_id(candidate) else None
+                if sidecar is None:
+                    continue
+                if sidecar.is_marker:
+                    break
+                return self._opened(directory, candidate, sidecar, key)
+        raise self._missing(key)
+
+    def _opened(self, directory: str, version_id: str, sidecar: Sidecar, key: str) -> ObjectRead:
+        chunks: AsyncIterator[bytes]
+        if sidecar.size_bytes <= _CHUNK_BYTES:
+            chunks = _at_once(self._read_small(directory, version_id, sidecar, key))
+        else:
+            descriptor = os.open(f"{directory}/{version_id}.data", os.O_RDONLY | os.O_CLOEXEC)
+            chunks = _Chunks(self, descriptor, sidecar.size_bytes, key)
+        return ObjectRead(sidecar.attributes, sidecar.size_bytes, version_id, chunks)
+
+    def _read_small(self, directory: str, version_id: str, sidecar: Sidecar, key: str) -> bytes:
+        if not sidecar.size_bytes:
+            return b""
+        with open(f"{directory}/{version_id}.data", "rb", buffering=0) as file:
+            data = file.read(_CHUNK_BYTES + 1)
+        if len(data) != sidecar.size_bytes:
+            raise self._damaged(key)
+        return data
+
+    async def write(
+        self, key: str, chunks: AsyncIterator[bytes], attributes: Attributes, size_bytes: int
+    ) -> str:
+        """See `ObjectSite.write`. Raises `SourceChanged` if ``chunks`` is not ``size_bytes`` long."""
+        with self._errors("writing", key):
+            pending = self._begin(key)
+            try:
+                received = 0
+                async for chunk in chunks:
+                    received += len(chunk)
+                    if received <= size_bytes:
+                        pending.write(chunk)
+                self._require_size(key, received, size_bytes)
+                sidecar = _sidecar(pending.version_id, size_bytes, attributes)
+                if self._durable:
+                    await asyncio.to_thread(pending.commit, sidecar)
+                else:
+                    pending.commit(sidecar)
+            finally:
+                pending.discard()
+            return pending.version_id
+
+    def _require_size(self, key: str, received: int, size_bytes: int) -> None:
+        if received != size_bytes:
+            raise SourceChanged(
+                f"site {self._name}: {received} bytes came for {key!r}",
+                expected=f"{size_bytes} bytes, as announced",
+                next_step="scan the source again",
+            )
+
+    def _begin(self, key: str) -> PendingVersion:
+        self._directory_of(key)
+        return PendingVersion.begin(self._root, encode_key(key), durable=self._durable)
+
+    def _write_whole(self, key: str, data: bytes, *, is_marker: bool) -> str:
+        pending = self._begin(key)
+        try:
+            if data:
+                pending.write(data)
+            pending.commit(_sidecar(pending.version_id, len(data), Attributes(), is_marker))
+        finally:
+            pending.discard()
+        return pending.version_id
+
+    async def put_marker(self, key: str) -> str:
+        """See `ObjectSite.put_marker`."""
+        with self._errors("putting a delete marker on", key):
+            return await asyncio.to_thread(self._write_whole, key, b"", is_marker=True)
+
+    def delete(self, refs: Sequence[VersionRef]) -> list[DeleteFailure]:
+        """Delete versions, bytes first, then directories that are left empty; durable."""
+        failures: list[DeleteFailure] = []
+        touched: set[str] = set()
+        for key, of_key in groupby(refs, key=lambda ref: ref.key):
+            if not is_key(key):
+                continue  # nothing can be stored under it
+            directory = "/".join((self._root, *encode_key(key)))
+            failures.extend(_delete_versions(directory, of_key))
+            touched.add(prune(self._root, directory))
+        if self._durable:
+            with self._errors("deleting"):
+                for directory in touched:
+                    fsync_directory(directory)
+        return failures
+
+    def begin_upload(self, key: str) -> str:
+        """Begin a multipart upload that stays unfinished until it is aborted; returns its id."""
+        self._directory_of(key)
+        with self._errors("beginning an upload of", key):
+            return directory_uploads.begin(self._root, key, durable=self._durable)
+
+    def put_part(self, upload_id: str, number: int, data: bytes) -> None:
+        """Store part ``number`` (1 to 10,000) of an unfinished upload."""
+        with self._errors("storing a part"):
+            directory_uploads.put_part(
+                self._root, self._name, upload_id, number, data, durable=self._durable
+            )
+
+    def abort(self, upload: Upload) -> None:
+        """See `ObjectSite.abort`. Raises `SiteRefused` for a write that is under way."""
+        with self._errors("aborting an upload of", upload.key):
+            directory_uploads.abort(self._name, self._root, upload)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _directory_of(self, key: str) -> str:
+        if not is_key(key):
+            raise SiteRefused(
+                f"site {self._name}: {key[:40]!r} cannot be a key",
+                expected="1 to 1,024 bytes of UTF-8",
+            )
+        return "/".join((self._root, *encode_key(key)))
+
+    def _missing(self, key: str) -> SiteMissing:
+        return SiteMissing(
+            f"site {self._name}: there is no such version of {key!r}",
+            expected="the current version, or one that the listing names",
+            next_step="scan again if the site has changed since",
+        )
+
+    def _damaged(self, key: str) -> SourceChanged:
+        return SourceChanged(
+            f"site {self._name}: the bytes of {key!r} are not as long as when they were written",
+            expected="files that only the directory driver writes to",
+            next_step="restore the file from a copy of the directory",
+        )
+
+    @contextlib.contextmanager
+    def _errors(self, doing: str, key: str = "") -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._explained(error, f"{doing} {key!r}" if key else doing) from error
+
+    def _explained(self, error: OSError, doing: str) -> SiteError:
+        what = f"site {self._name}: {doing} failed: {error.strerror}"
+        if not os.path.isdir(self._root):
+            return SiteMissing(
+                f"site {self._name}: the directory {self._root!r} is not there",
+                expected="a directory that exists",
+                next_step="create it or mount it, or correct the site's url in the charter",
+            )
+        if error.errno == errno.ENOENT:
+            return SiteMissing(what, next_step="scan again if the site has changed since")
+        if error.errno in _REFUSALS:
+            return SiteRefused(what, next_step="check free space, quota and permissions")
+        return SiteUnreachable(what, next_step="check the disk or mount, then try again")
+
+
+class _Chunks:
+    """A large version's bytes, read from an open file that closes itself."""
+
+    def __init__(self, site: DirectorySite, descriptor: int, size_bytes: int, key: str) -> None:
+        self._site = site
+        self._descriptor: int | None = descriptor
+        self._left = size_bytes
+        self._key = key
+
+    def __aiter__(self) -> _Chunks:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._descriptor is None or not self._left:
+            self._close()
+            raise StopAsyncIteration
+        with self._site._errors("reading", self._key):
+            chunk = await asyncio.to_thread(
+                os.read, self._descriptor, min(self._left, _CHUNK_BYTES)
+            )
+        if not chunk:
+            raise self._site._damaged(self._key)
+        self._left -= len(chunk)
+        return chunk
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __del__(self) -> None:
+        self._close()
+
+
+async def _at_once(data: bytes) -> AsyncIterator[bytes]:
+    if data:
+        yield data
+
+
+def _sidecar(
+    version_id: str, size_bytes: int, attributes: Attributes, is_marker: bool = False
+) -> Sidecar:
+    # The id serves as the etag: it changes with every version and claims nothing about the bytes.
+    return Sidecar(is_marker, size_bytes, version_id, time.time_ns(), attributes)
+
+
+def _delete_versions(directory: str, refs: Iterable[VersionRef]) -> Iterator[DeleteFailure]:
+    for ref in refs:
+        if not is_version_id(ref.version_id):
+            continue  # no version has such an id
+        try:
+            unlink_version(directory, ref.version_id)
+        except OSError as error:
+            yield DeleteFailure(ref, error.strerror or type(error).__name__)

@@ -1,0 +1,164 @@
+"""What an object store is to Domicile: every version, delete marker and unfinished upload.
+
+The two drivers (`directory`, `s3`) implement `ObjectSite`; one contract suite holds them to it.
+A driver knows nothing of charters' datasets, persons or policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+__all__ = [
+    "Attributes",
+    "Capabilities",
+    "DeleteFailure",
+    "ObjectRead",
+    "ObjectSite",
+    "ObjectVersion",
+    "Upload",
+    "VersionRef",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do; what it lacks is declared here and never worked around silently.
+
+    versions: the bucket keeps noncurrent versions and delete markers (versioning is on).
+    tags: object tags are stored and returned.
+    uploads: unfinished multipart uploads can be listed and aborted.
+    """
+
+    versions: bool
+    tags: bool
+    uploads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of a key, or a delete marker (``is_marker``), as the store lists it.
+
+    version_id is ``"null"`` where the store keeps no versions. etag is an opaque change detector,
+    never a hash. size_bytes is 0 for a marker.
+    """
+
+    key: str
+    version_id: str
+    is_latest: bool
+    is_marker: bool
+    size_bytes: int
+    etag: str
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload that was begun and neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """Names one version of one key."""
+
+    key: str
+    version_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFailure:
+    """A version that the store did not delete, with its own words (no secrets)."""
+
+    ref: VersionRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What travels with an object's bytes. Header names are lower case; metadata keys as the
+    store returns them (S3 lower-cases them)."""
+
+    content_type: str = ""
+    cache_control: str = ""
+    content_disposition: str = ""
+    content_encoding: str = ""
+    content_language: str = ""
+    metadata: tuple[tuple[str, str], ...] = ()  # sorted by key
+    tags: tuple[tuple[str, str], ...] = ()  # sorted by key
+
+
+@dataclass(slots=True)
+class ObjectRead:
+    """An open read: attributes first, then the bytes, once."""
+
+    attributes: Attributes
+    size_bytes: int
+    version_id: str
+    chunks: AsyncIterator[bytes] = field(repr=False)
+
+
+class ObjectSite(Protocol):
+    """A bucket, or a directory that keeps versions, markers and uploads as a bucket does.
+
+    Every method raises `SiteUnreachable`, `SiteRefused` or `SiteMissing`, with the site's name,
+    and retries what is safe to retry before it does. Keys are any Unicode of 1 to 1,024 UTF-8
+    bytes: ``//``, a leading ``/``, ``..`` and ``%2F`` mean themselves.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def capabilities(self) -> Capabilities:
+        """What this store can do, found out by asking it (cached)."""
+        ...
+
+    def check(self, *, write: bool) -> None:
+        """Reach the store and read its listing; with ``write`` also prove that a probe object can
+        be written and deleted. Raises a SiteError that says what is wrong."""
+        ...
+
+    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+        """Every version and delete marker under ``prefix`` whose key comes after ``after``, in
+        pages of up to 1,000, in key order (UTF-8 bytes), a key's newest version first. A key's
+        versions may straddle pages."""
+        ...
+
+    def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
+        """Every unfinished multipart upload, in pages; nothing where the store has none."""
+        ...
+
+    async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
+        """Open one version (None: the current one). Raises `SiteMissing` where it is not there
+        or is a delete marker."""
+        ...
+
+    async def write(
+        self, key: str, chunks: AsyncIterator[bytes], attributes: Attributes, size_bytes: int
+    ) -> str:
+        """Write a new current version of known size and return its version id (``"null"`` where
+        there are none). Durable when it returns. Large objects go in parts with bounded memory; a
+        failed write leaves no unfinished upload behind where the store lets us abort it."""
+        ...
+
+    async def put_marker(self, key: str) -> str:
+        """Put a delete marker on top of a key and return its version id."""
+        ...
+
+    def delete(self, refs: Sequence[VersionRef]) -> list[DeleteFailure]:
+        """Delete these very versions and markers, by id; absent ones count as deleted."""
+        ...
+
+    def abort(self, upload: Upload) -> None:
+        """Abort an unfinished upload and drop its parts; an absent one counts as aborted."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...

@@ -1,0 +1,114 @@
+"""boto3, configured for every S3-compatible store, with its failures as our errors.
+
+No aws-chunked bodies and no checksum trailers (OCI and others reject them); bodies of control requests carry
+Content-MD5, which every store takes; listings keep the order of versions and delete markers,
+which boto3 would otherwise sort into two lists.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ParamValidationError,
+)
+from botocore.parsers import ResponseParserError
+
+from domicile.errors import SiteRefused
+from domicile.sites.objects.s3_errors import answered, unreachable
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+    from domicile.sites.objects.s3_connection import Bucket
+
+__all__ = ["KINDS", "client_for", "code_of", "site_errors", "status_of"]
+
+KINDS = "DomicileKinds"  # the kinds of a listing's entries, in the document's order
+_KIND = re.compile(rb"<(Version|DeleteMarker)[\s>]")
+_ATTEMPTS = 4
+
+
+def client_for(bucket: Bucket) -> S3Client:
+    """A client for the bucket's endpoint."""
+    client = boto3.session.Session(
+        aws_access_key_id=bucket.access_key,
+        aws_secret_access_key=bucket.secret_key,
+        region_name=bucket.region,
+    ).client(
+        "s3",
+        endpoint_url=bucket.endpoint,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            connect_timeout=bucket.timeout_s,
+            read_timeout=bucket.timeout_s,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            proxies={},
+        ),
+    )
+    for operation in ("DeleteObjects", "PutObjectTagging"):
+        client.meta.events.register(f"before-call.s3.{operation}", _sign_with_md5)
+    client.meta.events.register("before-parse.s3.ListObjectVersions", _keep_order)
+    return client
+
+
+def _sign_with_md5(params: MutableMapping[str, object], **_: object) -> None:
+    context, headers, body = params["context"], params["headers"], params["body"]
+    assert isinstance(context, MutableMapping)
+    assert isinstance(headers, MutableMapping)
+    assert isinstance(body, bytes)
+    context.pop("checksum", None)
+    digest = hashlib.md5(body, usedforsecurity=False).digest()
+    headers["Content-MD5"] = base64.b64encode(digest).decode()
+
+
+def _keep_order(
+    response_dict: MutableMapping[str, object],
+    customized_response_dict: MutableMapping[str, object],
+    **_: object,
+) -> None:
+    body = response_dict["body"]
+    assert isinstance(body, bytes)
+    # "<" cannot stand in a key here: XML escapes it.
+    customized_response_dict[KINDS] = [kind.decode() for kind in _KIND.findall(body)]
+
+
+def code_of(error: ClientError) -> str:
+    """The error's code, as the server sent it."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status; 0 where there is none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextlib.contextmanager
+def site_errors(site: str, doing: str) -> Iterator[None]:
+    """Raise `SiteUnreachable`, `SiteRefused` or `SiteMissing` for what boto3 raises."""
+    try:
+        yield
+    except ClientError as error:
+        raise answered(site, doing, status_of(error), code_of(error)) from error
+    except ParamValidationError as error:
+        raise SiteRefused(f"site {site}: {doing} failed: the request is not valid S3") from error
+    except ResponseParserError as error:
+        raise SiteRefused(
+            f"site {site}: {doing} failed: the answer is not S3's",
+            expected="an S3-compatible store at the endpoint",
+            next_step="check the endpoint",
+        ) from error
+    except BotoCoreError as error:
+        raise unreachable(site, doing, type(error).__name__) from error

@@ -1,0 +1,214 @@
+"""Signed HTTP to one bucket: the path that objects' bytes take.
+
+Why not a generic object-store client here: a key must reach the server exactly as it is
+(``a//b``, ``/a``, ``a/``, ``..``), headers that such clients hide or merge must be seen
+(``x-amz-tagging-count``, ``x-amz-meta-content-type``), and a stalled transfer must end. Requests
+are signed by botocore; every body's SHA-256 is signed, so a store that checks it refuses what was
+damaged on the way. No aws-chunked, no trailers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from yarl import URL
+
+from domicile.errors import SiteRefused
+from domicile.sites.objects.s3_errors import answered, error_code, is_transient, unreachable
+from domicile.sites.objects.s3_headers import key_path
+
+__all__ = ["EAGER_BYTES", "Bucket", "Connection"]
+
+EAGER_BYTES = 1 << 20  # a response up to this size is read whole, inside the retry
+_ATTEMPTS = 5
+_TIMEOUTS = 2  # of these attempts; a server that hangs is given up sooner
+_BACKOFF_S = 0.2
+_SLOWEST_BYTES_PER_S = 1 << 18
+_SEND_BYTES = 1 << 18
+_HASH_INLINE_BYTES = 1 << 18
+_jitter = secrets.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where a bucket is and who we are there. ``endpoint`` has no trailing slash."""
+
+    site: str
+    bucket: str
+    endpoint: str
+    region: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    timeout_s: float
+
+
+_HeldSession = tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession, None]]
+
+
+class _BodySignedAuth(S3SigV4Auth):
+    """Signs the body's digest that the caller computed, over HTTPS too."""
+
+    def payload(self, request: AWSRequest) -> str:
+        digest: str = request.context["body_sha256"]
+        return digest
+
+
+class Connection:
+    """Sends requests for keys of one bucket, with timeouts and bounded retries.
+
+    Pooled connections belong to the running event loop and close when it shuts down.
+    """
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._auth = _BodySignedAuth(
+            Credentials(bucket.access_key, bucket.secret_key), "s3", bucket.region
+        )
+        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _HeldSession] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def send(  # noqa: PLR0913 - the parts of an HTTP request
+        self,
+        method: str,
+        key: str,
+        doing: str,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> aiohttp.ClientResponse:
+        """One request, repeated while it may help; safe for idempotent requests only.
+
+        A response of up to `EAGER_BYTES` has been read when it is returned; a longer one is open.
+        Raises `SiteUnreachable`, `SiteRefused` or `SiteMissing`.
+        """
+        digest = await _sha256(body)
+        timeouts = 0
+        for attempt in range(_ATTEMPTS):
+            is_last = attempt == _ATTEMPTS - 1 or timeouts == _TIMEOUTS - 1
+            try:
+                response = await self._once(method, key, query, headers or {}, body, digest)
+            except TimeoutError as error:
+                timeouts += 1
+                if is_last:
+                    raise unreachable(self._bucket.site, doing, "no answer in time") from error
+            except (aiohttp.ClientError, OSError) as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise unreachable(self._bucket.site, doing, _reason(error)) from error
+            except ValueError as error:  # a header that HTTP cannot carry
+                raise SiteRefused(
+                    f"site {self._bucket.site}: {doing} failed: an attribute cannot be sent",
+                    expected="header values without control characters",
+                ) from error
+            else:
+                if response.status < 300:  # noqa: PLR2004 - the HTTP class of success
+                    return response
+                code = await _code(response)
+                if attempt == _ATTEMPTS - 1 or not is_transient(response.status, code):
+                    raise answered(self._bucket.site, doing, response.status, code)
+            await asyncio.sleep(_BACKOFF_S * 2**attempt * _jitter.uniform(0.5, 1.0))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _once(  # noqa: PLR0913, PLR0917 - the parts of a signed HTTP request
+        self,
+        method: str,
+        key: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        digest: str,
+    ) -> aiohttp.ClientResponse:
+        path = key_path(self._bucket.bucket, key)
+        url = f"{self._bucket.endpoint}{path}" + (f"?{query}" if query else "")
+        signed = AWSRequest(method, url, headers=dict(headers))
+        signed.context["body_sha256"] = digest
+        self._auth.add_auth(signed)
+        sent = {**dict(signed.headers.items()), "Accept-Encoding": "identity"}
+        if body or method in ("PUT", "POST"):
+            sent["Content-Length"] = str(len(body))
+        session = await self._session()
+        response = await session.request(
+            method,
+            URL(url, encoded=True),
+            headers=sent,
+            data=_pieces(body) if body else None,
+            allow_redirects=False,
+            timeout=self._timeout(len(body)),
+        )
+        await _read_if_small(response)
+        return response
+
+    def _timeout(self, body_bytes: int) -> aiohttp.ClientTimeout:
+        wait_s = self._bucket.timeout_s
+        # Sending has no time-out of its own: bound the whole request, by the body's size.
+        total_s = wait_s + body_bytes / _SLOWEST_BYTES_PER_S if body_bytes else None
+        return aiohttp.ClientTimeout(total=total_s, sock_connect=wait_s, sock_read=wait_s)
+
+    async def _session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        held = self._sessions.get(loop)
+        if held is None:
+            holder = _held_session()
+            held = self._sessions[loop] = (await anext(holder), holder)
+        return held[0]
+
+
+async def _held_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
+    # The loop closes its asynchronous generators when it shuts down, and with it this session.
+    connector = aiohttp.TCPConnector(limit=0, force_close=False)
+    session = aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("Content-Type", "User-Agent"),
+        trust_env=False,
+        read_bufsize=EAGER_BYTES,
+    )
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    view = memoryview(body)
+    for start in range(0, len(body), _SEND_BYTES):
+        yield view[start : start + _SEND_BYTES]
+
+
+async def _sha256(body: bytes) -> str:
+    if len(body) <= _HASH_INLINE_BYTES:
+        return hashlib.sha256(body).hexdigest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(body).hexdigest())
+
+
+async def _read_if_small(response: aiohttp.ClientResponse) -> None:
+    length = response.content_length
+    if length is not None and length <= EAGER_BYTES:
+        await response.read()
+
+
+async def _code(response: aiohttp.ClientResponse) -> str:
+    body = b""
+    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+        is_read = (response.content_length or EAGER_BYTES + 1) <= EAGER_BYTES
+        body = await response.read() if is_read else await response.content.read(4096)
+    response.close()
+    return error_code(response.status, body)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect ({error.os_error.strerror or type(error.os_error).__name__})"
+    return "the connection broke" if isinstance(error, OSError) else type(error).__name__

@@ -1,0 +1,70 @@
+"""The Postgres driver: log in, read the catalogue, copy and compare rows, rewrite tables."""
+
+from __future__ import annotations
+
+from domicile.sites.postgres.catalogue import read_database
+from domicile.sites.postgres.connect import (
+    Connection,
+    PostgresSite,
+    open_postgres_site,
+    site_name,
+)
+from domicile.sites.postgres.copying import CopyResult, CopyStream, digest, pipe
+from domicile.sites.postgres.dump import apply_sql, schema_sql, set_sequence
+from domicile.sites.postgres.failures import site_errors
+from domicile.sites.postgres.model import (
+    Column,
+    Database,
+    ForeignKey,
+    Sequence,
+    Table,
+    TableName,
+    Trigger,
+)
+from domicile.sites.postgres.remains import remains
+from domicile.sites.postgres.rewrite import checkpoint, rewrite_statistics, rewrite_table
+from domicile.sites.postgres.selecting import (
+    CopyFormat,
+    column_list,
+    copy_format,
+    copy_from_statement,
+    copy_to_statement,
+    order_terms,
+    row_digests,
+    table_identifier,
+)
+
+__all__ = [
+    "Column",
+    "Connection",
+    "CopyFormat",
+    "CopyResult",
+    "CopyStream",
+    "Database",
+    "ForeignKey",
+    "PostgresSite",
+    "Sequence",
+    "Table",
+    "TableName",
+    "Trigger",
+    "apply_sql",
+    "checkpoint",
+    "column_list",
+    "copy_format",
+    "copy_from_statement",
+    "copy_to_statement",
+    "digest",
+    "open_postgres_site",
+    "order_terms",
+    "pipe",
+    "read_database",
+    "remains",
+    "rewrite_statistics",
+    "rewrite_table",
+    "row_digests",
+    "schema_sql",
+    "set_sequence",
+    "site_errors",
+    "site_name",
+    "table_identifier",
+]

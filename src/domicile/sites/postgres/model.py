@@ -1,0 +1,138 @@
+"""What a database is to Domicile: tables, columns, keys and references, as the catalogue has them.
+
+Pure data; `catalogue` reads it from a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Column", "Database", "ForeignKey", "Sequence", "Table", "TableName", "Trigger"]
+
+Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TableName:
+    """A table's schema and name, unquoted."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """``name`` (schema public) or ``schema.name``."""
+        schema, dot, name = text.partition(".")
+        return cls(schema, name) if dot else cls("public", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. type is ``format_type``'s text (``character varying(40)``); category is
+    ``pg_type.typcategory`` (S string, N numeric, D date/time, B boolean, E enum, A array, ...) of
+    the base type; max_length is a varchar's or char's, else None.
+
+    binary_safe: equal values have equal bytes in binary COPY on every server (`column_types`).
+    """
+
+    name: str
+    type: str
+    base_type: str  # name of the type under domains, schema-qualified: ``pg_catalog.int4``
+    category: str
+    not_null: bool
+    has_default: bool
+    generated: bool  # GENERATED ALWAYS AS (...) STORED or VIRTUAL
+    identity: Literal["", "always", "by default"]
+    max_length: int | None
+    binary_safe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """``child (columns) REFERENCES parent (parent_columns)``."""
+
+    name: str
+    child: TableName
+    columns: tuple[str, ...]
+    parent: TableName
+    parent_columns: tuple[str, ...]
+    on_delete: Action
+    on_update: Action
+    deferrable: bool
+    indexed: bool  # an index of the child begins with exactly these columns, in any order
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A user's trigger; ``events`` as in the catalogue (``insert``, ``update``, ``delete``)."""
+
+    table: TableName
+    name: str
+    events: tuple[str, ...]
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence and what it has given out. last_value is None before the first call."""
+
+    name: TableName
+    last_value: int | None
+    increment: int
+    min_value: int
+    max_value: int
+    owned_by: str | None  # ``schema.table.column``
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An ordinary table. primary_key is empty where there is none. unique holds the column sets
+    of every other unique index without expression or predicate. size_bytes is the heap's and
+    TOAST's, without indexes; estimated_rows is the planner's."""
+
+    name: TableName
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...]
+    size_bytes: int
+    estimated_rows: int
+
+    def column(self, name: str) -> Column:
+        """The column of this name. Raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Every column's name, in the table's order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def stored_columns(self) -> tuple[Column, ...]:
+        """Columns that COPY can load: all but generated ones."""
+        return tuple(column for column in self.columns if not column.generated)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What the catalogue says about one database, system schemas and ``domicile`` left out.
+
+    other_relations: relations that may hold rows and are not ordinary tables (partitioned,
+    inherited, foreign, materialised views, unlogged, with row-level security forced on us ...),
+    each with the reason why this version does not examine them.
+    """
+
+    server_version: int  # 180004
+    in_recovery: bool
+    tables: Mapping[TableName, Table]
+    foreign_keys: tuple[ForeignKey, ...]
+    triggers: tuple[Trigger, ...]
+    sequences: tuple[Sequence, ...]
+    other_relations: Mapping[TableName, str]

@@ -1,0 +1,87 @@
+"""SQL that reads and writes a table's rows, alike on every server. Pure.
+
+Identifiers are always quoted. An order or a digest built here depends on no collation, no enum's
+definition and no setting that a server may have its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from psycopg import sql
+
+from domicile.sites.postgres.model import Column, TableName
+
+__all__ = [
+    "CopyFormat",
+    "column_list",
+    "copy_format",
+    "copy_from_statement",
+    "copy_to_statement",
+    "order_terms",
+    "row_digests",
+    "table_identifier",
+]
+
+CopyFormat = Literal["binary", "text"]
+
+# Types with a collation, whose order a server's locale would decide; typcategory S is text-like.
+_TEXT_LIKE = "S"
+_ENUM = "E"
+_ARRAY = "A"
+
+
+def copy_format(columns: Iterable[Column]) -> CopyFormat:
+    """Binary where every column's type is on the allow-list, else text."""
+    return "binary" if all(column.binary_safe for column in columns) else "text"
+
+
+def table_identifier(table: TableName) -> sql.Identifier:
+    """``"schema"."name"``."""
+    return sql.Identifier(table.schema, table.name)
+
+
+def column_list(names: Iterable[str], alias: str = "") -> sql.Composed:
+    """The columns, quoted, comma-separated, each under ``alias`` where one is given."""
+    prefix = (alias,) if alias else ()
+    return sql.SQL(", ").join(sql.Identifier(*prefix, name) for name in names)
+
+
+def copy_to_statement(query: sql.Composable, form: CopyFormat) -> sql.Composed:
+    """``COPY (query) TO STDOUT``."""
+    return sql.SQL("COPY ({}) TO STDOUT (FORMAT {})").format(query, sql.SQL(form))
+
+
+def copy_from_statement(table: TableName, columns: Sequence[str], form: CopyFormat) -> sql.Composed:
+    """``COPY table (columns) FROM STDIN``. Values for GENERATED ALWAYS AS IDENTITY columns are
+    taken as they come. A table without columns cannot be named one: its rows have no values."""
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(
+        table_identifier(table), column_list(columns), sql.SQL(form)
+    )
+
+
+def order_terms(columns: Iterable[Column], alias: str = "") -> sql.Composed:
+    """What goes behind ORDER BY to sort by these columns in one way everywhere: text by its
+    UTF-8 bytes, an enum by its label."""
+    return sql.SQL(", ").join(_order_term(column, alias) for column in columns)
+
+
+def row_digests(query: sql.Composable, columns: Iterable[Column]) -> sql.Composed:
+    """For rows without a key: the SHA-256 of each row's text, sorted. Equal for equal multisets
+    of rows. ``query`` must name its columns as ``columns`` does; copy it in either format."""
+    return sql.SQL(
+        "SELECT pg_catalog.sha256(pg_catalog.textsend(CAST(ROW({}) AS text))) AS digest"
+        " FROM ({}) AS rows ORDER BY 1"
+    ).format(column_list((column.name for column in columns), "rows"), query)
+
+
+def _order_term(column: Column, alias: str) -> sql.Composable:
+    name = sql.Identifier(*((alias,) if alias else ()), column.name)
+    if column.category == _ENUM:
+        return sql.SQL('CAST({} AS text) COLLATE "C"').format(name)
+    if column.category == _ARRAY:
+        return sql.SQL('CAST({} AS text) COLLATE "C"').format(name)
+    if column.category == _TEXT_LIKE:
+        return sql.SQL('{} COLLATE "C"').format(name)
+    return name

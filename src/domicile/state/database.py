@@ -1,0 +1,103 @@
+"""The one SQL database for what changes. SQLite beside the records by default.
+
+The inventory and the ledger are the evidence; what lies here says where work stands, and losing
+it loses no proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+__all__ = ["RunRecord", "State"]
+
+_METADATA = sa.MetaData()
+_RUNS = sa.Table(
+    "runs",
+    _METADATA,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("started_at", sa.DateTime, nullable=False),
+    sa.Column("charter_sha256", sa.String(64), nullable=False),
+    sa.Column("scanned_at", sa.DateTime),
+    sa.Column("plan_sha256", sa.String(64)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run. Times are UTC. plan_sha256 is the digest of the plan in force, if one was made."""
+
+    id: str
+    started_at: datetime
+    charter_sha256: str
+    scanned_at: datetime | None
+    plan_sha256: str | None
+
+
+class State:
+    """The state database, migrated to the present schema when opened."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(url)
+        with self._engine.connect() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+
+    @classmethod
+    def beside(cls, records: Path) -> Self:
+        """The SQLite database in the records directory."""
+        records.mkdir(parents=True, exist_ok=True)
+        return cls(f"sqlite:///{records / 'state.sqlite'}")
+
+    def start_run(self, run: str, started_at: datetime, charter_sha256: str) -> None:
+        """Write down a new run."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                _RUNS.insert().values(
+                    id=run, started_at=_naive(started_at), charter_sha256=charter_sha256
+                )
+            )
+
+    def scanned(self, run: str, at: datetime) -> None:
+        """The run's scan is complete."""
+        self._update(run, scanned_at=_naive(at))
+
+    def planned(self, run: str, plan_sha256: str) -> None:
+        """The run has this plan."""
+        self._update(run, plan_sha256=plan_sha256)
+
+    def runs(self) -> list[RunRecord]:
+        """Every run, newest first."""
+        query = _RUNS.select().order_by(_RUNS.c.started_at.desc(), _RUNS.c.id.desc())
+        with self._engine.connect() as connection:
+            return [
+                RunRecord(
+                    row.id,
+                    row.started_at.replace(tzinfo=UTC),
+                    row.charter_sha256,
+                    row.scanned_at.replace(tzinfo=UTC) if row.scanned_at else None,
+                    row.plan_sha256,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def close(self) -> None:
+        """Release connections."""
+        self._engine.dispose()
+
+    def _update(self, run: str, **values: object) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(_RUNS.update().where(_RUNS.c.id == run).values(**values))
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from domicile.charter import parse_charter
+from domicile.errors import CharterError
+
+TODAY = date(2026, 6, 1)
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(CharterError) as caught:
+        parse_charter(text, "domicile.toml", today=TODAY)
+    return str(caught.value)
+
+
+def warnings(text: str) -> str:
+    return "\n".join(parse_charter(text, "domicile.toml", today=TODAY).warnings)
+
+
+SECOND = """
+[boundaries.eu]
+members = ["DE"]
+custodian = "EU Data Security"
+provider = "Oracle"
+home = ["home_db"]
+"""
+SITE = """
+[sites.third]
+kind = "objects"
+country = "US"
+provider = "Reel"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('"US", "PR"', '"US", "UK"', 'did you mean "GB"'),
+        ('"US", "PR"', '"US", "XX"', '"XX" is no country'),
+        ("US Data Security", " reel ", "its own custodian"),
+        ('"home_media"]', '"gone"]', "there is no such site"),
+        ('["home_db", "home_media"]', '["home_db", "old_db"]', "more than one postgres"),
+        ('members = ["US", "PR"]', 'members = ["DE"]', "outside the boundary"),
+        ('provider = "oracle"', 'provider = "AWS"', "another provider"),
+        ('url = "file:home"', 'url = "file:home"\nrole = "replica"', "home site that is also"),
+        ("old.example:6432", "HOME.example.:5432", "home site that is also a source"),
+        ("home.example/reel", "home.example", "names no database"),
+        ('"file:home"', '"ftp:home"', "not a URL of objects"),
+        ('"file:home"', '"file://host/home"', "names a host"),
+        ('"file:home"', '"file:home"\nendpoint = "https://a.example"', "is only for s3://"),
+        ('"file:home"', '"file:home"\ncredentials_file = "f"', "is only for s3://"),
+        ('"file:home"', '"file:."', "the records would lie inside"),
+        ("s3://media", "s3://media/videos", "goes on after the bucket"),
+        ("s3://media", "s3:media", "not a bucket's URL"),
+        ("s3://media", "s3://m", "no valid bucket"),
+        ('endpoint = "https://s3.old.example"\n', "", "s3:// needs one"),
+        ("https://s3.old.example", "http://s3.old.example", "in the clear"),
+        ("https://s3.old.example", "https://s3.old.example/x", "host and port"),
+        ("https://s3.old.example", "https://s3.old.example:port", "is not an endpoint"),
+        ('secret_key_env = "OLD_SECRET"\n', "", "stands alone"),
+        ('"OLD_SECRET"', '"OLD_SECRET"\ncredentials_file = "f"', "second way"),
+        ('"OLD_PASSWORD"', '"OLD_PASSWORD"\npassword_file = "f"', "second way"),
+        ("old.example:6432", "old.example,older.example", "several hosts"),
+        ("postgresql://app", "mysql://app", "not a PostgreSQL URL"),
+        ("6432/reel?", "6432/reel/x?", "goes on after the database"),
+        ("6432/reel?", "6432/reel?service=x&", "service file"),
+        ('"sender_id", "tenant,recipient"', '"tenant, recipient"', "is not a column"),
+        ('"sender_id", "tenant,recipient"', '"a", "a"', "twice"),
+        ('table = "messages"', 'table = "a.b.c"', "not a table's name"),
+        ('table = "messages"', 'table = ""', "not a table's name"),
+        ('key = ["id"]', 'key = ["id", "id"]', "twice"),
+        ('key = ["id"]', 'key = ["tenant", "id"]', "{person} is one text"),
+        ("{person}", "{owner}", "has no {person}"),
+        ("/{file...}", "{file...}", "nothing between them"),
+        ("{file...}", "{file", "stray brace at character 17"),
+        ('template = "videos/{person}/{file...}"', "", "exactly one of"),
+        ('/{file...}"', "/{file...}\"\nkey_column = 'a.b'", "has two ways"),
+        ('template = "videos/{person}/{file...}"', "key_column = 'key'", "is not a column"),
+    ],
+)
+def test_what_must_not_be_is_refused(text: str, before: str, after: str, message: str) -> None:
+    assert before in text
+    assert message in refusal(text.replace(before, after, 1))
+
+
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [
+        (SECOND, "2 boundaries are given"),
+        (SITE + 'url = "file:./home/"', "same place as sites.home_media"),
+        (SITE + 'url = "file:home/inside"', "overlaps with sites.home_media"),
+        (SITE + 'url = "s3://media"\nendpoint = "https://S3.old.example:443/"', "same place"),
+        (SITE + 'url = "file:.domicile"', "the records would lie inside"),
+        ('\n[tables.again]\ntable = "public.messages"', "already the dataset tables.messages"),
+        ('[records]\ndirectory = "s3://b"', "is not a directory"),
+    ],
+)
+def test_what_must_not_stand_beside_it_is_refused(text: str, addition: str, message: str) -> None:
+    assert message in refusal(text + "\n" + addition)
+
+
+def test_a_home_site_that_is_also_a_source_is_called_so(text: str) -> None:
+    message = refusal(text + SITE + 'url = "file:home"')
+    assert "sites.third.url: a home site that is also a source" in message
+
+
+def test_one_database_spelt_in_two_ways_is_one_place(text: str) -> None:
+    home = text.replace("//home.example/reel", "//127.0.0.1/reel")
+    both = home.replace("//app@old.example:6432/reel?", "//app@localhost?dbname=reel&port=5432&")
+    assert "home site that is also a source" in refusal(both)
+
+
+def test_databases_behind_two_sockets_are_two_places(text: str) -> None:
+    home = text.replace("//home.example/reel?sslmode=verify-full", "///reel?host=/run/home")
+    both = home.replace("//app@old.example:6432/reel?sslmode=verify-full", "///reel?host=/run/old")
+    assert warnings(both) == ""
+
+
+def test_rows_come_from_one_primary(text: str) -> None:
+    second = """
+[sites.copy_db]
+kind = "postgres"
+country = "SG"
+provider = "Reel"
+url = "postgresql://copy.example/reel?sslmode=verify-full"
+"""
+    assert "second primary database beside sites.old_db" in refusal(text + second)
+    assert warnings(text + second + 'role = "replica"') == ""
+
+
+def test_a_people_table_needs_a_database(text: str) -> None:
+    start, _, rest = text.partition("[sites.home_db]")
+    objects = rest[rest.index("[sites.home_media]") : rest.index("[sites.old_db]")]
+    lone = start.replace('"home_db", ', "") + objects
+    assert "no site could hold the people table" in refusal(lone)
+
+
+def test_a_loopback_endpoint_may_speak_http(text: str) -> None:
+    for host in ("127.0.0.1:9000", "localhost:9000", "[::1]:9000"):
+        assert warnings(text.replace("https://s3.old.example", f"http://{host}")) == ""
+
+
+def test_a_public_dataset_needs_no_person(text: str) -> None:
+    public = '\n[objects.assets]\ntemplate = "assets/{file...}"\nclassification = "public"\n'
+    assert warnings(text + public) == ""
+
+
+EXCEPTED = """
+[objects.metrics]
+template = "metrics/{person}"
+classification = "excepted"
+"""
+
+
+def test_an_exception_needs_a_reason_and_an_end(text: str) -> None:
+    message = refusal(text + EXCEPTED)
+    assert "objects.metrics.reason: is missing" in message
+    assert "objects.metrics.until: is missing" in message
+
+
+def test_an_exception_holds_through_its_last_day_and_not_longer(text: str) -> None:
+    excepted = text + EXCEPTED + 'reason = "billing"\n'
+    assert "expired on 2026-05-31" in refusal(excepted + "until = 2026-05-31")
+    assert "the exception ends on 2026-06-01" in warnings(excepted + "until = 2026-06-01")
+    assert warnings(excepted + "until = 2027-06-01") == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('access_key_env = "OLD_KEY"\nsecret_key_env = "OLD_SECRET"\n', "", "anonymous"),
+        ("6432/reel?sslmode=verify-full", "6432/reel", "in the clear"),
+        (', "home_media"]', "]", "home has no objects site"),
+        ('country = "SG"\nprovider = "Reel"', 'country = "PR"\nprovider = "Oracle"', "not home"),
+        ('password_env = "OLD_PASSWORD"', 'role = "replica"', "no primary database outside home"),
+        ('"tenant,recipient"', "", "several persons"),
+        ('country = "country"', 'country = "country"\nspellings = { "DE" = "US" }', "Germany as"),
+        ('[objects.videos]\ntemplate = "videos/{person}/{file...}"\n', "", "not examined"),
+        ('table = "messages"', 'table = "messages"\nreason = "x"', "but is not excepted"),
+    ],
+)
+def test_what_is_doubtful_is_a_warning(text: str, before: str, after: str, message: str) -> None:
+    assert before in text
+    told = warnings(text.replace(before, after, 1))
+    assert message in told
+    assert told.startswith("domicile.toml:")

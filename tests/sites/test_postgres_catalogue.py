@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import pytest
+
+from domicile.errors import SiteUnreachable
+from domicile.sites.postgres import (
+    Column,
+    Database,
+    ForeignKey,
+    PostgresSite,
+    TableName,
+    read_database,
+)
+from tests.services.postgres import ODD, PostgresServer, awkward_database, fresh_database
+
+
+def read(site: PostgresSite) -> Database:
+    with site.connect(read_only=True) as connection:
+        return read_database(connection)
+
+
+def read_after(server: PostgresServer, *statements: str) -> Database:
+    site = fresh_database(server)
+    with site.connect() as connection:
+        for statement in statements:
+            connection.execute(statement)  # type: ignore[arg-type]
+    return read(site)
+
+
+def named(name: str) -> TableName:
+    return TableName.parse(name)
+
+
+def keys_of(database: Database, child: TableName) -> dict[tuple[str, ...], ForeignKey]:
+    return {key.columns: key for key in database.foreign_keys if key.child == child}
+
+
+@pytest.fixture
+def awkward(postgres_server: PostgresServer) -> Database:
+    return read(awkward_database(postgres_server))
+
+
+def test_every_ordinary_table_is_found_by_its_unquoted_name(awkward: Database) -> None:
+    assert set(awkward.tables) == {
+        ODD,
+        *map(named, ("country", "lists", "membership", "visit", "chicken", "egg", "log")),
+    }
+    assert awkward.other_relations == {}
+    assert not awkward.in_recovery
+
+
+def test_columns_are_described(awkward: Database) -> None:
+    table = awkward.tables[ODD]
+    assert table.primary_key == ("order",)
+    assert table.unique == (("country", "nickname"),)
+    assert table.column("order") == Column(
+        name="order",
+        type="bigint",
+        base_type="pg_catalog.int8",
+        category="N",
+        not_null=True,
+        has_default=False,
+        generated=False,
+        identity="always",
+        max_length=None,
+        binary_safe=True,
+    )
+    assert table.column("country").max_length == 2
+    assert table.column("active").has_default
+    shout = table.column("shout")
+    assert shout.generated
+    assert not shout.has_default
+    assert shout not in table.stored_columns
+    assert table.column_names[1] == "Upper Case"
+
+
+def test_domains_and_enums_are_seen_through(awkward: Database) -> None:
+    table = awkward.tables[ODD]
+    assert table.column("naïve's").type == "public.email"
+    assert table.column("naïve's").base_type == "pg_catalog.text"
+    assert table.column("naïve's").category == "S"
+    assert table.column("user").not_null  # by its domain
+    assert table.column("nickname").max_length == 12  # by its domain
+    assert table.column("feeling").category == "E"
+    assert table.column("feeling").base_type == "public.mood"
+
+
+def test_binary_copy_is_for_types_that_mean_the_same_everywhere(awkward: Database) -> None:
+    assert all(column.binary_safe for column in awkward.tables[ODD].columns)
+    unsafe = {c.name for c in awkward.tables[named("lists")].columns if not c.binary_safe}
+    every = {"numbers", "words", "moods", "emails", "both", "span", "price", "about"}
+    assert unsafe == every
+
+
+def test_identity_by_default_is_told_from_always(awkward: Database) -> None:
+    assert awkward.tables[named("lists")].column("id").identity == "by default"
+
+
+def test_foreign_keys_pair_their_columns(awkward: Database) -> None:
+    key = keys_of(awkward, named("visit"))["number", "region"]
+    assert key.parent == named("membership")
+    assert key.parent_columns == ("number", "region")
+    assert key.on_delete == "cascade"
+    assert key.indexed  # by (region, number, at): the same columns in another order
+
+
+def test_self_references_and_cycles_are_foreign_keys_like_others(awkward: Database) -> None:
+    boss = keys_of(awkward, ODD)["boss",]
+    assert (boss.name, boss.parent, boss.deferrable) == ("the boss", ODD, True)
+    assert not boss.indexed
+    pair = keys_of(awkward, named("membership"))["favourite_region", "favourite_number"]
+    assert pair.parent == named("membership")
+    assert pair.on_delete == "restrict"
+    assert keys_of(awkward, named("chicken"))["egg",].parent == named("egg")
+    assert keys_of(awkward, named("egg"))["chicken",].parent == named("chicken")
+    country = keys_of(awkward, ODD)["country",]
+    assert (country.on_delete, country.on_update) == ("set null", "cascade")
+    assert country.indexed  # by the unique index (country, nickname)
+
+
+def test_a_partial_or_longer_led_index_does_not_count_as_indexed(
+    postgres_server: PostgresServer,
+) -> None:
+    database = read_after(
+        postgres_server,
+        "CREATE TABLE public.p (id int PRIMARY KEY)",
+        "CREATE TABLE public.c (x int, a int REFERENCES public.p, b int REFERENCES public.p,"
+        " d int REFERENCES public.p)",
+        "CREATE INDEX ON public.c (a) WHERE x > 0",
+        "CREATE INDEX ON public.c (x, b)",
+        "CREATE INDEX ON public.c USING hash (d)",
+    )
+    indexed = {key.columns[0]: key.indexed for key in database.foreign_keys}
+    assert indexed == {"a": False, "b": False, "d": True}
+
+
+def test_triggers_are_listed_with_their_events(awkward: Database) -> None:
+    found = {t.name: (t.table, t.events, t.enabled) for t in awkward.triggers}
+    assert found == {
+        "touched": (named("log"), ("insert", "update"), True),
+        "silent": (named("log"), ("delete",), False),
+    }
+
+
+def test_sequences_tell_what_they_gave_out_and_whose_they_are(awkward: Database) -> None:
+    found = {str(s.name): s for s in awkward.sequences}
+    ticket = found["ticket"]
+    assert (ticket.last_value, ticket.increment, ticket.owned_by) == (105, 5, None)
+    assert (ticket.min_value, ticket.max_value) == (10, 100000)
+    assert found["lists_id_seq"].owned_by == "public.lists.id"
+    assert found["lists_id_seq"].last_value == 3
+
+
+def test_a_sequence_before_its_first_call_has_no_last_value(
+    postgres_server: PostgresServer,
+) -> None:
+    database = read_after(postgres_server, "CREATE SEQUENCE public.s")
+    assert database.sequences[0].last_value is None
+
+
+def test_what_may_hold_rows_and_is_no_ordinary_table_has_its_reason(
+    postgres_server: PostgresServer,
+) -> None:
+    database = read_after(
+        postgres_server,
+        "CREATE TABLE public.parts (id int, at date) PARTITION BY RANGE (at)",
+        "CREATE TABLE public.part_1 PARTITION OF public.parts FOR VALUES FROM ('2020-01-01')"
+        " TO ('2021-01-01')",
+        "CREATE TABLE public.base (id int)",
+        "CREATE TABLE public.derived (x int) INHERITS (public.base)",
+        "CREATE UNLOGGED TABLE public.fleeting (id int)",
+        "CREATE TABLE public.kept (id int PRIMARY KEY)",
+        "CREATE MATERIALIZED VIEW public.copies AS SELECT * FROM public.kept",
+        "CREATE VIEW public.seen AS SELECT * FROM public.kept",
+        "CREATE TABLE public.ruled (id int)",
+        "CREATE RULE r AS ON DELETE TO public.ruled DO INSTEAD NOTHING",
+        "CREATE FOREIGN DATA WRAPPER w",
+        "CREATE SERVER elsewhere FOREIGN DATA WRAPPER w",
+        "CREATE FOREIGN TABLE public.far (id int) SERVER elsewhere",
+        "CREATE SCHEMA domicile",
+        "CREATE TABLE domicile.markers (id int)",
+        "SELECT lo_from_bytea(0, 'x')",
+    )
+    assert set(database.tables) == {named("kept")}
+    reasons = {str(name): reason for name, reason in database.other_relations.items()}
+    assert reasons == {
+        "parts": "a partitioned table",
+        "base": "a table that inherits or is inherited from",
+        "derived": "a table that inherits or is inherited from",
+        "fleeting": "an unlogged table: a crash empties it",
+        "copies": "a materialised view: it keeps copies of rows",
+        "ruled": "a rewrite rule changes what writing to it does",
+        "far": "a foreign table: its rows lie on another server",
+        "pg_catalog.pg_largeobject": "1 large objects",
+    }
+
+
+def test_tables_of_an_extension_are_not_examined(postgres15: PostgresServer) -> None:
+    database = read_after(
+        postgres15,
+        "CREATE TABLE public.adopted (id int)",
+        "CREATE EXTENSION citext SCHEMA public",
+        "ALTER EXTENSION citext ADD TABLE public.adopted",
+    )
+    assert database.tables == {}
+    assert database.other_relations == {
+        named("adopted"): "it belongs to the extension citext"
+    }
+
+
+def test_what_the_user_may_not_read_is_not_examined(postgres15: PostgresServer) -> None:
+    site = fresh_database(postgres15)
+    with site.connect() as connection:
+        for statement in (
+            "DROP ROLE IF EXISTS stranger",
+            "CREATE ROLE stranger",
+            "CREATE TABLE public.secret (id int)",
+            "CREATE SEQUENCE public.unseen",
+            "CREATE TABLE public.filtered (id int)",
+            "ALTER TABLE public.filtered ENABLE ROW LEVEL SECURITY",
+            "GRANT SELECT ON public.filtered TO stranger",
+            "CREATE TABLE public.free (id int)",
+            "GRANT SELECT ON public.free TO stranger",
+            "CREATE SCHEMA closed",
+            "CREATE TABLE closed.away (id int)",
+            "GRANT SELECT ON closed.away TO stranger",
+        ):
+            connection.execute(statement)
+        connection.execute("SET LOCAL ROLE stranger")
+        database = read_database(connection)
+        connection.rollback()
+    assert set(database.tables) == {named("free")}
+    assert database.sequences == ()
+    unreadable = "the site's user has no permission to read it"
+    assert database.other_relations == {
+        named("secret"): unreadable,
+        named("unseen"): unreadable,
+        named("closed.away"): unreadable,
+        named("filtered"): "row-level security hides rows from the site's user",
+    }
+
+
+def test_rows_are_estimated_also_before_and_after_an_analyze(
+    postgres_server: PostgresServer,
+) -> None:
+    site = fresh_database(postgres_server)
+    with site.connect() as connection:
+        connection.execute("CREATE TABLE public.t WITH (autovacuum_enabled = off) AS"
+                           " SELECT i, repeat('x', 70) AS x FROM generate_series(1, 20000) AS i")
+        connection.commit()
+        before = read_database(connection).tables[named("t")]
+        connection.execute("ANALYZE public.t")
+        after = read_database(connection).tables[named("t")]
+    assert 10_000 < before.estimated_rows < 40_000
+    assert 19_000 < after.estimated_rows < 21_000
+    assert after.size_bytes > 20_000 * 100
+
+
+def test_a_thousand_tables_take_a_fixed_number_of_queries(
+    postgres_server: PostgresServer,
+) -> None:
+    site = fresh_database(postgres_server)
+    with site.connect() as connection:
+        read_database(connection)
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        connection.execute(
+            "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE public.t%s"
+            " (id int PRIMARY KEY, next int REFERENCES public.t%s)', i, greatest(i - 1, 1));"
+            " END LOOP; END $$"
+        )
+        connection.commit()
+        database = read_database(connection)
+    assert len(database.tables) == 300
+    assert len(database.foreign_keys) == 300
+
+
+def test_a_lost_connection_is_unreachable(postgres_server: PostgresServer) -> None:
+    connection = fresh_database(postgres_server).connect()
+    connection.close()
+    with pytest.raises(SiteUnreachable):
+        read_database(connection)

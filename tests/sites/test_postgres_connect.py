@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from domicile.charter.model import PostgresSiteConfig
+from domicile.errors import CharterError, SiteError, SiteMissing, SiteRefused, SiteUnreachable
+from domicile.sites.postgres import Connection, PostgresSite, open_postgres_site, site_errors
+from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer, fresh_database
+
+
+def config(url: str, **more: str) -> PostgresSiteConfig:
+    return PostgresSiteConfig.model_validate(
+        {"kind": "postgres", "country": "US", "provider": "P", "url": url, **more}
+    )
+
+
+def opened(url: str, environ: dict[str, str] | None = None, **more: str) -> PostgresSite:
+    return open_postgres_site("virginia", config(url, **more), Path(), environ or {})
+
+
+def shown(connection: Connection, setting: str) -> str:
+    row = connection.execute("SELECT pg_catalog.current_setting(%s)", (setting,)).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def test_sessions_read_alike_whatever_the_database_configures(
+    postgres_server: PostgresServer,
+) -> None:
+    site = fresh_database(postgres_server)
+    with site.connect() as connection:
+        for setting in (
+            "datestyle = 'German'",
+            "intervalstyle = 'iso_8601'",
+            "timezone = 'Asia/Tokyo'",
+            "bytea_output = 'escape'",
+            "extra_float_digits = 0",
+            "search_path = 'public'",
+            "statement_timeout = '1ms'",
+            "lock_timeout = '1ms'",
+        ):
+            name = connection.info.dbname
+            connection.execute(f"ALTER DATABASE {name} SET {setting}")  # type: ignore[arg-type]
+    with site.connect() as connection:
+        row = connection.execute(
+            "SELECT '2024-01-02 03:04:05+00'::timestamptz::text, '1 mon'::interval::text,"
+            " '\\xff'::bytea::text, 0.1::float8 + 0.2::float8 || '', pg_sleep(0.01)::text"
+        ).fetchone()
+        assert row == ("2024-01-02 03:04:05+00", "1 mon", "\\xff", "0.30000000000000004", "")
+        assert shown(connection, "search_path") == "pg_catalog, pg_temp"
+        assert not connection.autocommit
+
+
+def test_pinned_settings_survive_a_rollback(postgres_server: PostgresServer) -> None:
+    with fresh_database(postgres_server).connect() as connection:
+        connection.execute("SELECT 1")
+        connection.rollback()
+        assert shown(connection, "search_path") == "pg_catalog, pg_temp"
+
+
+def test_a_read_only_session_cannot_write(postgres_server: PostgresServer) -> None:
+    site = fresh_database(postgres_server)
+    with (
+        site.connect(read_only=True) as connection,
+        pytest.raises(SiteRefused, match="read-only"),
+        site_errors(site.name),
+    ):
+        connection.execute("CREATE TABLE public.t ()")
+
+
+def test_row_level_security_raises_instead_of_hiding_rows(
+    postgres_server: PostgresServer,
+) -> None:
+    site = fresh_database(postgres_server)
+    with site.connect() as connection:
+        connection.execute("CREATE TABLE public.t (a int)")
+        connection.execute("ALTER TABLE public.t ENABLE ROW LEVEL SECURITY")
+        connection.execute("GRANT SELECT ON public.t TO public")
+        connection.execute("SET LOCAL ROLE pg_monitor")
+        with pytest.raises(SiteRefused, match="row-level security"), site_errors(site.name):
+            connection.execute("SELECT * FROM public.t")
+
+
+def test_check_passes_and_leaves_nothing_behind(postgres_server: PostgresServer) -> None:
+    site = fresh_database(postgres_server)
+    site.check(write=False)
+    site.check(write=True)
+    with site.connect() as connection:
+        row = connection.execute("SELECT count(*) FROM pg_namespace WHERE nspname ~ 'domi'")
+        assert row.fetchone() == (0,)
+
+
+def test_check_for_writing_refuses_a_user_who_may_only_read(postgres15: PostgresServer) -> None:
+    site = fresh_database(postgres15)
+    with site.connect() as connection:
+        connection.execute("DROP ROLE IF EXISTS reader")
+        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'only reads'")
+    url = site.config.url.replace("postgres@", "reader@")
+    reader = opened(url, {"READER": "only reads"}, password_env="READER")
+    reader.check(write=False)
+    with pytest.raises(SiteRefused, match="virginia: permission denied for database"):
+        reader.check(write=True)
+
+
+def test_a_wrong_password_is_refused_and_not_repeated(postgres15: PostgresServer) -> None:
+    url = fresh_database(postgres15).config.url
+    site = opened(url, {"PW": "hunter2"}, password_env="PW")
+    with pytest.raises(SiteRefused, match="virginia: .*password authentication failed") as caught:
+        site.connect()
+    assert "variable PW" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_that_nobody_named_is_asked_for(
+    postgres15: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = fresh_database(postgres15).config.url
+    # Another site's password in libpq's own variable must not be sent here.
+    monkeypatch.setitem(os.environ, "PGPASSWORD", postgres15.password)
+    with pytest.raises(SiteRefused, match="password_env"):
+        opened(url).connect()
+
+
+def test_the_password_is_read_from_a_file_beside_the_charter(
+    postgres15: PostgresServer, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text(f"{postgres15.password}\n")
+    cfg = config(fresh_database(postgres15).config.url, password_file="secret")
+    open_postgres_site("virginia", cfg, tmp_path, {}).check(write=False)
+
+
+def test_a_missing_password_names_its_variable_or_file(tmp_path: Path) -> None:
+    with pytest.raises(CharterError, match="DB_PASSWORD is not set"):
+        opened("postgresql://u@h/d", password_env="DB_PASSWORD").connect()
+    cfg = config("postgresql://u@h/d", password_file="gone")
+    with pytest.raises(CharterError, match="password file gone cannot be read"):
+        open_postgres_site("virginia", cfg, tmp_path, {}).connect()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hunter2@h/d",
+        "postgresql://u@h/d?password=hunter2",
+        "postgresql://u@h/d?sslpassword=hunter2",
+    ],
+)
+def test_a_password_in_the_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(CharterError, match="the url holds a password") as caught:
+        opened(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "mysql://u@h/d", "host=h password=hunter2", "postgresql://u:hunter2@h/d?x=1"]
+)
+def test_a_url_that_is_none_is_a_charter_error(url: str) -> None:
+    with pytest.raises(CharterError) as caught:
+        opened(url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_database_is_missing(postgres_server: PostgresServer) -> None:
+    with pytest.raises(SiteMissing, match='database "nowhere" does not exist'):
+        postgres_server.site("nowhere").connect()
+
+
+def test_a_closed_port_is_unreachable() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        with pytest.raises(SiteUnreachable, match="virginia: .*refused"):
+            opened(f"postgresql://u@127.0.0.1:{port}/d").connect()
+
+
+def test_a_server_that_never_answers_is_unreachable() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        with pytest.raises(SiteUnreachable, match="timeout"):
+            opened(f"postgresql://u@127.0.0.1:{port}/d?connect_timeout=2").connect()
+
+
+def test_an_unknown_host_is_unreachable() -> None:
+    with pytest.raises(SiteUnreachable):
+        opened("postgresql://u@no-such-host.invalid/d").connect()
+
+
+def test_a_connection_that_is_cut_is_unreachable(postgres_server: PostgresServer) -> None:
+    site = fresh_database(postgres_server)
+    with site.connect() as one, site.connect() as other:
+        other.execute("SELECT pg_terminate_backend(%s)", (one.info.backend_pid,))
+        with pytest.raises(SiteUnreachable), site_errors(site.name):
+            one.execute("SELECT 1")
+        with pytest.raises(SiteUnreachable), site_errors(site.name):
+            one.execute("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("SELECT * FROM public.nothing", SiteMissing),
+        ("SELECT nothing FROM pg_class", SiteMissing),
+        ("SELECT pg_read_file('secret')", SiteError),
+        ("SELECT 1 / 0", SiteError),
+    ],
+)
+def test_statements_fail_as_site_errors(
+    postgres_server: PostgresServer, statement: str, kind: type[SiteError]
+) -> None:
+    site = fresh_database(postgres_server)
+    with (
+        site.connect() as connection,
+        pytest.raises(kind, match=f"site {site.name}: "),
+        site_errors(site.name),
+    ):
+        connection.execute(statement)  # type: ignore[arg-type]
+
+
+def test_a_rows_content_is_not_in_the_error(postgres_server: PostgresServer) -> None:
+    site = fresh_database(postgres_server)
+    with site.connect() as connection:
+        connection.execute("CREATE TABLE public.t (email text PRIMARY KEY)")
+        with pytest.raises(SiteError) as caught, site_errors(site.name):
+            connection.execute("INSERT INTO public.t VALUES ('ada@x'), ('ada@x')")
+        assert "ada@x" not in str(caught.value)
+        assert "t_pkey" in str(caught.value)
+        assert caught.value.__suppress_context__
+        connection.rollback()
+        with pytest.raises(SiteError) as caught, site_errors(site.name):
+            connection.execute("SELECT (email || 'ada@x')::int FROM (SELECT 'e') AS t(email)")
+        assert "ada@x" not in str(caught.value)
+
+
+def test_the_application_is_named_to_the_server(postgres_server: PostgresServer) -> None:
+    with fresh_database(postgres_server).connect(application="domicile scan") as connection:
+        assert shown(connection, "application_name") == "domicile scan"
+
+
+def test_the_password_stays_out_of_the_site_s_repr(postgres15: PostgresServer) -> None:
+    site = fresh_database(postgres15)
+    assert site.config.password_env == PASSWORD_VARIABLE
+    assert postgres15.password not in repr(site)

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from domicile.errors import SiteRefused
+from domicile.sites.postgres import (
+    Connection,
+    PostgresSite,
+    TableName,
+    checkpoint,
+    read_database,
+    remains,
+    rewrite_statistics,
+    rewrite_table,
+)
+from tests.services.postgres import PostgresServer, fresh_database
+
+PEOPLE = TableName("public", "people")
+ERASED = b"erased-person-"
+KEPT = b"kept-person-"
+
+# Each of the table's planted places: the heap, an index, TOAST, and samples in the statistics.
+FILES = """
+SELECT what, pg_relation_filepath(r) FROM (
+    SELECT 'heap' AS what, 'public.people'::regclass::oid AS r
+    UNION ALL SELECT 'index', indexrelid FROM pg_index WHERE indrelid = 'public.people'::regclass
+    UNION ALL SELECT 'toast', reltoastrelid FROM pg_class WHERE oid = 'public.people'::regclass
+    UNION ALL SELECT 'toast', i.indexrelid FROM pg_class c JOIN pg_index i
+        ON i.indrelid = c.reltoastrelid WHERE c.oid = 'public.people'::regclass
+    UNION ALL SELECT 'statistics', 'pg_statistic'::regclass
+    UNION ALL SELECT 'statistics', reltoastrelid FROM pg_class WHERE oid = 'pg_statistic'::regclass
+    UNION ALL SELECT 'extended statistics', 'pg_statistic_ext_data'::regclass
+    UNION ALL SELECT 'extended statistics', reltoastrelid FROM pg_class
+        WHERE oid = 'pg_statistic_ext_data'::regclass
+) AS places
+"""
+
+
+@contextmanager
+def autocommitting(site: PostgresSite) -> Iterator[Connection]:
+    with site.connect() as connection:
+        connection.autocommit = True
+        yield connection
+
+
+@pytest.fixture
+def planted(postgres_server: PostgresServer) -> Iterator[tuple[PostgresServer, Connection]]:
+    """A table of people, two thirds of whom were erased by DELETE."""
+    with autocommitting(fresh_database(postgres_server)) as connection:
+        for statement in (
+            "CREATE TABLE public.people (id int PRIMARY KEY, email text, country text, note text)"
+            " WITH (autovacuum_enabled = off)",
+            "ALTER TABLE public.people ALTER note SET STORAGE external",
+            "CREATE INDEX ON public.people (email)",
+            # Uncompressed, so that values can be found in its files.
+            "SET allow_system_table_mods = on",
+            "ALTER TABLE pg_catalog.pg_statistic_ext_data ALTER stxdmcv SET STORAGE external",
+            "RESET allow_system_table_mods",
+            "CREATE STATISTICS public.together (mcv) ON email, country FROM public.people",
+            "INSERT INTO public.people SELECT i,"
+            " CASE WHEN i % 3 = 0 THEN 'kept-person-' ELSE 'erased-person-' END || i % 600,"
+            " 'c' || i % 7, repeat(CASE WHEN i % 3 = 0 THEN 'kept-person-' ELSE 'erased-person-' "
+            " END, CASE WHEN i % 50 = 0 THEN 500 ELSE 1 END) FROM generate_series(1, 6000) AS i",
+            "ANALYZE public.people",
+            "DELETE FROM public.people WHERE email LIKE 'erased%'",
+        ):
+            connection.execute(statement)
+        yield postgres_server, connection
+
+
+def places_that_hold(server: PostgresServer, connection: Connection, value: bytes) -> set[str]:
+    """Where on the disk a value can be read."""
+    connection.execute("CHECKPOINT")
+    rows = connection.execute(FILES).fetchall()
+    return {
+        str(what)
+        for what, path in rows
+        if path is not None
+        for file in Path(server.data).glob(f"{path}*")
+        if value in file.read_bytes()
+    }
+
+
+EVERYWHERE = {"heap", "index", "toast", "statistics", "extended statistics"}
+
+
+def test_without_a_rewrite_erased_values_are_still_on_the_disk(
+    planted: tuple[PostgresServer, Connection],
+) -> None:
+    server, connection = planted
+    assert places_that_hold(server, connection, ERASED) == EVERYWHERE
+    connection.execute("VACUUM (ANALYZE) public.people")
+    assert {"heap", "index"} <= places_that_hold(server, connection, ERASED)
+
+
+def test_a_rewrite_leaves_no_erased_value_on_the_disk(
+    planted: tuple[PostgresServer, Connection],
+) -> None:
+    server, connection = planted
+    assert rewrite_table(connection, PEOPLE) == 0
+    assert places_that_hold(server, connection, ERASED) <= {"statistics", "extended statistics"}
+    assert rewrite_statistics(connection) is None
+    assert checkpoint(connection) is None
+    assert places_that_hold(server, connection, ERASED) == set()
+    assert places_that_hold(server, connection, KEPT) == EVERYWHERE
+    assert connection.execute("SELECT count(*) FROM public.people").fetchone() == (2000,)
+
+
+def test_the_statistics_samples_are_why_they_are_rewritten_too(
+    planted: tuple[PostgresServer, Connection],
+) -> None:
+    server, connection = planted
+    rewrite_table(connection, PEOPLE)
+    left = places_that_hold(server, connection, ERASED)
+    assert left == {"statistics", "extended statistics"}
+
+
+def test_a_rewrite_tells_of_rows_that_an_older_snapshot_keeps(
+    planted: tuple[PostgresServer, Connection], postgres_server: PostgresServer
+) -> None:
+    server, connection = planted
+    site = postgres_server.site(connection.info.dbname)
+    with site.connect(application="an old report") as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT count(*) FROM pg_class")
+        connection.execute("DELETE FROM public.people WHERE id % 2 = 0")
+        assert rewrite_table(connection, PEOPLE) == 1000
+        held = [line for line in remains(connection) if "an old report" in line]
+        assert len(held) == 1
+        assert "holds a snapshot since" in held[0]
+    assert rewrite_table(connection, PEOPLE) == 0
+    assert not [line for line in remains(connection) if "an old report" in line]
+
+
+def test_a_user_who_does_not_own_the_table_is_refused(postgres15: PostgresServer) -> None:
+    with autocommitting(fresh_database(postgres15)) as connection:
+        connection.execute("CREATE TABLE public.people (id int)")
+        connection.execute("DROP ROLE IF EXISTS guest")
+        connection.execute("CREATE ROLE guest")
+        connection.execute("GRANT ALL ON public.people TO guest")
+        connection.execute("SET ROLE guest")
+        with pytest.raises(SiteRefused, match="did not rewrite table people"):
+            rewrite_table(connection, PEOPLE)
+        reason = rewrite_statistics(connection)
+        assert reason is not None
+        assert "database's owner or a superuser" in reason
+        refused = checkpoint(connection)
+        assert refused is not None
+        assert "pg_checkpoint" in refused
+        assert any("may not see" in line for line in remains(connection))
+
+
+def test_a_database_owner_may_rewrite_the_statistics(postgres_server: PostgresServer) -> None:
+    with autocommitting(fresh_database(postgres_server)) as connection:
+        connection.execute("DROP ROLE IF EXISTS landlord")
+        connection.execute("CREATE ROLE landlord")
+        connection.execute(
+            f"ALTER DATABASE {connection.info.dbname} OWNER TO landlord"  # type: ignore[arg-type]
+        )
+        connection.execute("SET ROLE landlord")
+        assert rewrite_statistics(connection) is None
+        connection.execute("RESET ROLE")
+        connection.execute("REASSIGN OWNED BY landlord TO postgres")
+
+
+def test_remains_names_the_log_slots_and_publications(postgres_server: PostgresServer) -> None:
+    with autocommitting(fresh_database(postgres_server)) as connection:
+        slot = f"kept_{connection.info.dbname}"
+        connection.execute("CREATE TABLE public.t (a int)")
+        connection.execute("CREATE PUBLICATION feed FOR TABLE public.t")
+        connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", (slot,))
+        try:
+            lines = remains(connection)
+        finally:
+            connection.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+    text = "\n".join(lines)
+    assert "write-ahead log (wal_level replica)" in text
+    assert f"physical replication slot {slot} keeps write-ahead log" in text
+    assert "publication feed" in text
+    assert "no query shows them" in lines[-1]
+    assert "archive" not in text  # off here
+
+
+def test_a_rewritten_table_has_the_planners_fresh_figures(
+    planted: tuple[PostgresServer, Connection],
+) -> None:
+    _, connection = planted
+    before = read_database(connection).tables[PEOPLE]
+    rewrite_table(connection, PEOPLE)
+    after = read_database(connection).tables[PEOPLE]
+    assert after.estimated_rows == 2000
+    assert after.size_bytes < before.size_bytes
