@@ -203,15 +203,17 @@ def rclone_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
         )
         try:
             _await_port(port, process)
-            yield lambda: _rclone_bucket(server, root)
+            yield lambda: _rclone_bucket(server)
         finally:
             process.terminate()
             process.wait(20)
 
 
-def _rclone_bucket(server: S3Server, root: Path) -> TestBucket:
+def _rclone_bucket(server: S3Server) -> TestBucket:
     name = f"test-{next(_counter)}"
-    (root / name).mkdir()
+    client = server.client()
+    client.create_bucket(Bucket=name)
+    client.close()
     return TestBucket(server, name)
 
 

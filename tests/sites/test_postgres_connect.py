@@ -44,7 +44,7 @@ def test_sessions_read_alike_whatever_the_database_configures(
             "lock_timeout = '1ms'",
         ):
             name = connection.info.dbname
-            connection.execute(f"ALTER DATABASE {name} SET {setting}")  # type: ignore[arg-type]
+            connection.execute(f"ALTER DATABASE {name} SET {setting}")
     with site.connect() as connection:
         row = connection.execute(
             "SELECT '2024-01-02 03:04:05+00'::timestamptz::text, '1 mon'::interval::text,"
@@ -109,7 +109,7 @@ def test_check_for_writing_refuses_a_user_who_may_only_read(postgres15: Postgres
 def test_a_wrong_password_is_refused_and_not_repeated(postgres15: PostgresServer) -> None:
     url = fresh_database(postgres15).config.url
     site = opened(url, {"PW": "hunter2"}, password_env="PW")
-    with pytest.raises(SiteRefused, match="virginia: .*password authentication failed") as caught:
+    with pytest.raises(SiteRefused, match=r"virginia: .*password authentication failed") as caught:
         site.connect()
     assert "variable PW" in str(caught.value)
     assert "hunter2" not in str(caught.value)
@@ -173,7 +173,7 @@ def test_a_closed_port_is_unreachable() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        with pytest.raises(SiteUnreachable, match="virginia: .*refused"):
+        with pytest.raises(SiteUnreachable, match=r"virginia: .*refused"):
             opened(f"postgresql://u@127.0.0.1:{port}/d").connect()
 
 
@@ -219,7 +219,7 @@ def test_statements_fail_as_site_errors(
         pytest.raises(kind, match=f"site {site.name}: "),
         site_errors(site.name),
     ):
-        connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute(statement)
 
 
 def test_a_rows_content_is_not_in_the_error(postgres_server: PostgresServer) -> None:

@@ -134,9 +134,7 @@ def test_text_is_ordered_by_bytes_and_enums_by_label(postgres_server: PostgresSe
     with awkward_database(postgres_server).connect() as connection:
         odd = read_database(connection).tables[ODD]
         terms = order_terms([odd.column("feeling")], "t")
-        query = sql.SQL("SELECT feeling::text FROM {} AS t ORDER BY ").format(
-            table_identifier(ODD)
-        )
+        query = sql.SQL("SELECT feeling::text FROM {} AS t ORDER BY ").format(table_identifier(ODD))
         labels = [row[0] for row in connection.execute(query + terms)]
         assert labels == ["calm", "Ärger", None]  # declared: zealous, calm, Ärger
         membership = read_database(connection).tables[TableName("public", "membership")]
@@ -152,9 +150,12 @@ def test_a_digest_is_of_the_stream_that_copy_sends(
     with fresh_database(postgres_server).connect() as connection:
         seen: list[int] = []
         result = digest(connection, query, form, on_bytes=seen.append)
-        with connection.cursor() as cursor, cursor.copy(
-            sql.SQL("COPY ({}) TO STDOUT (FORMAT {})").format(query, sql.SQL(form))
-        ) as copy:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(
+                sql.SQL("COPY ({}) TO STDOUT (FORMAT {})").format(query, sql.SQL(form))
+            ) as copy,
+        ):
             stream = b"".join(copy)
     assert result == CopyResult(20_000, len(stream), hashlib.sha256(stream).hexdigest())
     assert sum(seen) == result.size_bytes
@@ -223,8 +224,10 @@ def test_a_home_trigger_that_swallows_rows_is_an_error(
         "CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN RETURN NULL; END'"
     )
-    home.execute("CREATE TRIGGER s BEFORE INSERT ON public.log"
-                 " FOR EACH ROW EXECUTE FUNCTION public.swallow()")
+    home.execute(
+        "CREATE TRIGGER s BEFORE INSERT ON public.log"
+        " FOR EACH ROW EXECUTE FUNCTION public.swallow()"
+    )
     home.execute("ALTER TABLE public.log ENABLE ALWAYS TRIGGER s")
     table = read_database(source).tables[LOG]
     with pytest.raises(SiteError, match="took 0 of 3 rows"):

@@ -47,7 +47,8 @@ def test_a_schema_arrives_in_two_sections(ends: tuple[PostgresSite, PostgresSite
     assert {n: t.columns for n, t in there.tables.items()} == {
         n: t.columns for n, t in here.tables.items()
     }
-    assert here.foreign_keys == here.triggers == ()
+    assert here.foreign_keys == ()
+    assert here.triggers == ()
     assert here.tables[ODD].primary_key == ()
 
     apply(home, schema_sql(source, "post-data"))
@@ -132,7 +133,7 @@ def test_a_table_that_may_not_be_read_fails_with_pg_dumps_words(
         update={"url": site.config.url.replace("postgres@", "outsider@"), "password_env": "OUT"}
     )
     outsider = PostgresSite("virginia", config, Path(), {"OUT": "out"})
-    with pytest.raises(SiteError, match="virginia: pg_dump failed: .*permission denied"):
+    with pytest.raises(SiteError, match=r"virginia: pg_dump failed: .*permission denied"):
         schema_sql(outsider, "pre-data")
 
 

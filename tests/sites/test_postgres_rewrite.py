@@ -40,6 +40,27 @@ SELECT what, pg_relation_filepath(r) FROM (
 """
 
 
+PLANT = """
+CREATE TABLE public.people (id int PRIMARY KEY, email text, country text, note text)
+    WITH (autovacuum_enabled = off);
+ALTER TABLE public.people ALTER note SET STORAGE external;
+CREATE INDEX ON public.people (email);
+CREATE STATISTICS public.together (mcv) ON email, country FROM public.people;
+-- Uncompressed, so that values can be found in its files.
+SET allow_system_table_mods = on;
+ALTER TABLE pg_catalog.pg_statistic_ext_data ALTER stxdmcv SET STORAGE external;
+RESET allow_system_table_mods;
+INSERT INTO public.people
+    SELECT i, word || i % 600, 'c' || i % 7,
+        repeat(word, CASE WHEN i % 50 = 0 THEN 500 ELSE 1 END)
+    FROM generate_series(1, 6000) AS i,
+        LATERAL (
+            SELECT CASE WHEN i % 3 = 0 THEN 'kept-person-' ELSE 'erased-person-' END
+        ) AS w(word);
+ANALYZE public.people;
+"""
+
+
 @contextmanager
 def autocommitting(site: PostgresSite) -> Iterator[Connection]:
     with site.connect() as connection:
@@ -51,24 +72,8 @@ def autocommitting(site: PostgresSite) -> Iterator[Connection]:
 def planted(postgres_server: PostgresServer) -> Iterator[tuple[PostgresServer, Connection]]:
     """A table of people, two thirds of whom were erased by DELETE."""
     with autocommitting(fresh_database(postgres_server)) as connection:
-        for statement in (
-            "CREATE TABLE public.people (id int PRIMARY KEY, email text, country text, note text)"
-            " WITH (autovacuum_enabled = off)",
-            "ALTER TABLE public.people ALTER note SET STORAGE external",
-            "CREATE INDEX ON public.people (email)",
-            # Uncompressed, so that values can be found in its files.
-            "SET allow_system_table_mods = on",
-            "ALTER TABLE pg_catalog.pg_statistic_ext_data ALTER stxdmcv SET STORAGE external",
-            "RESET allow_system_table_mods",
-            "CREATE STATISTICS public.together (mcv) ON email, country FROM public.people",
-            "INSERT INTO public.people SELECT i,"
-            " CASE WHEN i % 3 = 0 THEN 'kept-person-' ELSE 'erased-person-' END || i % 600,"
-            " 'c' || i % 7, repeat(CASE WHEN i % 3 = 0 THEN 'kept-person-' ELSE 'erased-person-' "
-            " END, CASE WHEN i % 50 = 0 THEN 500 ELSE 1 END) FROM generate_series(1, 6000) AS i",
-            "ANALYZE public.people",
-            "DELETE FROM public.people WHERE email LIKE 'erased%'",
-        ):
-            connection.execute(statement)
+        connection.execute(PLANT)
+        connection.execute("DELETE FROM public.people WHERE email LIKE 'erased%'")
         yield postgres_server, connection
 
 
@@ -122,7 +127,7 @@ def test_the_statistics_samples_are_why_they_are_rewritten_too(
 def test_a_rewrite_tells_of_rows_that_an_older_snapshot_keeps(
     planted: tuple[PostgresServer, Connection], postgres_server: PostgresServer
 ) -> None:
-    server, connection = planted
+    _, connection = planted
     site = postgres_server.site(connection.info.dbname)
     with site.connect(application="an old report") as reader:
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -158,9 +163,7 @@ def test_a_database_owner_may_rewrite_the_statistics(postgres_server: PostgresSe
     with autocommitting(fresh_database(postgres_server)) as connection:
         connection.execute("DROP ROLE IF EXISTS landlord")
         connection.execute("CREATE ROLE landlord")
-        connection.execute(
-            f"ALTER DATABASE {connection.info.dbname} OWNER TO landlord"  # type: ignore[arg-type]
-        )
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO landlord")
         connection.execute("SET ROLE landlord")
         assert rewrite_statistics(connection) is None
         connection.execute("RESET ROLE")

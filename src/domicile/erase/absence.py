@@ -83,7 +83,7 @@ def _number(count: ObjectCount) -> int:
 
 def _database(estate: Estate, run: Run, site: str) -> tuple[_Seen, tuple[Check, ...]]:
     with member_session(estate, run, site, read_only=True) as (connection, rules):
-        counts = count_tables(connection, rules, site)
+        counts = count_tables(connection, rules, site, at_home=False)
         with site_errors(site):
             kept = tuple(remains(connection))
     left = sum(count.members for count in counts)

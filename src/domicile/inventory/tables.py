@@ -55,6 +55,12 @@ class TableRules:
             sql.SQL(" OR ").join(_refers(key, alias) for key in self.referrers)
         )
 
+    def bare(self, key: tuple[str, ...], alias: str) -> sql.Composable:
+        """Whether the row ``alias`` is a member's with nothing protected in it, and referred to."""
+        return sql.SQL("({} AND {})").format(
+            belongs(self.paths, key, alias, MEMBERS), self.reduced(alias)
+        )
+
     def members(self, key: tuple[str, ...], alias: str) -> sql.Composable:
         """Whether the row ``alias`` is a member's and protected: what must lie at home. Rows
         already reduced to their public projection are not."""

@@ -231,6 +231,7 @@ def _plan_source(
             for name, table in rules.tables.items()
             if table.paths
         },
+        included={t.table.name: partial(t.bare, rules.key) for t in rules.protected},
     )
     projections = cut_projections(connection, rules, needed, run, shard_rows)
     draft.shards += [*cut_whole(connection, rules), *projections, *members]

@@ -146,7 +146,7 @@ def _read_site(task: tuple[Job, str]) -> tuple[list[TableCount], list[ObjectCoun
     here = workplace(job)
     if isinstance(here.estate.charter.sites[site], PostgresSiteConfig):
         connection, rules = here.session(site, read_only=True)
-        return count_tables(connection, rules, site), []
+        return count_tables(connection, rules, site, at_home=here.estate.is_home(site)), []
     return [], scan_objects(here.estate.charter, here.estate.objects(site), here.run)
 
 

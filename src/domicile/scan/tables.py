@@ -39,14 +39,14 @@ class TableCount(msgspec.Struct, frozen=True):
 
 
 def count_tables(
-    connection: psycopg.Connection, rules: DatabaseRules, site: str
+    connection: psycopg.Connection, rules: DatabaseRules, site: str, *, at_home: bool
 ) -> list[TableCount]:
-    """Count every table of a database. Relations that this version cannot examine are listed with
+    """Count every table of a database; at home nothing counts as reduced. Relations that this version cannot examine are listed with
     unknown rows (-1) and the reason."""
     counts = []
     with site_errors(site):
         for name, table in sorted(rules.tables.items()):
-            counts.append(_count_treated(connection, rules, table, name, site))
+            counts.append(_count_treated(connection, rules, table, name, site, at_home=at_home))
         for name, undecided in sorted(rules.undecided.items()):
             rows = _rows(connection, name) if name in rules.database.tables else -1
             reason = f"{undecided.reason}: {undecided.next_step}"
@@ -65,6 +65,8 @@ def _count_treated(
     table: TableRules,
     name: TableName,
     site: str,
+    *,
+    at_home: bool,
 ) -> TableCount:
     path = " or ".join(str(path) for path in table.paths)
     if not table.protected:
@@ -74,6 +76,8 @@ def _count_treated(
         )
     row = connection.execute(_counting(rules, table)).fetchone()
     total, members, reduced, nobody, unexamined = map(int, row or (0, 0, 0, 0, 0))
+    if at_home:
+        members, reduced = members + reduced, 0
     return TableCount(
         site=site,
         dataset=table.dataset,
