@@ -7,14 +7,14 @@
     │   ├── CharterError       the charter's text is wrong; names file, line and key
     │   ├── UsageError         a command was called with what it cannot take
     │   └── PlanError          the plan is missing, blocked, or the charter changed since
-    ├── SiteError              the remote site                                                    exit 3
+    ├── SiteError              the remote site  [exit 3]
     │   ├── SiteUnreachable    no answer, a reset, a time-out, a 503
     │   ├── SiteRefused        wrong password, no permission, quota, disk full
     │   └── SiteMissing        the bucket, database, table or column is not there
-    ├── ShardError             one shard failed; the run goes on and reports it                   exit 1
+    ├── ShardError             one shard failed; the run goes on and reports it  [exit 1]
     │   ├── SourceChanged      the source is no longer what was verified
     │   └── HomeDiffers        home holds something else in this item's place
-    └── EvidenceError          the records contradict themselves: stop and investigate            exit 4
+    └── EvidenceError          the records contradict themselves: stop and investigate  [exit 4]
 
 A message says what failed, what was expected, and the next step. No message holds a secret or a
 row's content. The domain never prints and never exits; ``cli`` maps the tree to exit codes.

@@ -14,7 +14,8 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -192,6 +193,35 @@ def _wait_until_ready(server: PostgresServer, process: subprocess.Popen[bytes], 
         else:
             return
     pytest.fail(f"PostgreSQL 15 did not start:\n{(data.parent / 'log').read_text()[-2000:]}")
+
+
+@contextmanager
+def standby_of(primary: PostgresServer, directory: Path) -> Iterator[PostgresServer]:
+    """A streaming hot standby of a Debian server."""
+    data = directory / "data"
+    data.mkdir(mode=0o700)
+    user = _unprivileged(data)
+    subprocess.run(
+        [
+            DEBIAN_15 / "pg_basebackup",
+            *("-D", data, "-h", primary.host, "-p", str(primary.port), "-U", "postgres"),
+            *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+        ],
+        check=True,
+        capture_output=True,
+        user=user,
+        cwd="/",
+        env={"PGPASSWORD": primary.password},
+    )
+    port = _free_port()
+    process = _start(data, port, user)
+    try:
+        server = replace(primary, port=port, data=data)
+        _wait_until_ready(server, process, data)
+        yield server
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
 
 
 def _free_port() -> int:

@@ -2,14 +2,23 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from domicile.charter.model import PostgresSiteConfig
 from domicile.errors import CharterError, SiteError, SiteMissing, SiteRefused, SiteUnreachable
-from domicile.sites.postgres import Connection, PostgresSite, open_postgres_site, site_errors
-from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer, fresh_database
+from domicile.sites.postgres import (
+    Connection,
+    PostgresSite,
+    open_postgres_site,
+    read_database,
+    remains,
+    site_errors,
+)
+from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer, fresh_database, standby_of
 
 
 def config(url: str, **more: str) -> PostgresSiteConfig:
@@ -246,3 +255,49 @@ def test_the_password_stays_out_of_the_site_s_repr(postgres15: PostgresServer) -
     site = fresh_database(postgres15)
     assert site.config.password_env == PASSWORD_VARIABLE
     assert postgres15.password not in repr(site)
+
+
+def test_a_standby_is_read_and_refuses_to_be_written(postgres15: PostgresServer) -> None:
+    database = fresh_database(postgres15).config.url.partition("@/")[2].partition("?")[0]
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        standby_of(postgres15, traversable(Path(directory))) as server,
+    ):
+        standby = server.site(database)
+        standby.check(write=False)
+        with pytest.raises(SiteRefused, match="is a standby and takes no writes"):
+            standby.check(write=True)
+        with standby.connect(read_only=True) as connection:
+            assert read_database(connection).in_recovery
+            assert any("its primary has the same rows" in line for line in remains(connection))
+        with postgres15.site(database).connect() as connection:
+            connection.autocommit = True
+            deadline = time.monotonic() + 20  # it streams soon after it is ready
+            while not any("a replica or subscriber (" in line for line in remains(connection)):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+
+def traversable(directory: Path) -> Path:
+    """The server's user must get through to its data."""
+    directory.chmod(0o755)
+    return directory
+
+
+def test_rows_do_not_cross_a_network_in_the_clear_by_default() -> None:
+    def sslmode(url: str) -> str:
+        return opened(url).libpq_parameters()["sslmode"]
+
+    assert sslmode("postgresql://u@db.example/d") == "require"
+    assert sslmode("postgresql://u@localhost,db.example/d") == "require"
+    assert sslmode("postgresql://u@db.example/d?sslmode=disable") == "disable"
+    assert sslmode("postgresql://u@db.example/d?sslmode=verify-full") == "verify-full"
+    for url in ("postgresql://u@127.0.0.1/d", "postgresql://u@/d?host=/run/x", "postgresql:///d"):
+        assert sslmode(url) == "prefer"
+
+
+def test_a_server_without_tls_is_refused_with_the_way_out(postgres15: PostgresServer) -> None:
+    url = fresh_database(postgres15).config.url + "&sslmode=require"
+    site = opened(url, postgres15.environ, password_env=PASSWORD_VARIABLE)
+    with pytest.raises(SiteRefused, match="sslmode=disable"):
+        site.connect()

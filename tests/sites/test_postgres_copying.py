@@ -307,3 +307,16 @@ def test_rows_larger_than_a_chunk_pass(ends: tuple[Connection, Connection]) -> N
     assert result.rows == 3
     assert result.size_bytes > 9_000_000
     assert count(home, LOG) == 3
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_table_without_columns_keeps_its_number_of_rows(
+    postgres_server: PostgresServer, form: CopyFormat
+) -> None:
+    site = fresh_database(postgres_server)
+    nothing = TableName("public", "nothing")
+    with site.connect() as source, site.connect() as home:
+        home.execute("CREATE TABLE public.nothing ()")
+        query = sql.SQL("SELECT FROM generate_series(1, 7)").format()
+        assert pipe(source, query, home, nothing, [], form).rows == 7
+        assert count(home, nothing) == 7

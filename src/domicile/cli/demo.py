@@ -33,7 +33,7 @@ _SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 256), default=None, help="As for move.")
 @click.option("--serve", is_flag=True, help="Only start a workspace's servers again, and wait.")
-def demo(workspace: Path, people: int, seed: int, workers: int | None, serve: bool) -> int:  # noqa: FBT001
+def demo(workspace: Path, people: int, seed: int, workers: int | None, serve: bool) -> int:
     """Generate a short-video network, then scan, plan, move, verify and erase it."""
     console = Console(highlight=False)
     if serve:
@@ -52,7 +52,7 @@ class _Story:
         self.workers = () if workers is None else ("--workers", str(workers))
 
     def tell(self, people: int, seed: int) -> int:
-        from domicile.demo.servers import stop_all  # noqa: PLC0415 - an optional extra
+        from domicile.demo.servers import stop_all
 
         started = time.monotonic()
         self._generate(people, seed)
@@ -64,8 +64,8 @@ class _Story:
         return Exit.WELL
 
     def _generate(self, people: int, seed: int) -> None:
-        from domicile.demo.workspace import remove_workspace, write_workspace  # noqa: PLC0415
-        from domicile.demo.world import build  # noqa: PLC0415
+        from domicile.demo.workspace import remove_workspace, write_workspace
+        from domicile.demo.world import build
 
         self.console.print(Rule("a short-video network", style="dim"))
         self.console.print(
@@ -124,7 +124,7 @@ class _Story:
 
 
 def _serve(console: Console, workspace: Path) -> int:
-    from domicile.demo.servers import start_all, stop_all  # noqa: PLC0415 - an optional extra
+    from domicile.demo.servers import start_all, stop_all
 
     start_all(workspace)
     console.print(f"serving {workspace}; stop with Ctrl-C", soft_wrap=True)

@@ -36,40 +36,28 @@ __all__ = ["erase"]
     metavar="SITE",
     help="Confirm a site by its name, instead of typing it.",
 )
-def erase(  # noqa: PLR0913 - click's way
+def erase(
     charter: Path,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     workers: int,
     sites: tuple[str, ...],
-    dry_run: bool,  # noqa: FBT001
+    dry_run: bool,
     max_items: int,
     confirm: tuple[str, ...],
 ) -> int:
     """Erase away from home what is proven at home, look again, and certify."""
     with Session.open(Options(charter, as_json)) as session:
-        run, plan = read_plan(session.estate, session.state)
+        plan = read_plan(session.estate, session.state)
         chosen = _choose(plan, sites)
-        entries = read_run(session.estate.records, run.id)
+        entries = read_run(session.estate.records, plan.run)
         allowed = [erasable(plan, entries, site) for site in chosen]
         if dry_run:
             return _dry_run(session, allowed)
         for site in allowed:
             _check_cap(site, max_items)
             _confirm(session, site, confirm)
-        evidence, executor = session.evidence, session.executor(workers)
-        reports = [
-            run_erase(
-                session.estate,
-                evidence,
-                run,
-                plan,
-                site,
-                executor,
-                session.progress,
-                workers=workers,
-            )
-            for site in chosen
-        ]
+        evidence, crew = session.evidence, session.crew(workers)
+        reports = [run_erase(session.estate, evidence, plan, site, crew) for site in chosen]
     return _finish(session, reports)
 
 

@@ -23,7 +23,7 @@ def ledger() -> None:
 @ledger.command()
 @common_options
 @click.option("--key", "keys", multiple=True, help="The log's public key (default: log.vkey).")
-def verify(charter: Path, as_json: bool, keys: tuple[str, ...]) -> int:  # noqa: FBT001
+def verify(charter: Path, as_json: bool, keys: tuple[str, ...]) -> int:
     """Recompute the tree, every file's digest, and the chain of evidence."""
     with Session.open(Options(charter, as_json)) as session:
         directory = ledger_directory(session.estate.records)
@@ -56,4 +56,3 @@ def _published_key(directory: Path) -> str:
             expected=f"a log in {directory.name}/ with its log.vkey",
             next_step="run `domicile scan`, or name the log's key with --key",
         ) from error
-

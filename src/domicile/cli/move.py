@@ -16,17 +16,9 @@ __all__ = ["move"]
 @click.command()
 @common_options
 @workers_option
-def move(charter: Path, as_json: bool, workers: int) -> int:  # noqa: FBT001 - click's way
+def move(charter: Path, as_json: bool, workers: int) -> int:
     """Bring home what the plan says. Run it again to go on after a fault."""
     with Session.open(Options(charter, as_json)) as session:
-        run, plan = read_plan(session.estate, session.state)
-        done = run_move(
-            session.estate,
-            session.evidence,
-            run,
-            plan,
-            session.executor(workers),
-            session.progress,
-            workers=workers,
-        )
-    return finish_step(session, "move", run.id, done, next_step="domicile verify")
+        plan = read_plan(session.estate, session.state)
+        done = run_move(session.estate, session.evidence, plan, session.crew(workers))
+    return finish_step(session, "move", plan.run, done, next_step="domicile verify")

@@ -20,7 +20,7 @@ __all__ = ["plan", "print_plan"]
 
 @click.command()
 @common_options
-def plan(charter: Path, as_json: bool) -> int:  # noqa: FBT001 - click's way
+def plan(charter: Path, as_json: bool) -> int:
     """Show what would move and be erased, and write it down."""
     with Session.open(Options(charter, as_json)) as session:
         state = session.state

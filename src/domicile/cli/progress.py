@@ -61,9 +61,7 @@ class BarProgress:
     def stage(self, title: str, *, items: int, size_bytes: int = 0) -> None:
         """Begin a bar."""
         self._bytes = size_bytes
-        number = self._bars.add_task(
-            title, total=size_bytes or items, in_bytes=bool(size_bytes)
-        )
+        number = self._bars.add_task(title, total=size_bytes or items, in_bytes=bool(size_bytes))
         self._task = next(task for task in self._bars.tasks if task.id == number)
 
     def advance(self, items: int = 1, size_bytes: int = 0) -> None:

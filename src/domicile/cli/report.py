@@ -21,7 +21,7 @@ __all__ = ["report"]
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where to write it.  [default: report.html beside the records]",
 )
-def report(charter: Path, as_json: bool, output: Path | None) -> int:  # noqa: FBT001 - click's way
+def report(charter: Path, as_json: bool, output: Path | None) -> int:
     """Write one HTML file that shows all of it, offline."""
     with Session.open(Options(charter, as_json)) as session:
         found = load_status(session.estate)

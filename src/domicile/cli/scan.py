@@ -18,17 +18,10 @@ __all__ = ["print_scan", "scan"]
 @click.command()
 @common_options
 @workers_option
-def scan(charter: Path, as_json: bool, workers: int) -> int:  # noqa: FBT001 - click's way
+def scan(charter: Path, as_json: bool, workers: int) -> int:
     """Find whose data lies where. Reads only."""
     with Session.open(Options(charter, as_json)) as session:
-        summary = run_scan(
-            session.estate,
-            session.evidence,
-            session.state,
-            session.executor(workers),
-            session.progress,
-            workers=workers,
-        )
+        summary = run_scan(session.estate, session.evidence, session.state, session.crew(workers))
     if as_json:
         emit_json(summary)
     else:

@@ -17,7 +17,7 @@ from rich.console import Console
 from domicile.charter import LoadedCharter, load_charter
 from domicile.cli.progress import BarProgress
 from domicile.errors import CharterError
-from domicile.inventory import Estate, Evidence, Progress, Quiet, make_executor
+from domicile.inventory import Crew, Estate, Evidence, Progress, Quiet, make_executor
 from domicile.sites.endpoints import contradictions
 from domicile.state import State
 
@@ -110,6 +110,7 @@ class Session:
             Evidence(self.estate.records, self.estate.boundary_name, self.loaded.sha256)
         )
 
-    def executor(self, workers: int) -> Any:
+    def crew(self, workers: int) -> Crew:
         """Workers for shards."""
-        return self._stack.enter_context(make_executor(workers))
+        executor = self._stack.enter_context(make_executor(workers))
+        return Crew(executor, workers, self.progress)

@@ -17,7 +17,7 @@ __all__ = ["print_status", "status"]
 
 @click.command()
 @common_options
-def status(charter: Path, as_json: bool) -> int:  # noqa: FBT001 - click's way
+def status(charter: Path, as_json: bool) -> int:
     """Say where the members' data lies, from the records alone."""
     with Session.open(Options(charter, as_json)) as session:
         found = load_status(session.estate)

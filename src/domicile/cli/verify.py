@@ -16,17 +16,9 @@ __all__ = ["verify"]
 @click.command()
 @common_options
 @workers_option
-def verify(charter: Path, as_json: bool, workers: int) -> int:  # noqa: FBT001 - click's way
+def verify(charter: Path, as_json: bool, workers: int) -> int:
     """Read back both sides and compare. What the move recorded is not believed."""
     with Session.open(Options(charter, as_json)) as session:
-        run, plan = read_plan(session.estate, session.state)
-        done = run_verify(
-            session.estate,
-            session.evidence,
-            run,
-            plan,
-            session.executor(workers),
-            session.progress,
-            workers=workers,
-        )
-    return finish_step(session, "verify", run.id, done, next_step="domicile erase --site SITE")
+        plan = read_plan(session.estate, session.state)
+        done = run_verify(session.estate, session.evidence, plan, session.crew(workers))
+    return finish_step(session, "verify", plan.run, done, next_step="domicile erase --site SITE")

@@ -7,6 +7,8 @@ import asyncio
 import random
 from dataclasses import dataclass
 
+import msgspec
+
 from domicile.charter import PostgresSiteConfig
 from domicile.erase.certificate import Check
 from domicile.erase.entries import AbsenceChecked, ShardErased
@@ -20,12 +22,9 @@ from domicile.inventory import (
     read_batches,
     write_bytes,
 )
-from domicile.move import Plan
 from domicile.scan import ObjectCount, TableCount, count_tables, list_objects
 from domicile.sites.objects import ObjectSite
 from domicile.sites.postgres import remains, site_errors
-
-import msgspec
 
 __all__ = ["Absence", "check_absence"]
 
@@ -52,9 +51,7 @@ class _Seen(msgspec.Struct, frozen=True):
     remains: tuple[str, ...]
 
 
-def check_absence(
-    estate: Estate, run: Run, plan: Plan, site: str, entries: RunEntries
-) -> Absence:
+def check_absence(estate: Estate, run: Run, site: str, entries: RunEntries) -> Absence:
     """Count (tables) or list (objects) the whole site again."""
     if isinstance(estate.charter.sites[site], PostgresSiteConfig):
         seen, checks = _database(estate, run, site)
@@ -129,15 +126,15 @@ def _store(
         ),
     )
     kept = (
-        "copies that the provider's storage keeps out of reach of its own interface (snapshots,"
-        " replicas, media awaiting reuse) were not examined",
+        (
+            "copies that the provider's storage keeps out of reach of its own interface"
+            " (snapshots, replicas, media awaiting reuse) were not examined"
+        ),
     )
     return _Seen(site, (), tuple(counts), asked, readable, kept), checks
 
 
-def _ask_again(
-    store: ObjectSite, run: Run, site: str, entries: RunEntries
-) -> tuple[int, int]:
+def _ask_again(store: ObjectSite, run: Run, site: str, entries: RunEntries) -> tuple[int, int]:
     """Ask for some erased versions by id; how many, and how many could be read."""
     bodies = [body for body in entries.of(ShardErased) if body.site == site]
     seed = "".join(sorted(file.sha256 for body in bodies for file in body.files))

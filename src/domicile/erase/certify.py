@@ -40,7 +40,6 @@ _FORMAT = "domicile erasure certificate 1 (after NIST SP 800-88 Rev. 2, section 
 def certify(
     estate: Estate,
     evidence: Evidence,
-    run: Run,
     plan: Plan,
     site: str,
     entries: RunEntries,
@@ -49,6 +48,7 @@ def certify(
     """Sign the certificate of a site and record it; its path relative to the records. A site whose
     certificate stands and where nothing changed since gets a new one all the same: it says what
     was seen now."""
+    run = Run(estate.records, plan.run)
     size, root = evidence.head()
     items = _items(run, plan, site, entries)
     checks = (*absence.checks, *_rewriting(entries, site, plan))
@@ -90,9 +90,7 @@ def _sign(
     write_bytes(path, msgspec.json.format(msgspec.json.encode(signed)))
     digest = digest_under(path, estate.records)
     evidence.record(
-        Certified(
-            run=run.id, site=document.site, complete=document.complete, files=(digest,)
-        ),
+        Certified(run=run.id, site=document.site, complete=document.complete, files=(digest,)),
         into=entries,
     )
     return digest.path
@@ -139,9 +137,7 @@ def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:
     rewritten = [body for body in entries.of(TablesRewritten) if body.site == site]
     if not rewritten:
         erased = any(body.site == site and body.erased for body in entries.of(ShardErased))
-        return (
-            (Check("tables and indexes rewritten", "not yet", passed=None),) if erased else ()
-        )
+        return (Check("tables and indexes rewritten", "not yet", passed=None),) if erased else ()
     tables = sorted({table for body in rewritten for table in body.tables})
     reason = rewritten[-1].statistics
     return (

@@ -38,10 +38,10 @@ def _components(graph: dict[TableName, list[TableName]]) -> list[tuple[TableName
     index: dict[TableName, int] = {}
     low: dict[TableName, int] = {}
     stack: list[TableName] = []
-    for root in graph:
+    for root, first in graph.items():
         if root in index:
             continue
-        work = [(root, iter(graph[root]))]
+        work = [(root, iter(first))]
         index[root] = low[root] = len(index)
         stack.append(root)
         while work:

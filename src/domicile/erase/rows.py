@@ -27,8 +27,8 @@ from domicile.inventory import (
     close_references,
     in_keys,
 )
-from domicile.people import belongs
 from domicile.move import RowShard, in_range, site_digest
+from domicile.people import belongs
 from domicile.sites.postgres import TableName, site_errors
 
 __all__ = ["RowErasure", "erase_rows"]
@@ -107,9 +107,7 @@ def _erase(
         return [_earlier(connection, rules, shard, verified[shard.id][0]) for shard in shards]
     group = {TableName(shard.schema, shard.table) for shard in pending}
     staying = _staying(connection, rules, pending, group)
-    reduced = {
-        shard.id: _reduce(connection, rules, shard, staying) for shard in pending
-    }
+    reduced = {shard.id: _reduce(connection, rules, shard, staying) for shard in pending}
     _delete(connection, rules, pending, staying)
     _check_gone(connection, rules, site, pending)
     return [
@@ -161,8 +159,7 @@ def _staying(
         rules,
         seeds=seeds,
         candidates={
-            name: partial(_in_shards, rules, [s for s in shards if _of(s, name)])
-            for name in group
+            name: partial(_in_shards, rules, [s for s in shards if _of(s, name)]) for name in group
         },
     )
 

@@ -8,21 +8,20 @@ signed when it was looked at again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
+from domicile.charter import PostgresSiteConfig
 from domicile.erase.absence import check_absence
 from domicile.erase.certify import certify
-from domicile.erase.entries import AbsenceChecked, ShardBegun, ShardErased, TablesRewritten
+from domicile.erase.entries import ShardBegun, ShardErased, TablesRewritten
 from domicile.erase.order import erasure_groups, refers_to_itself
 from domicile.erase.steps import EraseTask, Unit, erase_unit
-from domicile.charter import PostgresSiteConfig
 from domicile.errors import DomicileError, PlanError
 from domicile.inventory import (
+    Crew,
     Estate,
     Evidence,
     Job,
-    Progress,
     Run,
     RunEntries,
     announce,
@@ -38,7 +37,7 @@ from domicile.sites.postgres import (
     site_errors,
 )
 
-__all__ = ["EraseReport", "Erasable", "erasable", "run_erase"]
+__all__ = ["Erasable", "EraseReport", "erasable", "run_erase"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +94,7 @@ def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
     return Erasable(site, tuple(shards), tuple(unproven), items)
 
 
-def run_erase(
-    estate: Estate,
-    evidence: Evidence,
-    run: Run,
-    plan: Plan,
-    site: str,
-    executor: Executor,
-    progress: Progress,
-    *,
-    workers: int,
-) -> EraseReport:
+def run_erase(estate: Estate, evidence: Evidence, plan: Plan, site: str, crew: Crew) -> EraseReport:
     """Erase at one site what is proven at home, rewrite, look again, certify.
 
     Raises PlanError where the site is home or not in the plan; SiteError before anything is
@@ -118,29 +107,25 @@ def run_erase(
             next_step="name such a site with --site",
         )
     estate.check(write=True)
-    entries = evidence.run(run.id)
-    return _Eraser(estate, evidence, run, plan, site, executor, progress, workers, entries).erase()
+    return _Eraser(estate, evidence, plan, site, crew).erase()
 
 
 @dataclass
 class _Eraser:
     estate: Estate
     evidence: Evidence
-    run: Run
     plan: Plan
     site: str
-    executor: Executor
-    progress: Progress
-    workers: int
-    entries: RunEntries
+    crew: Crew
 
     def __post_init__(self) -> None:
         loaded = self.estate.loaded
-        self.job = Job(str(loaded.path.resolve()), loaded.sha256, self.run.id, self.workers)
+        self.run = Run(self.estate.records, self.plan.run)
+        self.entries = self.evidence.run(self.plan.run)
+        self.progress = self.crew.progress
+        self.job = Job(str(loaded.path.resolve()), loaded.sha256, self.run.id)
         self.report = EraseReport(self.site)
-        self.is_database = isinstance(
-            self.estate.charter.sites[self.site], PostgresSiteConfig
-        )
+        self.is_database = isinstance(self.estate.charter.sites[self.site], PostgresSiteConfig)
 
     def erase(self) -> EraseReport:
         self._announce_left()
@@ -180,7 +165,7 @@ class _Eraser:
         self.progress.stage(f"erase at {self.site}", items=len(shards))
         for level in self._levels(shards):
             tasks = [EraseTask(self.job, self.site, unit) for unit in level]
-            for outcome in run_all(self.executor, erase_unit, tasks, self.workers):
+            for outcome in run_all(self.crew, erase_unit, tasks):
                 for shard in outcome.task.unit.shards:
                     if outcome.error is not None:
                         self.report.failures.append((shard.id, outcome.error))
@@ -283,12 +268,12 @@ class _Eraser:
 
     def _look_again(self) -> None:
         self.progress.stage(f"look again at {self.site}", items=1)
-        absence = check_absence(self.estate, self.run, self.plan, self.site, self.entries)
+        absence = check_absence(self.estate, self.run, self.site, self.entries)
         self.evidence.record(absence.entry, into=self.entries)
         self.report.remaining = absence.entry.remaining
         self.report.unexamined = absence.entry.unexamined
         self.report.certificate = certify(
-            self.estate, self.evidence, self.run, self.plan, self.site, self.entries, absence
+            self.estate, self.evidence, self.plan, self.site, self.entries, absence
         )
         self.progress.advance()
 

@@ -106,7 +106,7 @@ def _objects(here: Workplace, task: EraseTask) -> int:
     (digest,) = task.unit.verified_sha256
     proofs = list(read_batches(here.run.verified(shard.id, attempt)))
     rows = erase_objects(here.estate.objects(task.site), proofs)
-    erased = sum(row["state"] == "erased" for row in rows)
+    erased = sum(bool(row["state"] == "erased") for row in rows)
     body = ShardErased(
         run=here.run.id,
         shard=shard.id,
@@ -120,4 +120,3 @@ def _objects(here: Workplace, task: EraseTask) -> int:
     table = pa.Table.from_pylist(rows, schema=OBJECTS_ERASED)
     write_parquet(here.run.erased(shard.id, task.site), OBJECTS_ERASED, [table], body)
     return erased
-

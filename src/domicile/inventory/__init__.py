@@ -30,6 +30,7 @@ from domicile.inventory.tables import (
     rules_for,
 )
 from domicile.inventory.workers import (
+    Crew,
     Job,
     Outcome,
     Workplace,
@@ -42,6 +43,7 @@ __all__ = [
     "FOUND",
     "Closure",
     "Condition",
+    "Crew",
     "DatabaseRules",
     "Estate",
     "Evidence",

@@ -115,5 +115,3 @@ class Estate:
 
 def _wrong_kind(name: str, kind: str) -> PlanError:
     return PlanError(f"site {name} is not {kind}", expected=kind, next_step="correct the charter")
-
-

@@ -72,7 +72,9 @@ class Evidence:
 
     def __init__(self, records: Path, boundary: str, charter_sha256: str) -> None:
         self.records = records
-        self.signer = FileSigner.create_or_load(records / "keys" / "ledger.key", log_origin(boundary))
+        self.signer = FileSigner.create_or_load(
+            records / "keys" / "ledger.key", log_origin(boundary)
+        )
         self._ledger = Ledger.open(ledger_directory(records), self.signer, log_origin(boundary))
         self._charter = charter_sha256
 

@@ -26,8 +26,8 @@ _BASE_PLACEHOLDERS: Mapping[str, str] = {
     "pg_catalog.bytea": "",
     "pg_catalog.json": "{}",
     "pg_catalog.jsonb": "{}",
-    "pg_catalog.inet": "0.0.0.0",
-    "pg_catalog.cidr": "0.0.0.0/32",
+    "pg_catalog.inet": "::",
+    "pg_catalog.cidr": "::/128",
     "pg_catalog.macaddr": "00:00:00:00:00:00",
 }
 
@@ -51,7 +51,7 @@ class Projection:
             return sql.Identifier(alias, column.name)
         return sql.SQL("CAST({} AS {})").format(
             _placeholder(self.table, column, alias),
-            sql.SQL(column.type),  # type: ignore[arg-type]  # format_type's own quoted text
+            sql.SQL(column.type),
         )
 
     def at_placeholders(self, alias: str) -> sql.Composable:
@@ -106,15 +106,11 @@ def _problem(table: Table, column: Column) -> str:
     where = f"{table.name}.{column.name}"
     unique = any(column.name in columns for columns in table.unique)
     short = column.max_length is not None and column.max_length < _LONGEST_REMOVED
-    if column.category == "S" and table.primary_key and not (unique and short):
-        return ""
-    if column.base_type == "pg_catalog.uuid" and table.primary_key:
-        return ""
-    if unique:
+    distinct = column.base_type == "pg_catalog.uuid" or (column.category == "S" and not short)
+    if unique and not (distinct and table.primary_key):
         return f"{where} is NOT NULL and UNIQUE, and {column.type} has no distinct placeholder"
-    if column.category in _PLACEHOLDERS or column.category in {"S", "E"}:
-        return ""
-    if column.base_type in _BASE_PLACEHOLDERS:
+    simple = {*_PLACEHOLDERS, "S", "E"}
+    if column.category in simple or column.base_type in {*_BASE_PLACEHOLDERS, "pg_catalog.uuid"}:
         return ""
     return f"{where} is NOT NULL and {column.type} has no placeholder"
 
@@ -130,9 +126,7 @@ def _placeholder(table: Table, column: Column, alias: str) -> sql.Composable:
             return text
         return sql.SQL("left({}, {})").format(text, sql.Literal(column.max_length))
     if column.category == "E":
-        return sql.SQL("enum_first(NULL::{})").format(
-            sql.SQL(column.type)  # type: ignore[arg-type]  # format_type's own quoted text
-        )
+        return sql.SQL("enum_first(NULL::{})").format(sql.SQL(column.type))
     fallback = _PLACEHOLDERS.get(column.category, "")
     return sql.Literal(_BASE_PLACEHOLDERS.get(column.base_type, fallback))
 

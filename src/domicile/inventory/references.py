@@ -86,16 +86,14 @@ def _create(connection: psycopg.Connection, table: Table, number: int) -> str:
             next_step=f"add a primary key to {table.name}",
         )
     name = f"domicile_keys_{number}"
-    connection.execute(
-        sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name))
-    )
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name)))
     connection.execute(
         sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({})) ON COMMIT DROP").format(
             sql.Identifier(name),
             sql.SQL(", ").join(
                 sql.SQL("{} {}").format(
                     sql.Identifier(column),
-                    sql.SQL(table.column(column).type),  # type: ignore[arg-type]
+                    sql.SQL(table.column(column).type),
                 )
                 for column in columns
             ),
@@ -129,8 +127,7 @@ def _insert(
     parent = rules.database.tables[key.parent]
     cursor = connection.execute(
         sql.SQL(
-            "INSERT INTO {} SELECT {} FROM {} AS t WHERE ({}) IN ({}) AND {}"
-            " ON CONFLICT DO NOTHING"
+            "INSERT INTO {} SELECT {} FROM {} AS t WHERE ({}) IN ({}) AND {} ON CONFLICT DO NOTHING"
         ).format(
             sql.Identifier("pg_temp", tables[key.parent]),
             _columns(identity(parent), "t"),

@@ -10,7 +10,7 @@ import psycopg
 from domicile.errors import SiteMissing
 from domicile.inventory.tables import DatabaseRules, rules_for
 from domicile.people import Register, load_people
-from domicile.sites.postgres import TableName, read_database
+from domicile.sites.postgres import Table, TableName, read_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,13 +45,7 @@ def open_member_session(
         for setting in _SETTINGS:
             connection.execute(setting)
         rules = read_rules(connection, estate)
-        people = rules.database.tables.get(TableName.parse(estate.charter.people.table))
-        if people is None and rules.database.tables:
-            raise SiteMissing(
-                f"site {site}: there is no people table {estate.charter.people.table}",
-                expected="the table that [people] names, or an empty database",
-                next_step="correct [people] or the site's url",
-            )
+        people = _people_table(estate, rules, site)
         connection.commit()
         if people is not None:
             with Register(run.people, run.people_index) as register:
@@ -61,6 +55,17 @@ def open_member_session(
         connection.close()
         raise
     return connection, rules
+
+
+def _people_table(estate: Estate, rules: DatabaseRules, site: str) -> Table | None:
+    people = rules.database.tables.get(TableName.parse(estate.charter.people.table))
+    if people is None and rules.database.tables:
+        raise SiteMissing(
+            f"site {site}: there is no people table {estate.charter.people.table}",
+            expected="the table that [people] names, or an empty database",
+            next_step="correct [people] or the site's url",
+        )
+    return people
 
 
 @contextmanager

@@ -28,11 +28,12 @@ import psycopg
 from domicile.charter import load_charter
 from domicile.errors import DomicileError, PlanError, SiteUnreachable
 from domicile.inventory.estate import Estate
+from domicile.inventory.progress import Progress
 from domicile.inventory.runs import Run
 from domicile.inventory.sessions import open_member_session
 from domicile.inventory.tables import DatabaseRules
 
-__all__ = ["Job", "Outcome", "Workplace", "make_executor", "run_all", "workplace"]
+__all__ = ["Crew", "Job", "Outcome", "Workplace", "make_executor", "run_all", "workplace"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,7 +48,15 @@ class Job:
     charter: str
     charter_sha256: str
     run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who works on shards, how many at once, and who is told how far they are."""
+
+    executor: Executor
     workers: int
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +120,20 @@ def make_executor(workers: int) -> Executor:
     return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
-def run_all(
-    executor: Executor, function: Callable[[T], R], tasks: Iterable[T], workers: int
-) -> Iterator[Outcome[T, R]]:
+def run_all(crew: Crew, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[Outcome[T, R]]:
     """Every task's outcome as it comes, with few tasks queued. Errors that are not Domicile's own
     end the run; a worker that died is a `SiteUnreachable` for its task."""
     waiting = iter(tasks)
     running: dict[Future[R], T] = {}
     exhausted = False
     while True:
-        while not exhausted and len(running) < workers * _QUEUED_PER_WORKER:
+        while not exhausted and len(running) < crew.workers * _QUEUED_PER_WORKER:
             try:
                 task = next(waiting)
             except StopIteration:
                 exhausted = True
                 break
-            running[executor.submit(function, task)] = task
+            running[crew.executor.submit(function, task)] = task
         if not running:
             return
         done, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -49,8 +49,8 @@ def _found(estate: Estate, run: Run) -> Iterator[Row]:
     for rank, site in enumerate(estate.object_names):
         versions = _members(run, site)
         uploads = sorted(_members(run, f"{site}.uploads"), key=_key_bytes)
-        streams.append(((_key_bytes(row), rank, row) for row in versions))
-        streams.append(((_key_bytes(row), rank, row) for row in uploads))
+        streams.append((_key_bytes(row), rank, row) for row in versions)
+        streams.append((_key_bytes(row), rank, row) for row in uploads)
     for _, _, row in heapq.merge(*streams, key=lambda entry: entry[:2]):
         yield row
 

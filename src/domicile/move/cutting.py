@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
 from collections.abc import Iterator
@@ -33,7 +34,9 @@ def cut_members(
 ) -> list[RowShard]:
     """Key ranges of about ``shard_rows`` members' rows each; a table without a key is one shard."""
     return [
-        shard for table in rules.protected for shard in _ranges(connection, rules, table, shard_rows)
+        shard
+        for table in rules.protected
+        for shard in _ranges(connection, rules, table, shard_rows)
     ]
 
 
@@ -50,7 +53,7 @@ def _ranges(
         pieces = -(-total // shard_rows)
         bounds = _bounds(connection, table, where, -(-total // pieces))
     edges: list[tuple[str, ...] | None] = [None, *bounds, None]
-    for number, (lo, hi) in enumerate(zip(edges, edges[1:], strict=False)):
+    for number, (lo, hi) in enumerate(itertools.pairwise(edges)):
         rows = total // (len(edges) - 1) + (number < total % (len(edges) - 1))
         yield RowShard(_id("rows", name, number), "members", name.schema, name.name, rows, lo, hi)
 
@@ -77,7 +80,11 @@ def _bounds(
 
 
 def cut_projections(
-    connection: psycopg.Connection, rules: DatabaseRules, closure: Closure, run: Run, shard_rows: int
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    closure: Closure,
+    run: Run,
+    shard_rows: int,
 ) -> list[RowShard]:
     """Write the keys found into shard files and name the shards."""
     shards: list[RowShard] = []
@@ -99,8 +106,7 @@ def _keys(
 ) -> Iterator[list[list[str]]]:
     query = sql.SQL("SELECT {} FROM {} AS t ORDER BY {}").format(
         sql.SQL(", ").join(
-            sql.SQL("{}::text").format(sql.Identifier("t", name))
-            for name in identity(table.table)
+            sql.SQL("{}::text").format(sql.Identifier("t", name)) for name in identity(table.table)
         ),
         sql.Identifier("pg_temp", temporary),
         order_by(table.table, "t"),
@@ -139,4 +145,3 @@ def _id(kind: str, name: TableName, number: int) -> str:
     plain = re.sub(r"[^a-z0-9_]+", "-", str(name).lower())[:48]
     mark = "" if plain == str(name) else f"-{zlib.crc32(str(name).encode()):08x}"
     return f"{kind}-{plain}{mark}-{number:05d}"
-

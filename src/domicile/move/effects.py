@@ -20,7 +20,7 @@ def database_effects(rules: DatabaseRules, site: str) -> Iterator[Effect]:
             continue
         what = f"{key.child}({', '.join(key.columns)}) -> {key.parent}"
         if key.on_delete in {"cascade", "set null", "set default"}:
-            yield Effect(site, key.on_delete, what)  # type: ignore[arg-type]  # narrowed above
+            yield Effect(site, key.on_delete, what)
         if not key.indexed:
             yield Effect(site, "unindexed", f"{what}: each delete in {key.parent} reads the table")
     for trigger in rules.database.triggers:

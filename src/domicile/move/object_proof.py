@@ -80,9 +80,7 @@ class _Prover:
         wrong = self._wrong_current(away, proofs, held)
         return [_failed(proof, wrong) if wrong else proof for proof in proofs]
 
-    async def _prove(
-        self, row: Row, home: Sequence[tuple[ObjectVersion, Content | None]]
-    ) -> Row:
+    async def _prove(self, row: Row, home: Sequence[tuple[ObjectVersion, Content | None]]) -> Row:
         if row["kind"] != "version":
             return _proof(row, "verified")
         content = await self._read(row["site"], row["key"], row["version_id"], row["size_bytes"])
@@ -97,9 +95,7 @@ class _Prover:
         )
         return _proof(row, "failed", content, reason=reason)
 
-    async def _read(
-        self, site: str, key: str, version_id: str, size_bytes: int
-    ) -> Content | None:
+    async def _read(self, site: str, key: str, version_id: str, size_bytes: int) -> Content | None:
         async with self.budget.take(size_bytes):
             try:
                 return await read_content(self.here.estate.objects(site), key, version_id)

@@ -42,9 +42,7 @@ COPIED = pa.schema(
 Row = dict[str, Any]
 
 
-def copy_objects(
-    here: Workplace, plan: Plan, shard: ObjectShard, *, careful: bool
-) -> list[Row]:
+def copy_objects(here: Workplace, plan: Plan, shard: ObjectShard, *, careful: bool) -> list[Row]:
     """Bring a shard's objects home. ``careful``: look at what home holds of each key first, as
     after an attempt that may have got halfway."""
     groups = list(key_groups(read_batches(here.run.shard(shard.id))))
@@ -57,9 +55,7 @@ def copy_objects(
     return [row for group in rows for row in group]
 
 
-def held_versions(
-    home: ObjectSite, keys: Sequence[str]
-) -> dict[str, list[ObjectVersion]]:
+def held_versions(home: ObjectSite, keys: Sequence[str]) -> dict[str, list[ObjectVersion]]:
     """What a store holds under these keys (in key order), newest first, by listing their range."""
     wanted = set(keys)
     found: dict[str, list[ObjectVersion]] = {}
@@ -139,18 +135,15 @@ class _Copier:
             held = held_versions(self.home, [key]).get(key, [])
         if not held:
             return 0, []
-        there: list[Content | None] = []
-        for version in reversed(held):
-            there.append(await self._content(self.home_site, version.key, version))
-        coming: list[Content | None] = []
-        for step in steps:
-            coming.append(await self._content(step.item.site, key, step.item) if step.item else None)
+        there = [await self._content(self.home_site, key, version) for version in reversed(held)]
+        coming = [
+            await self._content(step.item.site, key, step.item) if step.item else None
+            for step in steps
+        ]
         done = continue_from(coming, there)
         return None if done is None else (done, coming)
 
-    async def _content(
-        self, site: str, key: str, version: ObjectVersion | Item
-    ) -> Content | None:
+    async def _content(self, site: str, key: str, version: ObjectVersion | Item) -> Content | None:
         if version.is_marker:
             return None
         async with self.budget.take(version.size_bytes):
@@ -158,7 +151,7 @@ class _Copier:
 
 
 def _is(row: Row, site: str) -> bool:
-    return row["site"] == site and row["kind"] != "upload"
+    return bool(row["site"] == site and row["kind"] != "upload")
 
 
 def _item(row: Row) -> Item:

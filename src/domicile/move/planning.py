@@ -100,7 +100,7 @@ def make_plan(
     return _adopt(estate, evidence, state, run, plan)
 
 
-def read_plan(estate: Estate, state: State) -> tuple[Run, Plan]:
+def read_plan(estate: Estate, state: State) -> Plan:
     """The plan in force, as it was shown.
 
     Raises PlanError where there is none or the charter changed since.
@@ -121,7 +121,7 @@ def read_plan(estate: Estate, state: State) -> tuple[Run, Plan]:
                 expected=f"SHA-256 {record.plan_sha256[:16]}…",
                 next_step="run `domicile plan` again",
             )
-        return run, load_plan(run)
+        return load_plan(run)
     raise PlanError(
         "there is no plan",
         expected="a plan that was shown",
@@ -180,8 +180,10 @@ def _history_blockers(estate: Estate, *, objects_found: bool) -> list[str]:
     if not versioned:
         return []
     return [
-        f"{home} keeps no versions, {', '.join(versioned)} does: older versions would be lost;"
-        f" turn versioning on at {home}"
+        (
+            f"{home} keeps no versions, {', '.join(versioned)} does: older versions would be lost;"
+            f" turn versioning on at {home}"
+        ),
     ]
 
 
@@ -298,9 +300,7 @@ def _table_plans(
     return plans
 
 
-def _home_plans(
-    estate: Estate, rules: DatabaseRules, shards: list[RowShard]
-) -> list[TablePlan]:
+def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) -> list[TablePlan]:
     received: dict[TableName, int] = {}
     for shard in shards:
         if shard.kind != "members":

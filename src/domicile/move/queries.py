@@ -114,7 +114,7 @@ def _literals(table: Table, values: Sequence[str]) -> sql.Composable:
     return sql.SQL(", ").join(
         sql.SQL("CAST({} AS {})").format(
             sql.Literal(value),
-            sql.SQL(table.column(name).type),  # type: ignore[arg-type]  # format_type's text
+            sql.SQL(table.column(name).type),
         )
         for name, value in zip(identity(table), values, strict=True)
     )

@@ -117,9 +117,7 @@ def _missing(
     session: RowSession, home: RowSession, shard: RowShard, site: str, home_site: str
 ) -> int:
     """How many of the site's rows home does not hold, counting repeated ones."""
-    hashed = sql.SQL(
-        "SELECT encode(sha256(convert_to(r::text, 'UTF8')), 'hex') FROM ({}) AS r"
-    )
+    hashed = sql.SQL("SELECT encode(sha256(convert_to(r::text, 'UTF8')), 'hex') FROM ({}) AS r")
     staged = sql.SQL("COPY ({}) TO STDOUT").format(hashed.format(_query(session, shard)))
     with site_errors(home_site):
         home[0].execute("CREATE TEMP TABLE domicile_rows (hash text) ON COMMIT DROP")
@@ -133,12 +131,16 @@ def _missing(
         for chunk in out:
             into.write(chunk)
     with site_errors(home_site):
-        row = home[0].execute(
-            sql.SQL(
-                "SELECT coalesce(sum(greatest(s.n - coalesce(h.n, 0), 0)), 0) FROM"
-                " (SELECT hash, count(*) AS n FROM pg_temp.domicile_rows GROUP BY hash) AS s"
-                " LEFT JOIN (SELECT hash, count(*) AS n FROM ({}) AS q(hash) GROUP BY hash) AS h"
-                " USING (hash)"
-            ).format(hashed.format(_query(home, shard)))
-        ).fetchone()
+        row = (
+            home[0]
+            .execute(
+                sql.SQL(
+                    "SELECT coalesce(sum(greatest(s.n - coalesce(h.n, 0), 0)), 0) FROM"
+                    " (SELECT hash, count(*) AS n FROM pg_temp.domicile_rows GROUP BY hash) AS s"
+                    " LEFT JOIN (SELECT hash, count(*) AS n FROM ({}) AS q(hash) GROUP BY hash)"
+                    " AS h USING (hash)"
+                ).format(hashed.format(_query(home, shard)))
+            )
+            .fetchone()
+        )
     return int(row[0]) if row else 0

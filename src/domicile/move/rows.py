@@ -9,6 +9,8 @@ Invariants:
 
 from __future__ import annotations
 
+from typing import cast
+
 import psycopg
 from psycopg import sql
 
@@ -27,7 +29,7 @@ from domicile.sites.postgres import (
     site_errors,
 )
 
-__all__ = ["MARKERS_SQL", "KEYS_TABLE", "RowSession", "copy_rows", "load_keys", "shard_query"]
+__all__ = ["KEYS_TABLE", "MARKERS_SQL", "RowSession", "copy_rows", "load_keys", "shard_query"]
 
 KEYS_TABLE = "domicile_shard_keys"
 _STAGE = TableName("pg_temp", "domicile_stage")
@@ -64,7 +66,7 @@ def copy_rows(here: Workplace, plan: Plan, shard: RowShard, *, fresh: bool) -> C
                 load_keys(here, source, shard)
         with site_errors(home_site):
             marker = _marker(home[0], here.run.id, shard.id)
-            if marker is None and (fresh or _empty(here, home, shard)):
+            if marker is None and (fresh or _empty(home, shard)):
                 result = _straight(source, home, shard)
             else:
                 result = _merge(here, source, home, shard, marker)
@@ -78,9 +80,7 @@ def copy_rows(here: Workplace, plan: Plan, shard: RowShard, *, fresh: bool) -> C
     return result
 
 
-def shard_query(
-    rules: DatabaseRules, shard: RowShard, columns: tuple[Column, ...]
-) -> sql.Composed:
+def shard_query(rules: DatabaseRules, shard: RowShard, columns: tuple[Column, ...]) -> sql.Composed:
     """The shard's rows as home should hold them."""
     table = table_rules(rules, shard)
     if shard.kind == "members":
@@ -113,7 +113,7 @@ def load_keys(here: Workplace, session: RowSession, shard: RowShard) -> None:
             sql.SQL(", ").join(
                 sql.SQL("{} {}").format(
                     sql.Identifier(name),
-                    sql.SQL(table.column(name).type),  # type: ignore[arg-type]  # format_type
+                    sql.SQL(table.column(name).type),
                 )
                 for name in key
             ),
@@ -123,10 +123,8 @@ def load_keys(here: Workplace, session: RowSession, shard: RowShard) -> None:
     statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier("pg_temp", KEYS_TABLE))
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in read_batches(here.run.shard(shard.id)):
-            copy.write_row(row["key"])  # type: ignore[arg-type]  # a list of texts
-    connection.execute(
-        sql.SQL("ANALYZE {}").format(sql.Identifier("pg_temp", KEYS_TABLE))
-    )
+            copy.write_row(cast("list[str]", row["key"]))
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier("pg_temp", KEYS_TABLE)))
 
 
 def _begin(connection: psycopg.Connection) -> None:
@@ -188,14 +186,14 @@ def _replace(home: RowSession, shard: RowShard, table: Table) -> None:
     names = [column.name for column in table.stored_columns]
     if not identity(table):
         where = table_rules(rules, shard).members(rules.key, "t")
-        connection.execute(
-            sql.SQL("DELETE FROM {} AS t WHERE {}").format(_name(table), where)
-        )
+        connection.execute(sql.SQL("DELETE FROM {} AS t WHERE {}").format(_name(table), where))
         return
     assignments = [name for name in names if name not in identity(table)]
     if assignments:
         connection.execute(
-            sql.SQL("UPDATE {} AS t SET {} FROM {} AS s WHERE {} AND {} IS DISTINCT FROM {}").format(
+            sql.SQL(
+                "UPDATE {} AS t SET {} FROM {} AS s WHERE {} AND {} IS DISTINCT FROM {}"
+            ).format(
                 _name(table),
                 sql.SQL(", ").join(
                     sql.SQL("{} = {}").format(sql.Identifier(n), sql.Identifier("s", n))
@@ -258,13 +256,11 @@ def _create_stage(connection: psycopg.Connection, table: Table) -> None:
     )
 
 
-def _empty(here: Workplace, home: RowSession, shard: RowShard) -> bool:
+def _empty(home: RowSession, shard: RowShard) -> bool:
     """Whether home's table holds no row at all."""
     connection, rules = home
     row = connection.execute(
-        sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(
-            _name(table_rules(rules, shard).table)
-        )
+        sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(_name(table_rules(rules, shard).table))
     ).fetchone()
     return bool(row and row[0])
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -19,16 +18,16 @@ from psycopg import sql
 
 from domicile.errors import DomicileError, EvidenceError, PlanError
 from domicile.inventory import (
+    Crew,
     Estate,
     Evidence,
     Job,
-    Progress,
     Run,
     RunEntries,
     announce,
     run_all,
 )
-from domicile.ledger import Body
+from domicile.ledger import Body, files_of
 from domicile.move.entries import SchemaMade, SequencesSet, ShardCopied, ShardVerified
 from domicile.move.plan import ObjectShard, Plan, RowShard
 from domicile.move.rows import MARKERS_SQL
@@ -65,16 +64,7 @@ class StepReport:
         return not self.failures and not self.failed_items
 
 
-def run_move(
-    estate: Estate,
-    evidence: Evidence,
-    run: Run,
-    plan: Plan,
-    executor: Executor,
-    progress: Progress,
-    *,
-    workers: int,
-) -> StepReport:
+def run_move(estate: Estate, evidence: Evidence, plan: Plan, crew: Crew) -> StepReport:
     """Bring home what the plan says. Resumes; repeats nothing that is announced.
 
     Raises PlanError where the plan is blocked, SiteError before anything is touched where a site
@@ -87,26 +77,14 @@ def run_move(
             next_step="resolve them, then run `domicile scan` and `domicile plan` again",
         )
     estate.check(write=True)
-    entries = evidence.run(run.id)
-    mover = _Mover(estate, evidence, run, plan, executor, progress, workers, entries)
-    return mover.move()
+    return _Mover(estate, evidence, plan, crew).move()
 
 
-def run_verify(
-    estate: Estate,
-    evidence: Evidence,
-    run: Run,
-    plan: Plan,
-    executor: Executor,
-    progress: Progress,
-    *,
-    workers: int,
-) -> StepReport:
+def run_verify(estate: Estate, evidence: Evidence, plan: Plan, crew: Crew) -> StepReport:
     """Read back every shard that was copied and is not verified yet. A source that changed since
     its copy is copied and compared again, unless its erasure has begun."""
     estate.check(write=False)
-    entries = evidence.run(run.id)
-    return _Mover(estate, evidence, run, plan, executor, progress, workers, entries).verify()
+    return _Mover(estate, evidence, plan, crew).verify()
 
 
 def latest_verified(entries: RunEntries) -> dict[str, ShardVerified]:
@@ -118,16 +96,15 @@ def latest_verified(entries: RunEntries) -> dict[str, ShardVerified]:
 class _Mover:
     estate: Estate
     evidence: Evidence
-    run: Run
     plan: Plan
-    executor: Executor
-    progress: Progress
-    workers: int
-    entries: RunEntries
+    crew: Crew
 
     def __post_init__(self) -> None:
         loaded = self.estate.loaded
-        self.job = Job(str(loaded.path.resolve()), loaded.sha256, self.run.id, self.workers)
+        self.run = Run(self.estate.records, self.plan.run)
+        self.entries = self.evidence.run(self.plan.run)
+        self.progress = self.crew.progress
+        self.job = Job(str(loaded.path.resolve()), loaded.sha256, self.run.id)
         self.head = msgspec.structs.replace(
             self.plan, rows=(), objects=(), tables=(), effects=(), sequences=(), files=()
         )
@@ -158,7 +135,7 @@ class _Mover:
 
     def _copy(self, shards: Sequence[Shard], report: StepReport, *, fresh: bool) -> None:
         tasks = [ShardTask(self.job, self.head, shard, fresh=fresh) for shard in shards]
-        for outcome in run_all(self.executor, copy_shard, tasks, self.workers):
+        for outcome in run_all(self.crew, copy_shard, tasks):
             shard = outcome.task.shard
             if outcome.error is not None:
                 report.failures.append((shard.id, outcome.error))
@@ -309,7 +286,9 @@ class _Mover:
         report.failed_items += self._check_sequences()
         return report
 
-    def _verify(self, shards: Iterable[Shard], attempts: dict[str, int], report: StepReport) -> None:
+    def _verify(
+        self, shards: Iterable[Shard], attempts: dict[str, int], report: StepReport
+    ) -> None:
         begun = erasures_begun(self.entries)
         tasks = [
             ShardTask(
@@ -321,7 +300,7 @@ class _Mover:
             )
             for shard in shards
         ]
-        for outcome in run_all(self.executor, verify_shard, tasks, self.workers):
+        for outcome in run_all(self.crew, verify_shard, tasks):
             shard, attempt = outcome.task.shard, outcome.task.attempt
             if outcome.error is not None:
                 report.failures.append((shard.id, outcome.error))
@@ -368,7 +347,7 @@ class _Mover:
 
     def _announce_file(self, path: Path, kind: type[B]) -> None:
         body = announce(path, self.run.records, kind)
-        (file,) = getattr(body, "files", ())
+        file = files_of(body)[0]
         if not self.entries.has_file(file.path, file.sha256):
             self.evidence.record(body, into=self.entries)
 

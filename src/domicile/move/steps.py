@@ -112,7 +112,7 @@ def _copy_objects(here: Workplace, task: ShardTask, shard: ObjectShard) -> int:
     write_bytes(begun, b"")
     rows = copy_objects(here, task.plan_head, shard, careful=careful)
     copied = [row for row in rows if row["state"] == "copied"]
-    size_bytes = sum(row["size_bytes"] for row in copied)
+    size_bytes = sum(int(row["size_bytes"]) for row in copied)
     body = ShardCopied(
         run=here.run.id,
         shard=shard.id,
@@ -146,9 +146,7 @@ def _home(task: ShardTask, shard: RowShard | ObjectShard) -> str:
     return str(plan.home_database if isinstance(shard, RowShard) else plan.home_objects)
 
 
-def _weigh(
-    shard: RowShard | ObjectShard, proofs: list[dict[str, object]], state: str
-) -> int:
+def _weigh(shard: RowShard | ObjectShard, proofs: list[dict[str, object]], state: str) -> int:
     chosen = [proof for proof in proofs if proof["state"] == state]
     if isinstance(shard, RowShard):
         return sum(max(int(str(proof["rows"])), 1) for proof in chosen)

@@ -38,7 +38,7 @@ def load_people(
                     sql.SQL(", ").join(
                         sql.SQL("{} {}").format(
                             sql.Identifier(column.name),
-                            sql.SQL(column.type),  # type: ignore[arg-type]  # format_type's text
+                            sql.SQL(column.type),
                         )
                         for column in columns
                     ),
@@ -65,7 +65,7 @@ def belongs(
     """Whether the row ``alias`` belongs to a person of ``listed``, through any of ``paths``.
     Null where the row names no person: negate with ``IS NOT TRUE``."""
     return sql.SQL("({})").format(
-        sql.SQL(" OR ").join(_through(path, path.hops, key, alias, listed) for path in paths)
+        sql.SQL(" OR ").join(_through(path.hops, key, alias, listed) for path in paths)
     )
 
 
@@ -77,15 +77,14 @@ def has_person(paths: Sequence[PersonPath], key: Sequence[str], alias: str) -> s
             return sql.SQL("true")
         people = path.hops[-1].parent
         everybody = sql.SQL("(SELECT {} FROM {})").format(
-            _columns(key, "p"), sql.SQL("{} AS p").format(sql.Identifier(people.schema, people.name))
+            _columns(key, "p"),
+            sql.SQL("{} AS p").format(sql.Identifier(people.schema, people.name)),
         )
         ways.append(_nested(path.hops, key, alias, everybody))
     return sql.SQL("({})").format(sql.SQL(" OR ").join(ways))
 
 
-def _through(
-    path: PersonPath, hops: Sequence[Hop], key: Sequence[str], alias: str, listed: str
-) -> sql.Composable:
+def _through(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: str) -> sql.Composable:
     persons = sql.SQL("(SELECT {} FROM {})").format(
         sql.SQL(", ").join(sql.Identifier(name) for name in key), _temp(listed)
     )

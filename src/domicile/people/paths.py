@@ -157,9 +157,7 @@ def _from_columns(
     shortest: Mapping[TableName, list[PersonPath]],
 ) -> PersonPath | Undecided:
     keys = [
-        key
-        for key in _keys_on(database.foreign_keys, table, columns)
-        if key.parent in shortest
+        key for key in _keys_on(database.foreign_keys, table, columns) if key.parent in shortest
     ]
     ways = [
         PersonPath(table, (_hop(key), *path.hops)) for key in keys for path in shortest[key.parent]

@@ -112,7 +112,7 @@ class RegisterBuilder:
         text = spelled.strip()
         if text in self._people.spellings:
             return self._people.spellings[text]
-        if len(text) == 2 and text.isascii() and text.isalpha() and text.isupper():  # noqa: PLR2004
+        if len(text) == 2 and text.isascii() and text.isalpha() and text.isupper():
             return text
         if not text.startswith("removed-"):
             self._unspelled[text[:80]] = self._unspelled.get(text[:80], 0) + 1

@@ -3,21 +3,14 @@
 from domicile.report.html import render_certificate, render_report
 from domicile.report.load import load_status
 from domicile.report.model import CertificateView, LedgerView, Snapshot, Status, Verdict
-from domicile.report.terminal import (
-    StateRow,
-    StatusRow,
-    state_rows,
-    status_rows,
-    verdict_lines,
-)
+from domicile.report.terminal import TextTable, state_rows, status_rows, verdict_lines
 
 __all__ = [
     "CertificateView",
     "LedgerView",
     "Snapshot",
-    "StateRow",
     "Status",
-    "StatusRow",
+    "TextTable",
     "Verdict",
     "load_status",
     "render_certificate",

@@ -16,7 +16,7 @@ from domicile.scan import SiteInfo
 __all__ = ["Bar", "Chart", "Segment", "SiteBand", "charts"]
 
 _LEFT = 258.0
-_WIDTH = 432.0
+_WIDTH = 420.0
 _BAND_HEIGHT = 62
 _BAR_TOPS = (10, 32)
 _LEAST_WIDTH = 3.0
@@ -130,9 +130,10 @@ def _sum(holdings: Iterable[Holding], of: Callable[[Holding], int]) -> int:
 _WORDS = {
     "home": "at home",
     "away": "away from home",
-    "reduced": "reduced to public",
+    "reduced": "of which only what is public is left",
     "unexamined": "not examined",
 }
+_SHORT_WORDS = {"home": "home", "away": "away", "reduced": "reduced", "unexamined": "not examined"}
 
 
 def _bar(when: str, y: int, amounts: dict[str, int], most: int, *, known: bool) -> Bar:
@@ -141,7 +142,7 @@ def _bar(when: str, y: int, amounts: dict[str, int], most: int, *, known: bool) 
     segments = tuple(_segments(amounts, most))
     end = segments[-1].x + segments[-1].width if segments else _LEFT
     parts = [f"{count(s.items)} {_WORDS[s.kind]}" for s in segments]
-    label = " + ".join(parts[:2]) + (" + …" if len(parts) > 2 else "")
+    label = ", ".join(f"{count(s.items)} {_SHORT_WORDS[s.kind]}" for s in segments)
     return Bar(when, y, end, segments, label or "none", f"{when}: {', '.join(parts) or 'none'}")
 
 

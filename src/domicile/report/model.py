@@ -209,6 +209,11 @@ class Verdict(msgspec.Struct, frozen=True):
     because: tuple[str, ...]
     lacking: tuple[str, ...]
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What it rests on, then what is lacking."""
+        return (*self.because, *self.lacking)
+
 
 class Status(msgspec.Struct, frozen=True):
     """One boundary, as its records have it. before is the scan that the plan in force was made
@@ -241,6 +246,6 @@ class Status(msgspec.Struct, frozen=True):
         """Whether before and after are two scans."""
         return self.before.run != self.after.run
 
-    def to_json(self) -> str:
-        """The whole document as JSON."""
-        return msgspec.json.format(msgspec.json.encode(self)).decode()
+    def to_json(self) -> dict[str, object]:
+        """The whole document in JSON's own types."""
+        return {str(name): value for name, value in msgspec.to_builtins(self).items()}

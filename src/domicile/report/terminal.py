@@ -14,60 +14,41 @@ from domicile.report.figures import count, moment, shown
 from domicile.report.model import Snapshot, Status
 from domicile.scan import SiteInfo
 
-__all__ = ["StateRow", "StatusRow", "state_rows", "status_rows", "verdict_lines"]
+__all__ = ["TextTable", "state_rows", "status_rows", "verdict_lines"]
 
 
 @dataclass(frozen=True, slots=True)
-class StatusRow:
-    """One site: members' protected items before and after. mark: ``home``, ``clear`` (nothing
-    left), ``remains`` or ``not examined``; the last wins over the others."""
+class TextTable:
+    """A table of plain text."""
 
-    site: str
-    place: str
-    kind: str
-    before: str
-    after: str
-    reduced: str
-    unexamined: str
-    mark: str
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StateRow:
-    """Items of one site and dataset in one state."""
-
-    site: str
-    dataset: str
-    state: str
-    items: str
-
-
-def status_rows(status: Status) -> tuple[StatusRow, ...]:
-    """One row a site, home last; the last row sums up what is away from home."""
+def status_rows(status: Status) -> TextTable:
+    """Members' protected items at each site before and after, home last; then what is away from
+    home in all. The last column: ``home``, ``clear`` (nothing left), ``remains`` or ``not
+    examined``, which wins over the others."""
     sites = {site.name: site for scan in (status.before, status.after) for site in scan.sites}
     rows = [_row(status, site) for site in sorted(sites.values(), key=lambda site: site.home)]
-    after = status.after
-    rows.append(
-        StatusRow(
-            site="away from home, in all",
-            place="",
-            kind="",
-            before=count(status.before.protected(home=False)),
-            after=count(after.protected(home=False)),
-            reduced=count(sum(h.reduced for h in after.holdings)),
-            unexamined=count(after.unexamined),
-            mark=_mark(after.unexamined, after.protected(home=False), home=False),
-        )
-    )
-    return tuple(rows)
+    header = ("site", "where", "what", "before", "after", "reduced", "not examined", "")
+    rows.append(_sum_row(status))
+    if not status.scanned_again:
+        header = (*header[:3], "now", *header[5:])
+        rows = [(*row[:3], *row[4:]) for row in rows]
+    members = ", ".join(map(country_name, status.members_of))
+    title = f"where the protected data of {shown(members)} members lies"
+    return TextTable(title, header, tuple(rows))
 
 
-def state_rows(status: Status) -> tuple[StateRow, ...]:
+def state_rows(status: Status) -> TextTable:
     """Items by site, dataset and state."""
-    return tuple(
-        StateRow(shown(c.site), shown(c.dataset) or "(none)", c.state, count(c.items))
+    rows = (
+        (shown(c.site), shown(c.dataset) or "(none fits)", c.state, count(c.items))
         for c in status.states
     )
+    return TextTable("items by state", ("site", "dataset", "state", "items"), tuple(rows))
 
 
 def verdict_lines(status: Status) -> tuple[str, ...]:
@@ -84,22 +65,36 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"not home: {reason}"
 
 
-def _row(status: Status, site: SiteInfo) -> StatusRow:
+def _row(status: Status, site: SiteInfo) -> tuple[str, ...]:
     after = status.after
     there = after.holdings_of(site.name)
     unexamined = sum(abs(holding.unexamined) for holding in there)
     scanned = any(other.name == site.name for other in after.sites)
-    return StatusRow(
-        site=shown(site.name),
-        place=shown(f"{country_name(site.country)}, {site.provider}, {site.role}"),
-        kind="rows" if site.kind == "postgres" else "objects",
-        before=_protected(status.before, site.name),
-        after=_protected(after, site.name),
-        reduced=count(sum(holding.reduced for holding in there)),
-        unexamined=count(unexamined),
-        mark=_mark(unexamined, sum(h.protected for h in there), home=site.home)
-        if scanned
-        else "not examined",
+    protected = sum(holding.protected for holding in there)
+    return (
+        shown(site.name),
+        shown(f"{country_name(site.country)}, {site.provider}, {site.role}"),
+        "rows" if site.kind == "postgres" else "objects",
+        _protected(status.before, site.name),
+        _protected(after, site.name),
+        count(sum(holding.reduced for holding in there)),
+        count(unexamined),
+        _mark(unexamined, protected, home=site.home) if scanned else "not examined",
+    )
+
+
+def _sum_row(status: Status) -> tuple[str, ...]:
+    after = status.after
+    away = after.protected(home=False)
+    return (
+        "away from home, in all",
+        "",
+        "",
+        count(status.before.protected(home=False)),
+        count(away),
+        count(sum(holding.reduced for holding in after.holdings)),
+        count(after.unexamined),
+        _mark(after.unexamined, away, home=False),
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from domicile.report.figures import word_for
 from domicile.report.model import (
     CertificateView,
     LedgerView,
@@ -133,12 +134,14 @@ def _came_later(
 def _rests_on(
     after: Snapshot, certificates: Sequence[CertificateView], ledger: LedgerView
 ) -> Iterator[str]:
+    sites = word_for(len(after.sites), "site", "sites")
     yield (
-        f"the scan of {len(after.sites):,} sites that ended {after.finished} found none of the"
-        " members' protected items away from home and left nothing unexamined"
+        f"the latest scan, of {sites}, found none of the members' protected items away from home"
+        " and left nothing unexamined"
     )
     if certificates:
-        yield f"{len(certificates):,} certificates of erasure are complete and signed"
+        certified = word_for(len(certificates), "certificate", "certificates")
+        yield f"{certified} of erasure: complete, and signed with the ledger's key"
     yield (
         f"the ledger's {ledger.size:,} entries and {ledger.files_checked:,} file digests were"
         " recomputed and are sound"

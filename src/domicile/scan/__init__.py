@@ -5,4 +5,13 @@ from domicile.scan.run import read_scan, run_scan
 from domicile.scan.summary import ScanSummary, SiteInfo
 from domicile.scan.tables import TableCount, count_tables
 
-__all__ = ["ObjectCount", "ScanSummary", "SiteInfo", "TableCount", "count_tables", "list_objects", "read_scan", "run_scan"]
+__all__ = [
+    "ObjectCount",
+    "ScanSummary",
+    "SiteInfo",
+    "TableCount",
+    "count_tables",
+    "list_objects",
+    "read_scan",
+    "run_scan",
+]

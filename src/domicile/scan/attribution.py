@@ -54,9 +54,7 @@ class Attributor:
             remaining = [key for key in remaining if key not in found]
         return found
 
-    def _by_template(
-        self, template: Template, keys: Sequence[str]
-    ) -> dict[str, tuple[str, ...]]:
+    def _by_template(self, template: Template, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         matches = ((key, template.match(key)) for key in keys)
         return {
             key: (match["person"],) if "person" in match else ()
@@ -82,12 +80,16 @@ def verdict(
     for who, member in known.items():
         if member:
             return Verdict("member", attributed.dataset, who, "")
-    if len(known) < len(attributed.persons):
-        reason = "no site knows the person that the key names"
-        return Verdict("not examined", attributed.dataset, person, reason)
-    if any(member is None for member in known.values()):
-        reason = "the person's country is written nowhere"
-        return Verdict("not examined", attributed.dataset, person, reason)
+    reason = _doubt(attributed, known)
+    return Verdict("not examined" if reason else "other", attributed.dataset, person, reason)
+
+
+def _doubt(attributed: Attributed, known: Mapping[str, Membership]) -> str:
+    """Why an object that is no known member's cannot be said to be somebody else's."""
     if not attributed.persons:
-        return Verdict("not examined", attributed.dataset, "", "the row names no person")
-    return Verdict("other", attributed.dataset, person, "")
+        return "the row that names the key names no person"
+    if len(known) < len(attributed.persons):
+        return "no site knows the person that the key names"
+    if None in known.values():
+        return "the person's country is written nowhere"
+    return ""

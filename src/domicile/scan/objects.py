@@ -68,13 +68,12 @@ class Tally:
 
 
 def scan_objects(charter: Charter, site: ObjectSite, run: Run) -> list[ObjectCount]:
-    """List a store once and write what concerns the boundary (members' items and what could not be
-    examined) to ``found/<site>.parquet`` in key order, uploads to ``found/<site>.uploads.parquet``."""
+    """List a store once and write what concerns the boundary (members' items and what could not
+    be examined): to ``found/<site>.parquet`` in key order, uploads to
+    ``found/<site>.uploads.parquet``."""
     tally = Tally(site.name)
     with _judging(charter, run) as judge:
-        write_parquet(
-            run.found(site.name), FOUND, _tables(_versions(site, judge, tally))
-        )
+        write_parquet(run.found(site.name), FOUND, _tables(_versions(site, judge, tally)))
         write_parquet(
             run.found(f"{site.name}.uploads"), FOUND, _tables(_uploads(site, judge, tally))
         )
@@ -138,9 +137,7 @@ def _uploads(site: ObjectSite, judge: _Judge, tally: Tally) -> Iterator[dict[str
                 yield _upload_row(site.name, upload, found)
 
 
-def _version_row(
-    site: str, kind: str, version: ObjectVersion, found: Verdict
-) -> dict[str, object]:
+def _version_row(site: str, kind: str, version: ObjectVersion, found: Verdict) -> dict[str, object]:
     return {
         "site": site,
         "kind": kind,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,6 +11,7 @@ import domicile
 from domicile.charter import PostgresSiteConfig
 from domicile.errors import DomicileError
 from domicile.inventory import (
+    Crew,
     Estate,
     Evidence,
     Job,
@@ -25,7 +25,6 @@ from domicile.inventory import (
     write_bytes,
     write_parquet,
 )
-from domicile.ledger import FileDigest
 from domicile.people import PeopleFrozen, RegisterBuilder, read_people
 from domicile.people.register import SCHEMA
 from domicile.scan.entries import ScanFinished, ScanStarted
@@ -39,15 +38,7 @@ from domicile.state import State
 __all__ = ["read_scan", "run_scan"]
 
 
-def run_scan(
-    estate: Estate,
-    evidence: Evidence,
-    state: State,
-    executor: Executor,
-    progress: Progress,
-    *,
-    workers: int,
-) -> ScanSummary:
+def run_scan(estate: Estate, evidence: Evidence, state: State, crew: Crew) -> ScanSummary:
     """Scan every site of the charter into a new run and record it.
 
     Raises SiteError where a site could not be read: a scan that saw only part is no scan.
@@ -65,12 +56,12 @@ def run_scan(
             files=(digest_under(run.charter, estate.records),),
         )
     )
-    frozen, spellings = _freeze_people(estate, run, progress)
+    frozen, spellings = _freeze_people(estate, run, crew.progress)
     evidence.record(frozen)
     _index_keys(estate, run)
-    job = Job(str(estate.loaded.path), estate.loaded.sha256, run.id, workers)
-    tables, objects = _read_sites(estate, executor, job, progress)
-    summary = _summary(estate, run, started, frozen, spellings, tables, objects)
+    job = Job(str(estate.loaded.path), estate.loaded.sha256, run.id)
+    tables, objects = _read_sites(estate, crew, job)
+    summary = _summary(estate, started, frozen, spellings, (tuple(tables), tuple(objects)))
     write_bytes(run.scan, msgspec.json.format(msgspec.json.encode(summary)))
     evidence.record(_finished(estate, run, summary))
     state.scanned(run.id, datetime.now(UTC))
@@ -118,21 +109,19 @@ def _index_keys(estate: Estate, run: Run) -> None:
     index.close()
 
 
-def _read_sites(
-    estate: Estate, executor: Executor, job: Job, progress: Progress
-) -> tuple[list[TableCount], list[ObjectCount]]:
+def _read_sites(estate: Estate, crew: Crew, job: Job) -> tuple[list[TableCount], list[ObjectCount]]:
     sites = [*estate.postgres_names, *estate.object_names]
-    progress.stage("scan", items=len(sites))
+    crew.progress.stage("scan", items=len(sites))
     tables: list[TableCount] = []
     objects: list[ObjectCount] = []
     failures: list[DomicileError] = []
-    for outcome in run_all(executor, _read_site, ((job, site) for site in sites), job.workers):
+    for outcome in run_all(crew, _read_site, ((job, site) for site in sites)):
         if outcome.error is not None:
             failures.append(outcome.error)
         elif outcome.result is not None:
             tables += outcome.result[0]
             objects += outcome.result[1]
-        progress.advance()
+        crew.progress.advance()
     if failures:
         raise failures[0]
     rank = {site: number for number, site in enumerate(sites)}
@@ -152,15 +141,13 @@ def _read_site(task: tuple[Job, str]) -> tuple[list[TableCount], list[ObjectCoun
 
 def _summary(
     estate: Estate,
-    run: Run,
     started: datetime,
     frozen: PeopleFrozen,
     spellings: dict[str, int],
-    tables: Sequence[TableCount],
-    objects: Sequence[ObjectCount],
+    counts: tuple[tuple[TableCount, ...], tuple[ObjectCount, ...]],
 ) -> ScanSummary:
     return ScanSummary(
-        run=run.id,
+        run=frozen.run,
         boundary=estate.boundary_name,
         charter_sha256=estate.loaded.sha256,
         started=started.isoformat(timespec="seconds"),
@@ -170,8 +157,8 @@ def _summary(
         members=frozen.members,
         unknown_persons=frozen.unknown,
         spellings=spellings,
-        tables=tuple(tables),
-        objects=tuple(objects),
+        tables=counts[0],
+        objects=counts[1],
     )
 
 
@@ -184,9 +171,7 @@ def _sites(estate: Estate) -> Iterator[SiteInfo]:
 
 
 def _finished(estate: Estate, run: Run, summary: ScanSummary) -> ScanFinished:
-    files: list[FileDigest] = [digest_under(run.scan, estate.records)]
-    for path in sorted(run.directory.glob("found/*.parquet")):
-        files.append(digest_under(path, estate.records))
+    paths = [run.scan, *sorted(run.directory.glob("found/*.parquet"))]
     return ScanFinished(
         run=run.id,
         boundary=estate.boundary_name,
@@ -195,5 +180,5 @@ def _finished(estate: Estate, run: Run, summary: ScanSummary) -> ScanFinished:
         finding_objects=summary.finding_objects,
         unexamined=summary.unexamined,
         complete=not summary.unexamined,
-        files=tuple(files),
+        files=tuple(digest_under(path, estate.records) for path in paths),
     )

@@ -41,8 +41,8 @@ class TableCount(msgspec.Struct, frozen=True):
 def count_tables(
     connection: psycopg.Connection, rules: DatabaseRules, site: str, *, at_home: bool
 ) -> list[TableCount]:
-    """Count every table of a database; at home nothing counts as reduced. Relations that this version cannot examine are listed with
-    unknown rows (-1) and the reason."""
+    """Count every table of a database; at home nothing counts as reduced. Relations that this
+    version cannot examine are listed with unknown rows (-1) and the reason."""
     counts = []
     with site_errors(site):
         for name, table in sorted(rules.tables.items()):

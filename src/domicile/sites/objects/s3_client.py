@@ -11,8 +11,8 @@ import base64
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, TypedDict
 
 import boto3
 from botocore.config import Config
@@ -27,6 +27,7 @@ from domicile.errors import SiteRefused
 from domicile.sites.objects.s3_errors import answered, unreachable
 
 if TYPE_CHECKING:
+    from botocore.model import OperationModel
     from types_boto3_s3 import S3Client
 
     from domicile.sites.objects.s3_connection import Bucket
@@ -36,6 +37,23 @@ __all__ = ["KINDS", "client_for", "code_of", "site_errors", "status_of"]
 KINDS = "DomicileKinds"  # the kinds of a listing's entries, in the document's order
 _KIND = re.compile(rb"<(Version|DeleteMarker)[\s>]")
 _ATTEMPTS = 4
+_DOCUMENTS = {
+    "DeleteObjects": b"<DeleteResult",
+    "GetBucketVersioning": b"<VersioningConfiguration",
+    "GetObjectTagging": b"<Tagging",
+    "ListMultipartUploads": b"<ListMultipartUploadsResult",
+    "ListObjectVersions": b"<ListVersionsResult",
+    "ListObjectsV2": b"<ListBucketResult",
+    "ListParts": b"<ListPartsResult",
+}
+
+
+class _RequestParts(TypedDict):
+    """What botocore is about to send."""
+
+    context: dict[str, object]
+    headers: dict[str, str]
+    body: bytes
 
 
 def client_for(bucket: Bucket) -> S3Client:
@@ -60,29 +78,35 @@ def client_for(bucket: Bucket) -> S3Client:
     )
     for operation in ("DeleteObjects", "PutObjectTagging"):
         client.meta.events.register(f"before-call.s3.{operation}", _sign_with_md5)
+    client.meta.events.register("before-parse.s3", _require_document)
     client.meta.events.register("before-parse.s3.ListObjectVersions", _keep_order)
     return client
 
 
-def _sign_with_md5(params: MutableMapping[str, object], **_: object) -> None:
-    context, headers, body = params["context"], params["headers"], params["body"]
-    assert isinstance(context, MutableMapping)
-    assert isinstance(headers, MutableMapping)
-    assert isinstance(body, bytes)
-    context.pop("checksum", None)
-    digest = hashlib.md5(body, usedforsecurity=False).digest()
-    headers["Content-MD5"] = base64.b64encode(digest).decode()
+def _sign_with_md5(params: _RequestParts, **_: object) -> None:
+    params["context"].pop("checksum", None)
+    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
+    params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
+
+
+def _require_document(
+    operation_model: OperationModel, response_dict: Mapping[str, object], **_: object
+) -> None:
+    """boto3 reads any 200 as an empty answer: a web page would be an empty bucket."""
+    expected = _DOCUMENTS.get(operation_model.name)
+    body, status = response_dict["body"], response_dict["status_code"]
+    if expected and status == 200 and isinstance(body, bytes) and expected not in body[:4096]:
+        raise ResponseParserError(f"no {expected.decode()} in the answer")
 
 
 def _keep_order(
-    response_dict: MutableMapping[str, object],
+    response_dict: Mapping[str, object],
     customized_response_dict: MutableMapping[str, object],
     **_: object,
 ) -> None:
     body = response_dict["body"]
-    assert isinstance(body, bytes)
-    # "<" cannot stand in a key here: XML escapes it.
-    customized_response_dict[KINDS] = [kind.decode() for kind in _KIND.findall(body)]
+    if isinstance(body, bytes):  # "<" cannot stand in a key here: XML escapes it
+        customized_response_dict[KINDS] = [kind.decode() for kind in _KIND.findall(body)]
 
 
 def code_of(error: ClientError) -> str:

@@ -36,6 +36,7 @@ _BACKOFF_S = 0.2
 _SLOWEST_BYTES_PER_S = 1 << 18
 _SEND_BYTES = 1 << 18
 _HASH_INLINE_BYTES = 1 << 18
+_CLOSING_TURNS = 4
 _jitter = secrets.SystemRandom()
 
 
@@ -179,6 +180,8 @@ async def _held_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
         yield session
     finally:
         await session.close()
+        for _ in range(_CLOSING_TURNS):  # transports close in the loop's next turns
+            await asyncio.sleep(0)
 
 
 async def _pieces(body: bytes) -> AsyncIterator[memoryview]:

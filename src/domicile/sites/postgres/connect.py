@@ -37,6 +37,7 @@ _CONNECTION_DEFAULTS = {
     "tcp_user_timeout": "60000",
 }
 
+_LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 _SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key")
 
 # (setting, value, first server version that knows it)
@@ -119,6 +120,7 @@ class PostgresSite:
         # An empty password keeps libpq from sending another site's PGPASSWORD here.
         return {
             **_CONNECTION_DEFAULTS,
+            "sslmode": _default_sslmode(self._parameters.get("host", "")),
             **self._parameters,
             "client_encoding": "UTF8",
             "password": self._password() or "",
@@ -217,6 +219,12 @@ def _url_parameters(name: str, url: str) -> dict[str, str]:
             next_step="remove and change it; name its place with `password_env` or `password_file`",
         )
     return parsed
+
+
+def _default_sslmode(hosts: str) -> str:
+    """Rows do not cross a network in the clear unless the url says so."""
+    local = all(host in _LOOPBACK or host.startswith("/") for host in hosts.split(","))
+    return "prefer" if local else "require"
 
 
 def _bad_url(name: str, failed: str) -> CharterError:

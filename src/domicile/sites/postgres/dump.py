@@ -153,9 +153,8 @@ def _probe(path: Path) -> PgDump | None:
 
 
 def _environment(password: str) -> dict[str, str]:
-    """The child's: the password, and nothing of ours that libpq would take for this site."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
-    return kept | {"PGPASSWORD": password, "LC_ALL": "C"}
+    """The child's: what libpq reads here too, with this site's password instead of another's."""
+    return {**os.environ, "PGPASSWORD": password, "LC_ALL": "C"}
 
 
 def _complaint(stderr: bytes) -> str:

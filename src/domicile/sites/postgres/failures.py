@@ -22,6 +22,8 @@ _NO_DATABASE = re.compile(r'database ".*" does not exist')
 _BUSY = re.compile(r"starting up|shutting down|not yet accepting|recovery mode|too many|reserved")
 _CLIENT_REFUSED = re.compile(r"password|SSL|certificate|SCRAM|authentication|GSS", re.IGNORECASE)
 
+_NO_TLS = re.compile(r"SSL was required|no encryption|does not support SSL")
+
 _MISSING = {"3D000", "3F000", "42P01", "42703", "42883", "42704"}
 _REFUSED_CLASSES = {"28", "53", "25", "54"}
 _REFUSED = {"42501", "0A000"}
@@ -70,6 +72,12 @@ def connection_failure(name: str, error: psycopg.Error, password: str | None) ->
     """
     text = _last_attempt(str(error))
     said = _SERVER_SAID.search(text)
+    if said is None and _NO_TLS.search(text):
+        return SiteRefused(
+            f"site {name}: {text}",
+            expected="an encrypted connection to a server that is not on this machine",
+            next_step="turn TLS on there; ?sslmode=disable in the url goes without it",
+        )
     if said is None:
         if _CLIENT_REFUSED.search(text):
             return _login_refused(name, text, password)

@@ -54,16 +54,17 @@ def copy_to_statement(query: sql.Composable, form: CopyFormat) -> sql.Composed:
 
 
 def copy_from_statement(table: TableName, columns: Sequence[str], form: CopyFormat) -> sql.Composed:
-    """``COPY table (columns) FROM STDIN``. Values for GENERATED ALWAYS AS IDENTITY columns are
-    taken as they come. A table without columns cannot be named one: its rows have no values."""
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(
-        table_identifier(table), column_list(columns), sql.SQL(form)
+    """``COPY table (columns) FROM STDIN``; without columns, for a table that has none to load.
+    Values for GENERATED ALWAYS AS IDENTITY columns are taken as they come."""
+    listed = sql.SQL(" ({})").format(column_list(columns)) if columns else sql.SQL("")
+    return sql.SQL("COPY {}{} FROM STDIN (FORMAT {})").format(
+        table_identifier(table), listed, sql.SQL(form)
     )
 
 
 def order_terms(columns: Iterable[Column], alias: str = "") -> sql.Composed:
-    """What goes behind ORDER BY to sort by these columns in one way everywhere: text by its
-    UTF-8 bytes, an enum by its label."""
+    """What goes behind ORDER BY to sort by these columns in one way everywhere: text by the
+    bytes it is stored as, enums and arrays by their text's."""
     return sql.SQL(", ").join(_order_term(column, alias) for column in columns)
 
 
@@ -78,9 +79,7 @@ def row_digests(query: sql.Composable, columns: Iterable[Column]) -> sql.Compose
 
 def _order_term(column: Column, alias: str) -> sql.Composable:
     name = sql.Identifier(*((alias,) if alias else ()), column.name)
-    if column.category == _ENUM:
-        return sql.SQL('CAST({} AS text) COLLATE "C"').format(name)
-    if column.category == _ARRAY:
+    if column.category in (_ENUM, _ARRAY):
         return sql.SQL('CAST({} AS text) COLLATE "C"').format(name)
     if column.category == _TEXT_LIKE:
         return sql.SQL('{} COLLATE "C"').format(name)

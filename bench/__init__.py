@@ -1,0 +1,1 @@
+"""Domicile against the tools that one would use without it. ``make bench`` runs it."""
