@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ __all__ = ["Figures", "ObjectWorld", "fill", "measure"]
 
 SMALL = (5_000, 16 << 10)
 LARGE = (60, 8 << 20)
-_PEOPLE = 100
+PEOPLE = 100
 _CHARTER = """
 [company]
 name = "Bench"
@@ -135,18 +136,45 @@ def ours(world: ObjectWorld, charter: Path, step: str, workers: int = 2, **watch
     )
 
 
-def theirs(world: ObjectWorld, home: Bucket, step: str, flags: tuple[str, ...]) -> Command:
-    """One timed command of rclone."""
-    remote = {
-        "RCLONE_CONFIG": str(world.directory / "no-rclone.conf"),
-        "RCLONE_CONFIG_RGW_TYPE": "s3",
-        "RCLONE_CONFIG_RGW_PROVIDER": "Ceph",
-        "RCLONE_CONFIG_RGW_ENDPOINT": world.server.endpoint,
-        "RCLONE_CONFIG_RGW_ACCESS_KEY_ID": Rgw.ACCESS_KEY,
-        "RCLONE_CONFIG_RGW_SECRET_ACCESS_KEY": Rgw.SECRET_KEY,
-        # Another remote of the same name would let the server copy by itself: bytes must pass.
-        "RCLONE_DISABLE": "Copy",
-    }
-    environ = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
-    words = [rclone(), *step.split(), *flags, f"rgw:{world.source.name}", f"rgw:{home.name}"]
-    return timed(["env", "-i", *(f"{k}={v}" for k, v in {**environ, **remote}.items()), *words], {})
+def theirs(world: ObjectWorld, home: Bucket, step: str, flags: Sequence[str]) -> Command:
+    """One timed command of rclone, between two remotes: through one and the same it would have
+    the server copy by itself, which two stores cannot."""
+    environ = {"RCLONE_CONFIG": str(world.directory / "no-rclone.conf")}
+    for remote in ("AWAY", "HOME"):
+        environ |= {
+            f"RCLONE_CONFIG_{remote}_TYPE": "s3",
+            f"RCLONE_CONFIG_{remote}_PROVIDER": "Ceph",
+            f"RCLONE_CONFIG_{remote}_ENDPOINT": world.server.endpoint,
+            f"RCLONE_CONFIG_{remote}_ACCESS_KEY_ID": Rgw.ACCESS_KEY,
+            f"RCLONE_CONFIG_{remote}_SECRET_ACCESS_KEY": Rgw.SECRET_KEY,
+        }
+    places = (f"away:{world.source.name}", f"home:{home.name}")
+    command = ["env", "-u", "AWS_CA_BUNDLE", rclone(), *step.split(), *flags, *places]
+    return timed(command, environ)
+
+
+def fill(world: ObjectWorld, kinds: Sequence[tuple[int, int]]) -> None:
+    """Put random objects into the source: (how many, of how many bytes) each. Every person has
+    some of each kind."""
+
+    def put(kind: int, number: int, size_bytes: int) -> None:
+        key = f"media/{number % PEOPLE + 1}/{kind}-{number:05}.bin"
+        body = random.Random(f"{kind}/{number}").randbytes(size_bytes)  # noqa: S311 - data
+        world.server.client.put_object(Bucket=world.source.name, Key=key, Body=body)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(
+                lambda task: put(*task),
+                [(kind, n, size) for kind, (many, size) in enumerate(kinds) for n in range(many)],
+            )
+        )
+
+
+def people(database: Database) -> str:
+    """The URL of a database in which everybody is a member."""
+    url = database.fresh()
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE users (id bigint PRIMARY KEY, country text NOT NULL)")
+        connection.execute("INSERT INTO users SELECT n, 'US' FROM generate_series(1, %s) n", [PEOPLE])
+    return url

@@ -142,7 +142,7 @@ def _ask_again(store: ObjectSite, run: Run, site: str, entries: RunEntries) -> t
     sample: list[tuple[str, str]] = []
     seen = 0
     for body in bodies:
-        for row in read_batches(run.erased(body.shard, site)):
+        for row in read_batches(run.records / body.files[0].path):
             if row["kind"] != "version" or row["state"] != "erased" or row["version_id"] == "null":
                 continue
             seen += 1

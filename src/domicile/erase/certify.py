@@ -32,7 +32,7 @@ from domicile.inventory import (
 )
 from domicile.move import Plan
 
-__all__ = ["certify", "unsigned"]
+__all__ = ["certify", "erasures", "unsigned"]
 
 _FORMAT = "domicile erasure certificate 1 (after NIST SP 800-88 Rev. 2, section 4.6)"
 
@@ -117,18 +117,29 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
 
 def _items(run: Run, plan: Plan, site: str, entries: RunEntries) -> tuple[Erased, ...]:
     sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for body in {b.shard: b for b in entries.of(ShardErased) if b.site == site}.values():
+    for body in erasures(entries, site):
         shard = plan.row_shard(body.shard)
         if shard is not None:
             sums[shard.table, "rows"][0] += body.erased
             sums[shard.table, "rows"][1] += body.reduced
             sums[shard.table, "rows"][2] += body.failed
             continue
-        for row in read_batches(run.erased(body.shard, site)):
+        for row in read_batches(run.records / body.files[0].path):
             total = sums[str(row["dataset"]), f"{row['kind']}s"]
             total[0 if row["state"] == "erased" else 2] += 1
             total[3] += int(str(row["size_bytes"])) if row["state"] == "erased" else 0
     return tuple(Erased(*names, *numbers) for names, numbers in sorted(sums.items()))
+
+
+def erasures(entries: RunEntries, site: str) -> list[ShardErased]:
+    """The erasures at a site, an attempt that was repeated on the same verification counted by
+    its last one."""
+    last = {
+        (body.shard, body.verified_sha256): body
+        for body in entries.of(ShardErased)
+        if body.site == site
+    }
+    return list(last.values())
 
 
 def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from domicile.charter import PostgresSiteConfig
 from domicile.erase.absence import check_absence
-from domicile.erase.certify import certify
+from domicile.erase.certify import certify, erasures
 from domicile.erase.entries import ShardBegun, ShardErased, TablesRewritten
 from domicile.erase.order import erasure_groups, refers_to_itself
-from domicile.erase.steps import EraseTask, Unit, erase_unit
+from domicile.erase.steps import EraseTask, Proven, Unit, erase_unit
 from domicile.errors import DomicileError, PlanError
 from domicile.inventory import (
     Crew,
@@ -76,7 +76,11 @@ class EraseReport:
 def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
     """What the ledger allows to be erased at a site, and what it does not (yet). Pure."""
     verified = latest_verified(entries)
-    erased = {body.shard for body in entries.of(ShardErased) if body.site == site}
+    erased = {
+        (body.shard, body.verified_sha256)
+        for body in entries.of(ShardErased)
+        if body.site == site and not body.failed
+    }
     shards: list[str] = []
     unproven: list[str] = []
     items = 0
@@ -88,7 +92,7 @@ def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
             continue
         if proof.failed and site in proof.partly:
             unproven.append(shard.id)
-        if shard.id not in erased:
+        if (shard.id, proof.files[0].sha256) not in erased:
             shards.append(shard.id)
             items += _items(shard)
     return Erasable(site, tuple(shards), tuple(unproven), items)
@@ -166,11 +170,11 @@ class _Eraser:
         for level in self._levels(shards):
             tasks = [EraseTask(self.job, self.site, unit) for unit in level]
             for outcome in run_all(self.crew, erase_unit, tasks):
-                for shard in outcome.task.unit.shards:
+                for proven in outcome.task.unit.shards:
                     if outcome.error is not None:
-                        self.report.failures.append((shard.id, outcome.error))
+                        self.report.failures.append((proven.shard.id, outcome.error))
                     else:
-                        self._announce(shard.id)
+                        self._announce(proven)
                     self.progress.advance()
             if self.report.failures and self.is_database:
                 return  # parents must not lose their children's path to a person
@@ -196,33 +200,36 @@ class _Eraser:
                 yield [self._unit([shard]) for shard in mine]
 
     def _unit(self, shards: Sequence[RowShard | ObjectShard]) -> Unit:
-        files = [self._verified(shard).files[0] for shard in shards]
-        return Unit(
-            tuple(shards),
-            tuple(int(file.path.rsplit(".", 2)[1]) for file in files),
-            tuple(file.sha256 for file in files),
+        return Unit(tuple(self._proven(shard) for shard in shards))
+
+    def _proven(self, shard: RowShard | ObjectShard) -> Proven:
+        file = self._verified(shard).files[0]
+        attempts = sum(
+            body.shard == shard.id and body.site == self.site
+            for body in self.entries.of(ShardErased)
         )
+        return Proven(shard, int(file.path.rsplit(".", 2)[1]), file.sha256, attempts + 1)
 
     def _verified(self, shard: RowShard | ObjectShard) -> ShardVerified:
         return latest_verified(self.entries)[shard.id]
 
-    def _announce(self, shard: str) -> None:
-        body = announce(self.run.erased(shard, self.site), self.run.records, ShardErased)
+    def _announce(self, proven: Proven) -> None:
+        path = self.run.erased(proven.shard.id, self.site, proven.attempt)
+        body = announce(path, self.run.records, ShardErased)
         self.evidence.record(body, into=self.entries)
 
     def _announce_left(self) -> None:
         """Announce results that a killed run left without an entry."""
-        for path in sorted(self.run.directory.glob(f"erased/*@{self.site}.parquet")):
+        for path in sorted(self.run.directory.glob(f"erased/*@{self.site}.*.parquet")):
             body = announce(path, self.run.records, ShardErased)
             if not self.entries.has_file(body.files[0].path, body.files[0].sha256):
                 self.evidence.record(body, into=self.entries)
 
     def _sum(self) -> None:
-        for body in self.entries.of(ShardErased):
-            if body.site == self.site:
-                self.report.erased += body.erased
-                self.report.reduced += body.reduced
-                self.report.failed += body.failed
+        for body in erasures(self.entries, self.site):
+            self.report.erased += body.erased
+            self.report.reduced += body.reduced
+            self.report.failed += body.failed
 
     def _rewrite(self) -> None:
         """Write the tables anew whose rows were erased or reduced since they were last."""

@@ -9,10 +9,18 @@ import pyarrow as pa
 from domicile.erase.entries import ShardErased
 from domicile.erase.objects import OBJECTS_ERASED, erase_objects
 from domicile.erase.rows import RowErasure, erase_rows
-from domicile.inventory import Job, Workplace, read_batches, workplace, write_parquet
+from domicile.errors import EvidenceError
+from domicile.inventory import (
+    Job,
+    Workplace,
+    digest_under,
+    read_batches,
+    workplace,
+    write_parquet,
+)
 from domicile.move import ObjectShard, RowShard
 
-__all__ = ["EraseTask", "Unit", "erase_unit", "proven_rows"]
+__all__ = ["EraseTask", "Proven", "Unit", "erase_unit"]
 
 _ROWS_ERASED = pa.schema(
     [
@@ -26,13 +34,21 @@ _ROWS_ERASED = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """A shard, or the row shards of a circle of tables, with the file of each one's latest
-    verification (attempt and SHA-256)."""
+class Proven:
+    """A shard with the file of its latest verification (attempt and SHA-256), and at which attempt
+    of its own the erasure is."""
 
-    shards: tuple[RowShard | ObjectShard, ...]
-    attempts: tuple[int, ...]
-    verified_sha256: tuple[str, ...]
+    shard: RowShard | ObjectShard
+    verified: int
+    verified_sha256: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is erased in one go: a shard, or the row shards of a circle of tables."""
+
+    shards: tuple[Proven, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +63,42 @@ class EraseTask:
 def erase_unit(task: EraseTask) -> int:
     """Erase the unit and write its result files; how many items are gone."""
     here = workplace(task.job)
-    if isinstance(task.unit.shards[0], ObjectShard):
-        return _objects(here, task)
+    for proven in task.unit.shards:
+        _check_proof(here, proven)
+    (first, *_) = task.unit.shards
+    if isinstance(first.shard, ObjectShard):
+        return _objects(here, task.site, first, first.shard)
     return _rows(here, task)
 
 
+def _check_proof(here: Workplace, proven: Proven) -> None:
+    """Nothing is erased on the strength of a file that is not the recorded one."""
+    path = here.run.verified(proven.shard.id, proven.verified)
+    if digest_under(path, here.run.records).sha256 != proven.verified_sha256:
+        raise EvidenceError(
+            f"the verification of shard {proven.shard.id} is not the one in the ledger",
+            expected=f"a file with SHA-256 {proven.verified_sha256[:16]}…",
+            next_step="run `domicile ledger verify` and see who changed the inventory",
+        )
+
+
 def _rows(here: Workplace, task: EraseTask) -> int:
-    shards = [shard for shard in task.unit.shards if isinstance(shard, RowShard)]
+    shards = [p.shard for p in task.unit.shards if isinstance(p.shard, RowShard)]
     verified = {
-        shard.id: proven_rows(here, shard, attempt, task.site)
-        for shard, attempt in zip(shards, task.unit.attempts, strict=True)
+        proven.shard.id: proven_rows(here, proven, task.site) for proven in task.unit.shards
     }
     connection, rules = here.session(task.site, read_only=False)
     erasures = {
         erasure.shard: erasure
         for erasure in erase_rows(connection, rules, task.site, shards, verified)
     }
-    for shard, digest in zip(shards, task.unit.verified_sha256, strict=True):
-        _write_rows(here, task.site, shard, digest, erasures[shard.id])
+    for proven, shard in zip(task.unit.shards, shards, strict=True):
+        _write_rows(here, task.site, proven, shard, erasures[shard.id])
     return sum(erasure.erased for erasure in erasures.values())
 
 
 def _write_rows(
-    here: Workplace, site: str, shard: RowShard, digest: str, erasure: RowErasure
+    here: Workplace, site: str, proven: Proven, shard: RowShard, erasure: RowErasure
 ) -> None:
     row = {
         "schema": shard.schema,
@@ -82,41 +111,41 @@ def _write_rows(
         run=here.run.id,
         shard=shard.id,
         site=site,
-        verified_sha256=digest,
+        verified_sha256=proven.verified_sha256,
         erased=erasure.erased,
         reduced=erasure.reduced,
         failed=0,
         files=(),
     )
     table = pa.Table.from_pylist([row], schema=_ROWS_ERASED)
-    write_parquet(here.run.erased(shard.id, site), _ROWS_ERASED, [table], body)
+    path = here.run.erased(shard.id, site, proven.attempt)
+    write_parquet(path, _ROWS_ERASED, [table], body)
 
 
-def proven_rows(here: Workplace, shard: RowShard, attempt: int, site: str) -> tuple[int, str]:
+def proven_rows(here: Workplace, proven: Proven, site: str) -> tuple[int, str]:
     """How many rows a verification proved for a site, and their digest; none where it proved
     nothing."""
-    for proof in read_batches(here.run.verified(shard.id, attempt)):
+    for proof in read_batches(here.run.verified(proven.shard.id, proven.verified)):
         if proof["site"] == site and proof["state"] == "verified":
             return int(str(proof["rows"])), str(proof["sha256"])
     return 0, ""
 
 
-def _objects(here: Workplace, task: EraseTask) -> int:
-    (shard,), (attempt,) = task.unit.shards, task.unit.attempts
-    (digest,) = task.unit.verified_sha256
-    proofs = list(read_batches(here.run.verified(shard.id, attempt)))
-    rows = erase_objects(here.estate.objects(task.site), proofs)
+def _objects(here: Workplace, site: str, proven: Proven, shard: ObjectShard) -> int:
+    proofs = list(read_batches(here.run.verified(shard.id, proven.verified)))
+    rows = erase_objects(here.estate.objects(site), proofs)
     erased = sum(bool(row["state"] == "erased") for row in rows)
     body = ShardErased(
         run=here.run.id,
         shard=shard.id,
-        site=task.site,
-        verified_sha256=digest,
+        site=site,
+        verified_sha256=proven.verified_sha256,
         erased=erased,
         reduced=0,
         failed=len(rows) - erased,
         files=(),
     )
     table = pa.Table.from_pylist(rows, schema=OBJECTS_ERASED)
-    write_parquet(here.run.erased(shard.id, task.site), OBJECTS_ERASED, [table], body)
+    path = here.run.erased(shard.id, site, proven.attempt)
+    write_parquet(path, OBJECTS_ERASED, [table], body)
     return erased

@@ -81,9 +81,9 @@ class Run:
         """What was read back and compared, at this attempt (the latest counts)."""
         return self.directory / "verified" / f"{shard}.{attempt:03d}.parquet"
 
-    def erased(self, shard: str, site: str) -> Path:
-        """What was erased at a site."""
-        return self.directory / "erased" / f"{shard}@{site}.parquet"
+    def erased(self, shard: str, site: str, attempt: int) -> Path:
+        """What was erased at a site, at this attempt."""
+        return self.directory / "erased" / f"{shard}@{site}.{attempt:03d}.parquet"
 
     def absent(self, site: str, look: int) -> Path:
         """What was seen when a site was looked at again, for the look-th time."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from domicile.erase.certificate import PAYLOAD_TYPE, Certificate, pae
-from domicile.erase.entries import Certified
+from domicile.erase import Certificate, Certified, pae
+from domicile.erase.certificate import PAYLOAD_TYPE
 from domicile.errors import EvidenceError
 from domicile.ledger import Entry
 from domicile.ledger.note import Verifier

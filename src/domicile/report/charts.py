@@ -83,11 +83,9 @@ def charts(status: Status) -> tuple[Chart, ...]:
 
 def _chart(scans: list[tuple[str, Snapshot]], kind: Kind, site_kind: str, title: str) -> Chart:
     sites = {site.name: site for _, scan in scans for site in scan.sites if site.kind == site_kind}
-    amounts = {
-        (when, name): _amounts(scan, name, kind) for when, scan in scans for name in sites
-    }
+    amounts = {(when, name): _amounts(scan, name, kind) for when, scan in scans for name in sites}
     most = max((sum(parts.values()) for parts in amounts.values()), default=0)
-    bands = []
+    bands: list[SiteBand] = []
     for site in sorted(sites.values(), key=lambda site: site.home):
         y = len(bands) * _BAND_HEIGHT
         bars = [

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from domicile.charter import country_name
-from domicile.erase.certificate import Certificate
+from domicile.erase import Certificate
 from domicile.report.charts import charts
 from domicile.report.figures import count, moment, short, shown, size, word_for
 from domicile.report.model import Status
@@ -33,16 +33,20 @@ __all__ = ["render_certificate", "render_report"]
 
 def render_report(status: Status) -> str:
     """The whole report of one boundary, as HTML."""
-    return _environment().get_template("report.html.j2").render(
-        status=status,
-        members=member_countries(status),
-        charts=charts(status),
-        sites=site_lines(status),
-        datasets=dataset_lines(status),
-        unexamined=unexamined_lines(status),
-        groups=shard_groups(status),
-        totals=state_totals(status.states),
-        **_page(),
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            status=status,
+            members=member_countries(status),
+            charts=charts(status),
+            sites=site_lines(status),
+            datasets=dataset_lines(status),
+            unexamined=unexamined_lines(status),
+            groups=shard_groups(status),
+            totals=state_totals(status.states),
+            **_page(),
+        )
     )
 
 
@@ -83,7 +87,5 @@ def _page() -> dict[str, Markup]:
     """The style, and the policy that allows this very style and nothing else."""
     style = resources.files("domicile.report").joinpath("templates/report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return {"style": Markup(style), "policy": Markup(policy)}  # noqa: S704 - our own text

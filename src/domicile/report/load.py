@@ -11,7 +11,7 @@ import msgspec
 
 import domicile
 from domicile.charter import Charter
-from domicile.erase.entries import ShardErased
+from domicile.erase import ShardErased
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Estate, Run, ledger_directory, read_batches
 from domicile.ledger import Body, Entry, decode, files_of, read_only, verify_log
@@ -36,9 +36,7 @@ def load_status(estate: Estate) -> Status:
     Raises UsageError where no scan was finished, EvidenceError where the records cannot be read.
     """
     ledger = _ledger(estate)
-    entries = [
-        decode(data) for _, data in read_only(ledger_directory(estate.records)).entries()
-    ]
+    entries = [decode(data) for _, data in read_only(ledger_directory(estate.records)).entries()]
     entries = [e for e in entries if getattr(e.body, "boundary", None) in _ours(estate)]
     scans = [e.body.run for e in entries if isinstance(e.body, ScanFinished)]
     if not scans:
@@ -47,7 +45,7 @@ def load_status(estate: Estate) -> Status:
     story = planned[-1] if planned and planned[-1] in scans else scans[-1]
     run, latest = Run(estate.records, story), Run(estate.records, scans[-1])
     before = _scan(run)
-    plan = _plan(run) if planned else None
+    plan = _plan(run) if story in planned else None
     ours = [e for e in entries if getattr(e.body, "run", None) == story]
     return assemble(
         Records(
@@ -166,7 +164,8 @@ def _facts(
     for entry in entries:
         if isinstance(entry.body, ShardErased):
             erased.setdefault(entry.body.shard, {})[entry.body.site] = entry.body
-    for shard in (*plan.rows, *plan.objects):
+    shards: tuple[RowShard | ObjectShard, ...] = (*plan.rows, *plan.objects)
+    for shard in shards:
         proven, gone = latest.get(shard.id), tuple(erased.get(shard.id, {}).values())
         dataset = None
         if isinstance(shard, RowShard):
@@ -184,9 +183,7 @@ def _facts(
         )
 
 
-def _contents(
-    run: Run, plan: Plan, shard: RowShard | ObjectShard, dataset: str | None
-) -> Tally:
+def _contents(run: Run, plan: Plan, shard: RowShard | ObjectShard, dataset: str | None) -> Tally:
     if isinstance(shard, RowShard):
         return {(str(plan.source_database), str(dataset), "copied", ""): shard.rows}
     sums: Counter[tuple[str, str, str, str]] = Counter()

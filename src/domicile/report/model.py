@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from domicile.erase.certificate import Certificate
+from domicile.erase import Certificate
 from domicile.scan import SiteInfo
 
 __all__ = [

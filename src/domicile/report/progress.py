@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from domicile.erase.entries import ShardErased
+from domicile.erase import ShardErased
 from domicile.move import ObjectShard, RowShard, ShardVerified
 from domicile.move.entries import ShardCopied
 from domicile.report.model import (

@@ -18,7 +18,7 @@ from domicile.report.model import (
 )
 from domicile.report.progress import ShardFacts, failures, shard_progress, state_counts
 from domicile.report.snapshot import snapshot
-from domicile.report.verdict import judge
+from domicile.report.verdict import Found, judge
 from domicile.scan import ScanSummary
 
 __all__ = ["Records", "assemble"]
@@ -65,7 +65,7 @@ def assemble(records: Records) -> Status:
     before, after = snapshot(records.before), snapshot(records.after)
     boundary = records.charter.boundaries[records.boundary]
     shards = tuple(shard_progress(facts) for facts in records.shards)
-    verdict = judge(
+    found = Found(
         before=before,
         after=after,
         charter_sha256=records.charter_sha256,
@@ -84,7 +84,7 @@ def assemble(records: Records) -> Status:
         provider=boundary.provider,
         charter_sha256=records.charter_sha256,
         records=records.charter.records.directory,
-        verdict=verdict,
+        verdict=judge(found),
         before=before,
         after=after,
         plan=records.plan,

@@ -32,7 +32,10 @@ def status_rows(status: Status) -> TextTable:
     examined``, which wins over the others."""
     sites = {site.name: site for scan in (status.before, status.after) for site in scan.sites}
     rows = [_row(status, site) for site in sorted(sites.values(), key=lambda site: site.home)]
-    header = ("site", "where", "what", "before", "after", "reduced", "not examined", "")
+    header: tuple[str, ...] = (
+        *("site", "where", "what", "before", "after"),
+        *("reduced", "not examined", ""),
+    )
     rows.append(_sum_row(status))
     if not status.scanned_again:
         header = (*header[:3], "now", *header[5:])

@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from domicile.report.figures import word_for
 from domicile.report.model import (
@@ -24,37 +25,38 @@ from domicile.report.model import (
     Verdict,
 )
 
-__all__ = ["judge"]
+__all__ = ["Found", "judge"]
 
 
-def judge(
-    *,
-    before: Snapshot,
-    after: Snapshot,
-    charter_sha256: str,
-    plan: PlanView | None,
-    shards: Sequence[ShardProgress],
-    certificates: Sequence[CertificateView],
-    ledger: LedgerView,
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a verdict is made from. charter_sha256 is that of the charter in force."""
+
+    before: Snapshot
+    after: Snapshot
+    charter_sha256: str
+    plan: PlanView | None
+    shards: tuple[ShardProgress, ...]
+    certificates: tuple[CertificateView, ...]
+    ledger: LedgerView
+
+
+def judge(found: Found) -> Verdict:
     """Judge what the records say."""
-    lacking = [
-        *_unsound(ledger),
-        *_of_scan(before, after, charter_sha256),
-        *_of_certificates(before, certificates),
-    ]
+    shards, ledger = found.shards, found.ledger
+    lacking = [*_unsound(ledger), *_of_scan(found), *_of_certificates(found)]
     if not lacking:
-        return Verdict("home", tuple(_rests_on(after, certificates, ledger)), ())
-    if plan is None:
+        return Verdict("home", tuple(_rests_on(found)), ())
+    if found.plan is None:
         return Verdict("not planned", (), ("no plan was made", *lacking))
     unproven = list(_unproven(shards))
-    begun = any(shard.copied is not None for shard in shards)
-    planned = (f"a plan of {len(shards):,} shards was made", *_blocked(plan))
-    if not begun:
+    counted = word_for(len(shards), "shard", "shards")
+    planned = (f"a plan of {counted} was made", *_blocked(found.plan))
+    if all(shard.copied is None for shard in shards):
         return Verdict("planned", planned, (*unproven, *lacking))
-    if unproven or not ledger.sound or _came_later(before, after, certificates):
+    if unproven or not ledger.sound or _came_later(found):
         return Verdict("running", planned, (*unproven, *lacking))
-    proven = f"all {len(shards):,} shards of the plan were read back and proven equal at home"
+    proven = f"everything in the plan ({counted}) was read back and proven equal at home"
     return Verdict("verified", (proven,), tuple(lacking))
 
 
@@ -63,7 +65,8 @@ def _unsound(ledger: LedgerView) -> Iterator[str]:
         yield f"the ledger is not sound ({ledger.problem_count:,} problems)"
 
 
-def _of_scan(before: Snapshot, after: Snapshot, charter_sha256: str) -> Iterator[str]:
+def _of_scan(found: Found) -> Iterator[str]:
+    after = found.after
     away = after.protected(home=False)
     if away:
         yield f"the latest scan found {away:,} protected items of members away from home"
@@ -71,23 +74,24 @@ def _of_scan(before: Snapshot, after: Snapshot, charter_sha256: str) -> Iterator
         yield f"{after.unexamined:,} items were not examined"
     if not after.members:
         yield "the latest scan found no member at all: are the people table and its country right?"
-    if after.charter_sha256 != charter_sha256:
+    if after.charter_sha256 != found.charter_sha256:
         yield "the charter changed since the latest scan"
-    known = {site.name for site in after.sites}
+    yield from _of_sites(found.before, after)
+
+
+def _of_sites(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    now = {site.name: site for site in after.sites}
     for site in before.sites:
-        if site.name not in known:
+        if site.name not in now:
             yield f"site {site.name} was not scanned again: the charter no longer names it"
-    home = before.home_sites
-    for site in after.sites:
-        if site.home and site.name not in home and any(s.name == site.name for s in before.sites):
-            yield f"site {site.name} was away from home when the plan was made and is now called home"
+        elif now[site.name].home and not site.home:
+            yield f"site {site.name} was away from home when the plan was made, now it is called home"
 
 
-def _of_certificates(
-    before: Snapshot, certificates: Sequence[CertificateView]
-) -> Iterator[str]:
-    by_site = {view.certificate.site: view for view in certificates}
-    for site in _sites_to_certify(before):
+def _of_certificates(found: Found) -> Iterator[str]:
+    by_site = {view.certificate.site: view for view in found.certificates}
+    expected = _sites_to_certify(found.before)
+    for site in expected:
         view = by_site.get(site)
         if view is None:
             yield f"site {site} has no certificate of erasure"
@@ -95,10 +99,9 @@ def _of_certificates(
             yield f"the certificate of {site}: {'; '.join(view.problems)}"
         elif not view.certificate.complete:
             yield f"the certificate of {site} is not complete"
-    expected = set(_sites_to_certify(before))
     for site, view in by_site.items():
         if site not in expected and not view.counts:
-            yield f"the certificate of {site} is not complete"
+            yield f"the certificate of {site} cannot be relied on, or is not complete"
 
 
 def _sites_to_certify(before: Snapshot) -> list[str]:
@@ -124,16 +127,14 @@ def _blocked(plan: PlanView) -> Iterator[str]:
         yield f"the plan is blocked ({len(plan.blockers):,} reasons)"
 
 
-def _came_later(
-    before: Snapshot, after: Snapshot, certificates: Sequence[CertificateView]
-) -> bool:
-    settled = not list(_of_certificates(before, certificates))
-    return settled and before.run != after.run and bool(after.protected(home=False))
+def _came_later(found: Found) -> bool:
+    settled = not list(_of_certificates(found))
+    again = found.before.run != found.after.run
+    return settled and again and bool(found.after.protected(home=False))
 
 
-def _rests_on(
-    after: Snapshot, certificates: Sequence[CertificateView], ledger: LedgerView
-) -> Iterator[str]:
+def _rests_on(found: Found) -> Iterator[str]:
+    after, certificates, ledger = found.after, found.certificates, found.ledger
     sites = word_for(len(after.sites), "site", "sites")
     yield (
         f"the latest scan, of {sites}, found none of the members' protected items away from home"
