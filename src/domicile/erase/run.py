@@ -21,7 +21,6 @@ from domicile.inventory import (
     Crew,
     Estate,
     Evidence,
-    Job,
     Run,
     RunEntries,
     announce,
@@ -123,11 +122,10 @@ class _Eraser:
     crew: Crew
 
     def __post_init__(self) -> None:
-        loaded = self.estate.loaded
         self.run = Run(self.estate.records, self.plan.run)
         self.entries = self.evidence.run(self.plan.run)
         self.progress = self.crew.progress
-        self.job = Job(str(loaded.path.resolve()), loaded.sha256, self.run.id)
+        self.job = self.estate.job(self.run.id)
         self.report = EraseReport(self.site)
         self.is_database = isinstance(self.estate.charter.sites[self.site], PostgresSiteConfig)
 

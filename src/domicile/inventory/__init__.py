@@ -1,6 +1,6 @@
 """What lies where: the estate's sites, runs and their immutable files, rules per table, shards."""
 
-from domicile.inventory.estate import Estate
+from domicile.inventory.estate import Estate, Job
 from domicile.inventory.evidence import (
     Evidence,
     RunEntries,
@@ -31,7 +31,6 @@ from domicile.inventory.tables import (
 )
 from domicile.inventory.workers import (
     Crew,
-    Job,
     Outcome,
     Workplace,
     make_executor,

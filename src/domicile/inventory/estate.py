@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Self
 
 from domicile.charter import Boundary, Charter, LoadedCharter, ObjectSiteConfig, PostgresSiteConfig
@@ -10,7 +12,18 @@ from domicile.errors import PlanError
 from domicile.sites.objects import ObjectSite, open_object_site
 from domicile.sites.postgres import PostgresSite, open_postgres_site
 
-__all__ = ["Estate"]
+__all__ = ["Estate", "Job"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker needs to find everything else. The charter must still be the one that the
+    command began with, and is judged by the day it began on."""
+
+    charter: str
+    charter_sha256: str
+    run: str
+    today: date
 
 
 class Estate:
@@ -29,6 +42,12 @@ class Estate:
     def _boundary(self) -> tuple[str, Boundary]:
         ((name, boundary),) = self.charter.boundaries.items()
         return name, boundary
+
+    def job(self, run: str) -> Job:
+        """What workers are handed for a run."""
+        return Job(
+            str(self.loaded.path.resolve()), self.loaded.sha256, run, datetime.now(UTC).date()
+        )
 
     @property
     def postgres_names(self) -> list[str]:

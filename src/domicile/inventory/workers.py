@@ -20,34 +20,25 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import psycopg
 
-from domicile.charter import load_charter
+from domicile.charter import parse_charter
 from domicile.errors import DomicileError, PlanError, SiteUnreachable
-from domicile.inventory.estate import Estate
+from domicile.inventory.estate import Estate, Job
 from domicile.inventory.progress import Progress
 from domicile.inventory.runs import Run
 from domicile.inventory.sessions import open_member_session
 from domicile.inventory.tables import DatabaseRules
 
-__all__ = ["Crew", "Job", "Outcome", "Workplace", "make_executor", "run_all", "workplace"]
+__all__ = ["Crew", "Outcome", "Workplace", "make_executor", "run_all", "workplace"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 _QUEUED_PER_WORKER = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a worker needs to find everything else. The charter must still be the one that the run
-    began with."""
-
-    charter: str
-    charter_sha256: str
-    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +63,15 @@ class Workplace:
     """A worker's open sites, kept from shard to shard."""
 
     def __init__(self, job: Job) -> None:
-        loaded = load_charter(Path(job.charter))
-        if loaded.sha256 != job.charter_sha256:
+        path = Path(job.charter)
+        data = path.read_bytes()
+        if sha256(data).hexdigest() != job.charter_sha256:
             raise PlanError(
                 f"{job.charter} changed while the run was under way",
                 expected="the charter that the run began with",
                 next_step="scan and plan again",
             )
+        loaded = parse_charter(data.decode(), job.charter, today=job.today, base=path.parent)
         self.job = job
         self.estate = Estate(loaded, os.environ)
         self.run = Run(self.estate.records, job.run)

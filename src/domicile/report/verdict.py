@@ -85,7 +85,7 @@ def _of_sites(before: Snapshot, after: Snapshot) -> Iterator[str]:
         if site.name not in now:
             yield f"site {site.name} was not scanned again: the charter no longer names it"
         elif now[site.name].home and not site.home:
-            yield f"site {site.name} was away from home when the plan was made, now it is called home"
+            yield f"site {site.name} was away when the plan was made and is now called home"
 
 
 def _of_certificates(found: Found) -> Iterator[str]:

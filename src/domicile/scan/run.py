@@ -59,7 +59,7 @@ def run_scan(estate: Estate, evidence: Evidence, state: State, crew: Crew) -> Sc
     frozen, spellings = _freeze_people(estate, run, crew.progress)
     evidence.record(frozen)
     _index_keys(estate, run)
-    job = Job(str(estate.loaded.path), estate.loaded.sha256, run.id)
+    job = estate.job(run.id)
     tables, objects = _read_sites(estate, crew, job)
     summary = _summary(estate, started, frozen, spellings, (tuple(tables), tuple(objects)))
     write_bytes(run.scan, msgspec.json.format(msgspec.json.encode(summary)))

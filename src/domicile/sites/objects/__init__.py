@@ -12,7 +12,6 @@ from domicile.sites.objects.model import (
     VersionRef,
 )
 from domicile.sites.objects.opening import open_object_site
-from domicile.sites.objects.s3 import S3Site
 
 __all__ = [
     "Attributes",
@@ -22,7 +21,6 @@ __all__ = [
     "ObjectRead",
     "ObjectSite",
     "ObjectVersion",
-    "S3Site",
     "Upload",
     "VersionRef",
     "open_object_site",

@@ -12,8 +12,6 @@ from domicile.charter.model import ObjectSiteConfig
 from domicile.errors import CharterError, OperatorError
 from domicile.sites.objects.directory import DirectorySite
 from domicile.sites.objects.model import ObjectSite
-from domicile.sites.objects.s3 import S3Site
-from domicile.sites.objects.s3_connection import Bucket
 
 __all__ = ["open_object_site"]
 
@@ -34,22 +32,32 @@ def open_object_site(
     if url.scheme == "file":
         return DirectorySite(name, _directory(name, config.url, base))
     if url.scheme == "s3":
-        access_key, secret_key = _credentials(name, config, base, environ)
-        return S3Site(
-            Bucket(
-                site=name,
-                bucket=_bucket(name, config.url),
-                endpoint=_endpoint(name, config.endpoint),
-                region=config.region,
-                access_key=access_key,
-                secret_key=secret_key,
-                timeout_s=config.timeout_s,
-            )
-        )
+        return _open_bucket(name, config, base, environ)
     raise CharterError(
         f"sites.{name}.url: {url.scheme or 'no'} scheme",
         expected="s3://bucket, or file:///directory",
         next_step="correct the url",
+    )
+
+
+def _open_bucket(
+    name: str, config: ObjectSiteConfig, base: Path, environ: Mapping[str, str]
+) -> ObjectSite:
+    # Slow to import: commands on directories and databases go without.
+    from domicile.sites.objects.s3 import S3Site  # noqa: PLC0415
+    from domicile.sites.objects.s3_connection import Bucket  # noqa: PLC0415
+
+    access_key, secret_key = _credentials(name, config, base, environ)
+    return S3Site(
+        Bucket(
+            site=name,
+            bucket=_bucket(name, config.url),
+            endpoint=_endpoint(name, config.endpoint),
+            region=config.region,
+            access_key=access_key,
+            secret_key=secret_key,
+            timeout_s=config.timeout_s,
+        )
     )
 
 

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from msgspec import structs
+
+from domicile.report import Status, render_certificate, render_report, status_rows, verdict_lines
+from domicile.report.terminal import state_rows
+from tests.report.world import AFTER, BEFORE, FOUND, LEDGER, PLAN, certificate, holding, status
+
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+HOSTILE = '<script>alert("x")</script>\u202e\x1b[31m\'"><img src=x onerror=alert(1)>'
+
+
+class Page(HTMLParser):
+    """Parses strictly: every element is closed where it was opened; ids are unique."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+        ids = [value for _, name, value in self.attributes if name == "id"]
+        assert len(ids) == len(set(ids))
+        targets = {v[1:] for _, n, v in self.attributes if n == "href" and v and v[0] == "#"}
+        assert targets <= set(ids)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, tag
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+
+def hostile_status() -> Status:
+    site = structs.replace(AFTER.sites[0], provider=HOSTILE)
+    bad = structs.replace(holding("old-db", HOSTILE, "rows", 3, unexamined=2), reasons=(HOSTILE,))
+    after = structs.replace(AFTER, holdings=(bad,), sites=(site, *AFTER.sites[1:]))
+    return status(replace(FOUND, after=after), company=HOSTILE, notices=(HOSTILE,))
+
+
+def test_the_report_says_before_and_after_and_the_verdict() -> None:
+    page = Page(render_report(status()))
+    assert "Where the protected data of United States members lies" in page.text
+    assert "✓ Home" in page.text
+    assert "old-db, before: 1,200 away from home" in page.text
+    assert "old-db, after: none" in page.text
+    assert "home-db, after: 1,200 at home" in page.text
+    assert {"svg", "table", "details", "title", "desc"} <= page.tags
+
+
+def test_every_certificate_is_shown_in_full_with_lines_to_sign() -> None:
+    paper = certificate("old-db")
+    for page in (Page(render_certificate(paper)), Page(render_report(status()))):
+        for text in (paper.id, paper.site_place, paper.ledger_root, paper.technique, paper.run):
+            assert text in page.text
+        assert "123.5 kB" in page.text
+        assert "✓ passed" in page.text
+        assert "? not checked" in page.text
+        assert "the write-ahead log" in page.text
+        assert "Signature" in page.text
+
+
+def test_a_hostile_name_stays_text() -> None:
+    text = render_report(hostile_status())
+    page = Page(text)
+    assert not page.tags & {"script", "img"}
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+    assert "\\u202e" in page.text
+    assert '<script>alert("x")</script>' in page.text
+
+
+def test_a_hostile_certificate_stays_text() -> None:
+    paper = structs.replace(certificate(HOSTILE), id=HOSTILE, remains=(HOSTILE,))
+    page = Page(render_certificate(paper))
+    assert not page.tags & {"script", "img"}
+
+
+def test_a_lone_surrogate_in_a_name_can_still_be_written() -> None:
+    render_report(status(company="a\udcff")).encode()
+
+
+@pytest.mark.parametrize("text", [render_report(status()), render_certificate(certificate("x"))])
+def test_the_page_asks_nobody_for_anything(text: str) -> None:
+    page = Page(text)
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    assert not page.tags & {"script", "link", "img", "iframe", "object", "form", "base"}
+    assert not [name for _, name, _ in page.attributes if name in {"style", "src"}]
+    (policy,) = [
+        value for _, name, value in page.attributes if name == "content" and "default-src" in str(value)
+    ]
+    assert str(policy).startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in str(policy)
+
+
+def test_what_was_not_examined_is_named_with_its_reason_and_never_green() -> None:
+    after = structs.replace(
+        AFTER, holdings=(*AFTER.holdings, holding("home-media", "", "objects", 0, unexamined=4321))
+    )
+    page = Page(render_report(status(replace(FOUND, after=after))))
+    assert "no template fits the key" in page.text
+    assert "4,321 items were not examined" in page.text
+    assert "✓ Home" not in page.text
+    assert "Nothing: the latest scan attributed" not in page.text
+    rows = status_rows(status(replace(FOUND, after=after))).rows
+    assert [row[-1] for row in rows] == ["clear", "clear", "home", "not examined", "not examined"]
+
+
+def test_a_ledger_that_is_not_sound_is_said_so() -> None:
+    ledger = structs.replace(LEDGER, problems=("entry 3: forged",), problem_count=1)
+    page = Page(render_report(status(replace(FOUND, ledger=ledger))))
+    assert "✗ not sound" in page.text
+    assert "entry 3: forged" in page.text
+
+
+def test_one_scan_alone_is_shown_as_now() -> None:
+    found = replace(FOUND, after=BEFORE, plan=None, shards=(), certificates=())
+    page = Page(render_report(status(found)))
+    assert "old-db, now: 1,200 away from home" in page.text
+    assert "None was issued" in page.text
+    assert "There is no plan yet" in page.text
+    assert "now" in status_rows(status(found)).header
+    assert all(len(row) == 7 for row in status_rows(status(found)).rows)
+
+
+def test_a_blocked_plan_says_what_blocks_it() -> None:
+    plan = structs.replace(PLAN, blockers=("home has no users",))
+    assert "Blocked: home has no users" in Page(render_report(status(replace(FOUND, plan=plan)))).text
+
+
+def test_a_site_that_was_not_scanned_again_is_not_shown_as_empty() -> None:
+    found = replace(FOUND, after=structs.replace(AFTER, sites=AFTER.sites[1:]))
+    page = Page(render_report(status(found)))
+    assert "old-db, after: not scanned" in page.text
+    assert "the latest scan did not see this site" in page.text
+    (row,) = (row for row in status_rows(status(found)).rows if row[0] == "old-db")
+    assert row[4] == "not scanned"
+    assert row[-1] == "not examined"
+
+
+def test_the_terminal_is_shown_nothing_that_moves_its_cursor() -> None:
+    made = hostile_status()
+    texts = [cell for row in status_rows(made).rows for cell in row]
+    texts += [cell for row in state_rows(made).rows for cell in row]
+    texts += verdict_lines(made)
+    assert not [text for text in texts if "\x1b" in text or "\u202e" in text]
