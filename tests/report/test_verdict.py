@@ -7,7 +7,18 @@ from msgspec import structs
 
 from domicile.report.model import Snapshot
 from domicile.report.verdict import Found, judge
-from tests.report.world import AFTER, BEFORE, CERTIFICATES, FOUND, LEDGER, PLAN, SHARDS, holding, scan, view
+from tests.report.world import (
+    AFTER,
+    BEFORE,
+    CERTIFICATES,
+    FOUND,
+    LEDGER,
+    PLAN,
+    SHARDS,
+    holding,
+    scan,
+    view,
+)
 
 
 def with_after(*holdings: object) -> Snapshot:
@@ -24,7 +35,7 @@ def test_home_where_nothing_is_lacking() -> None:
 LACKING: dict[str, tuple[Found, str]] = {
     "an object not examined": (
         replace(FOUND, after=with_after(holding("home-media", "", "objects", 0, unexamined=3))),
-        "3 items were not examined",
+        "not examined: 3 items",
     ),
     "a relation of unknown size": (
         replace(FOUND, after=with_after(holding("old-db", "view", "rows", 0, unexamined=-1))),
@@ -32,7 +43,7 @@ LACKING: dict[str, tuple[Found, str]] = {
     ),
     "a finding": (
         replace(FOUND, after=with_after(holding("old-media", "m", "objects", 1))),
-        "1 protected items",
+        "1 protected item of",
     ),
     "a missing certificate": (
         replace(FOUND, certificates=CERTIFICATES[:1]),
@@ -95,12 +106,15 @@ def test_planned_until_something_was_copied() -> None:
     found = replace(FOUND, after=BEFORE, shards=shards, certificates=())
     assert judge(found).word == "planned"
     blocked = replace(found, plan=structs.replace(PLAN, blockers=("no home",)))
-    assert "the plan is blocked (1 reasons)" in judge(blocked).because
+    assert "the plan is blocked: no home" in judge(blocked).because
 
 
 def test_planned_where_the_plan_is_empty_and_something_not_examined() -> None:
     after = with_after(holding("old-media", "", "objects", 0, unexamined=1))
-    assert judge(replace(FOUND, before=after, after=after, shards=(), certificates=())).word == "planned"
+    assert (
+        judge(replace(FOUND, before=after, after=after, shards=(), certificates=())).word
+        == "planned"
+    )
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,12 @@ def scan(run: str, *holdings: Holding) -> Snapshot:
     return Snapshot(run, *times, CHARTER, 100, 10, 0, SITES, holdings)
 
 
-BEFORE = scan("one", holding("old-db", "users", "rows", 1200), holding("old-media", "m", "objects", 7))
-AFTER = scan("two", holding("home-db", "users", "rows", 1200), holding("home-media", "m", "objects", 7))
+BEFORE = scan(
+    "one", holding("old-db", "users", "rows", 1200), holding("old-media", "m", "objects", 7)
+)
+AFTER = scan(
+    "two", holding("home-db", "users", "rows", 1200), holding("home-media", "m", "objects", 7)
+)
 PLAN = PlanView("one", "2026-01-02T03:06:00+00:00", CHARTER, 1, 1, 1200, (), ())
 SHARDS = (
     ShardProgress("r0", ("users",), "rows", 1200, 1200, 1, 1200, 0, ("old-db",), 1190, 10, 0),
@@ -92,9 +96,7 @@ def view(site: str, *, complete: bool = True, problems: tuple[str, ...] = ()) ->
 
 
 CERTIFICATES = (view("old-db"), view("old-media"))
-LEDGER = LedgerView(
-    "example.com/ledger", 12, "cd" * 32, "example.com/ledger+1+x", {}, 9, (), 0, ()
-)
+LEDGER = LedgerView("example.com/ledger", 12, "cd" * 32, "example.com/ledger+1+x", {}, 9, (), 0, ())
 FOUND = Found(
     before=BEFORE,
     after=AFTER,
@@ -127,7 +129,9 @@ def status(found: Found = FOUND, **changed: object) -> Status:
         exempt=(Exempt("ads", "excepted", "tax law", "2030-01-01"),),
         certificates=found.certificates,
         ledger=found.ledger,
-        timeline=(Event("one", "scan.started", "a scan began", 1, *["2026-01-02T03:04:05+00:00"] * 2),),
+        timeline=(
+            Event("one", "scan.started", "a scan began", 1, *["2026-01-02T03:04:05+00:00"] * 2),
+        ),
         notices=(),
     )
     return msgspec.structs.replace(made, **changed)

@@ -45,8 +45,8 @@ class FaultySite:
     def check(self, *, write: bool) -> None:
         self.inner.check(write=write)
 
-    def versions(self, prefix: str = "") -> Iterator[list[ObjectVersion]]:
-        return self.inner.versions(prefix)
+    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+        return self.inner.versions(prefix, after)
 
     def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
         return self.inner.uploads(prefix)

@@ -159,9 +159,7 @@ def _ceph(verb: str, directory: Path, *rest: str) -> subprocess.CompletedProcess
             timeout=180,
             check=False,
         )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, out.read_text(), err.read_text()
-    )
+    return subprocess.CompletedProcess(done.args, done.returncode, out.read_text(), err.read_text())
 
 
 @pytest.fixture(scope="session")
@@ -174,9 +172,7 @@ def rgw_bucket(rgw: S3Server) -> MakeBucket:
         name = f"test-{worker}-{next(_counter)}"
         client.create_bucket(Bucket=name)
         if versioned:
-            client.put_bucket_versioning(
-                Bucket=name, VersioningConfiguration={"Status": "Enabled"}
-            )
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         client.close()
         return TestBucket(rgw, name)
 

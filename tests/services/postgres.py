@@ -104,6 +104,8 @@ def _embedded(package: ModuleType, data: Path) -> Iterator[PostgresServer]:
         running.execute(sql.SQL("SELECT pg_reload_conf()").format())
         yield running
     finally:
+        info.process.send_signal(signal.SIGQUIT)  # at once: its files go too
+        info.process.wait(30)
         server.cleanup()
 
 

@@ -69,8 +69,8 @@ def read(site: ObjectSite, key: str, version_id: str | None = None) -> tuple[Obj
     return asyncio.run(read_all(site, key, version_id))
 
 
-def listed(site: ObjectSite, prefix: str = "") -> list[ObjectVersion]:
-    return [version for page in site.versions(prefix) for version in page]
+def listed(site: ObjectSite, prefix: str = "", after: str = "") -> list[ObjectVersion]:
+    return [version for page in site.versions(prefix, after) for version in page]
 
 
 def refs(versions: list[ObjectVersion]) -> list[VersionRef]:

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ from domicile.sites.objects import (
     Attributes,
     DirectorySite,
     ObjectSite,
-    S3Site,
     Upload,
     VersionRef,
 )
+from domicile.sites.objects.s3 import S3Site
 from tests.services.objects import MakeBucket, TestBucket
 from tests.sites.object_tools import NONE, ODD_KEYS, PLAIN_KEYS, listed, read, read_all, refs, write
 
@@ -105,6 +106,17 @@ def test_a_prefix_selects_by_the_beginning_of_the_key(site: ObjectSite, prefix: 
         write(site, key)
     found = [version.key for version in listed(site, prefix)]
     assert found == [key for key in keys if key.startswith(prefix)]
+
+
+@pytest.mark.parametrize("after", ["", "a!", "a", "a/", "a/b", "ab", "b", "über", "\U0001f600"])
+def test_a_listing_begins_after_a_key_and_without_it(site: ObjectSite, after: str) -> None:
+    keys = ["a!", "a/b", "a/bc", "ab", "b", "über"]
+    for key in [*keys, "a/b"]:
+        write(site, key)
+    found = {version.key for version in listed(site, after=after)}
+    assert found == {key for key in keys if key.encode() > after.encode()}
+    within = {version.key for version in listed(site, "a/", after)}
+    assert within == {key for key in found if key.startswith("a/")}
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 8 << 20, (20 << 20) + 7])
@@ -303,12 +315,12 @@ def test_unfinished_uploads_are_listed_with_their_size_and_aborted(site: ObjectS
 
 def begin_upload(site: ObjectSite, key: str, part: bytes) -> str:
     if isinstance(site, DirectorySite):
-        upload_id = site.begin_upload(key)
-        site.put_part(upload_id, 1, part)
-        return upload_id
+        begun = site.begin_upload(key)
+        site.put_part(begun, 1, part)
+        return begun
     assert isinstance(site, S3Site)
     client, bucket = site._client, site._bucket.bucket
-    upload_id = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    upload_id: str = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
     client.upload_part(Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=1, Body=part)
     return upload_id
 
@@ -319,7 +331,7 @@ def test_an_unknown_upload_counts_as_aborted(site: ObjectSite) -> None:
     assert list(site.uploads()) == []
 
 
-def listed_moment(site: ObjectSite):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a datetime
+def listed_moment(site: ObjectSite) -> datetime:
     write(site, "moment")
     (version,) = listed(site)
     site.delete(refs([version]))
@@ -327,7 +339,7 @@ def listed_moment(site: ObjectSite):  # type: ignore[no-untyped-def]  # noqa: AN
 
 
 def test_times_carry_their_zone(site: ObjectSite) -> None:
-    assert listed_moment(site).utcoffset().total_seconds() == 0
+    assert listed_moment(site).utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize("key", ["", "k" * 1025, "ü" * 513, "\ud800"])

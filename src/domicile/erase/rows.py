@@ -11,9 +11,10 @@ can't reach others' rows: what they refer to stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import psycopg
 from psycopg import sql
@@ -28,10 +29,11 @@ from domicile.inventory import (
     in_keys,
 )
 from domicile.move import RowShard, in_range, site_digest
-from domicile.people import belongs
 from domicile.sites.postgres import TableName, site_errors
 
-__all__ = ["RowErasure", "erase_rows"]
+__all__ = ["RowErasure", "erase_rows", "in_one_transaction", "not_as_verified"]
+
+T = TypeVar("T")
 
 _TRIES = 3
 
@@ -59,18 +61,27 @@ def erase_rows(
     say so any more: it counts as done. Raises SourceChanged where
     rows are not the verified ones; SiteError.
     """
-    for remaining in reversed(range(_TRIES)):
+    return in_one_transaction(
+        connection, site, partial(_erase, connection, rules, site, shards, verified)
+    )
+
+
+def in_one_transaction(connection: psycopg.Connection, site: str, work: Callable[[], T]) -> T:
+    """Do work and commit, with a few tries where others' writes came in between."""
+    tries = iter(range(_TRIES, 0, -1))
+    while True:
+        left = next(tries)
         try:
             with site_errors(site):
-                erasures = _erase(connection, rules, site, shards, verified)
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                done = work()
                 connection.commit()
         except DomicileError as error:
             connection.rollback()
-            if not _retryable(error) or not remaining:
+            if left == 1 or not _retryable(error):
                 raise
         else:
-            return erasures
-    raise AssertionError("unreachable")  # the last try returns or raises
+            return done
 
 
 def _retryable(error: DomicileError) -> bool:
@@ -91,16 +102,11 @@ def _erase(
     shards: Sequence[RowShard],
     verified: Mapping[str, tuple[int, str]],
 ) -> list[RowErasure]:
-    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     before: dict[str, int] = {}
     for shard in shards:
         there = site_digest((connection, rules), shard)
         if there.rows and there.sha256 != verified[shard.id][1]:
-            raise SourceChanged(
-                f"site {site}: rows of {shard.table} (shard {shard.id}) are not the verified ones",
-                expected="the rows whose copy at home was proven",
-                next_step="run `domicile verify`, then `domicile erase` again",
-            )
+            raise not_as_verified(site, shard)
         before[shard.id] = there.rows
     pending = [shard for shard in shards if before[shard.id]]
     if not pending:
@@ -123,17 +129,23 @@ def _erase(
     ]
 
 
+def not_as_verified(site: str, shard: RowShard) -> SourceChanged:
+    """The error for rows that changed since they were verified."""
+    return SourceChanged(
+        f"site {site}: rows of {shard.table} (shard {shard.id}) are not the verified ones",
+        expected="the rows whose copy at home was proven",
+        next_step="scan, plan and move again: what changed is brought home first",
+    )
+
+
 def _earlier(
     connection: psycopg.Connection, rules: DatabaseRules, shard: RowShard, proven: int
 ) -> RowErasure:
     """What an earlier attempt erased: all that was proven but the projections still there."""
     table = rules.tables[TableName(shard.schema, shard.table)]
     row = connection.execute(
-        sql.SQL("SELECT count(*) FROM {} AS t WHERE {} AND {} AND {}").format(
-            _name(table),
-            belongs(table.paths, rules.key, "t"),
-            in_range(table.table, shard, "t"),
-            table.reduced("t"),
+        sql.SQL("SELECT count(*) FROM {} AS t WHERE {} AND {}").format(
+            _name(table), table.bare(rules.key, "t"), in_range(table.table, shard, "t")
         )
     ).fetchone()
     reduced = min(int(row[0]) if row else 0, proven)
@@ -175,10 +187,6 @@ def _reduce(
         _in_shards(rules, [shard], "t"), in_keys(table.table, staying.tables[name], "t")
     )
     projection = table.projection
-    if not projection.removed:
-        query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(_name(table), where)
-        row = connection.execute(query).fetchone()
-        return int(row[0]) if row else 0
     statement = sql.SQL("UPDATE {} AS t SET {} WHERE {}").format(
         _name(table),
         sql.SQL(", ").join(

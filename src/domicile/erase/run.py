@@ -192,10 +192,12 @@ class _Eraser:
             database = read_database(connection)
         for group in erasure_groups(database.tables, database.foreign_keys):
             mine = [s for s in rows if TableName(s.schema, s.table) in group]
-            if mine and refers_to_itself(group, database.foreign_keys):
-                yield [self._unit(mine)]
-            elif mine:
-                yield [self._unit([shard]) for shard in mine]
+            members = [shard for shard in mine if shard.kind == "members"]
+            if members and refers_to_itself(group, database.foreign_keys):
+                yield [self._unit(members)]
+            elif members:
+                yield [self._unit([shard]) for shard in members]
+            yield [self._unit([shard]) for shard in mine if shard.kind == "bare"]
 
     def _unit(self, shards: Sequence[RowShard | ObjectShard]) -> Unit:
         return Unit(tuple(self._proven(shard) for shard in shards))
@@ -285,7 +287,7 @@ class _Eraser:
 
 def _shards(plan: Plan, site: str) -> list[RowShard | ObjectShard]:
     if site in plan.databases:
-        return [shard for shard in plan.rows if shard.kind == "members"]
+        return [shard for shard in plan.rows if shard.erasable]
     return [shard for shard in plan.objects if site in shard.sites]
 
 

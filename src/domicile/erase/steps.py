@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from domicile.erase.bare import erase_bare
 from domicile.erase.entries import ShardErased
 from domicile.erase.objects import OBJECTS_ERASED, erase_objects
 from domicile.erase.rows import RowErasure, erase_rows
@@ -87,11 +88,12 @@ def _rows(here: Workplace, task: EraseTask) -> int:
     verified = {
         proven.shard.id: proven_rows(here, proven, task.site) for proven in task.unit.shards
     }
-    connection, rules = here.session(task.site, read_only=False)
-    erasures = {
-        erasure.shard: erasure
-        for erasure in erase_rows(connection, rules, task.site, shards, verified)
-    }
+    session = here.session(task.site, read_only=False)
+    if shards[0].kind == "bare":
+        done = [erase_bare(here, session, task.site, shards[0], verified[shards[0].id])]
+    else:
+        done = erase_rows(*session, task.site, shards, verified)
+    erasures = {erasure.shard: erasure for erasure in done}
     for proven, shard in zip(task.unit.shards, shards, strict=True):
         _write_rows(here, task.site, proven, shard, erasures[shard.id])
     return sum(erasure.erased for erasure in erasures.values())

@@ -36,11 +36,10 @@ def close_references(
     *,
     seeds: Mapping[TableName, Condition],
     candidates: Mapping[TableName, Condition],
-    included: Mapping[TableName, Condition] | None = None,
 ) -> Closure:
     """The candidate rows that seed rows refer to, closed over the references which the found
-    rows' public projections keep; ``included`` candidates are found without being referred to.
-    Runs in the caller's transaction; its temporary tables vanish at the end of it.
+    rows' public projections keep. Runs in the caller's transaction; its temporary tables vanish
+    at the end of it.
 
     Raises PlanError where a table that is referred to has no key to name its rows by.
     """
@@ -49,9 +48,6 @@ def close_references(
         parent: _create(connection, rules.database.tables[parent], number)
         for number, parent in enumerate(sorted({key.parent for key in keys}))
     }
-    for name, condition in (included or {}).items():
-        if name in tables:
-            _include(connection, rules.database.tables[name], tables[name], condition)
     for key in keys:
         if key.child in seeds:
             _insert(connection, rules, key, tables, candidates, _seeded(key, seeds[key.child]))
@@ -101,19 +97,6 @@ def _create(connection: psycopg.Connection, table: Table, number: int) -> str:
         )
     )
     return name
-
-
-def _include(
-    connection: psycopg.Connection, table: Table, temporary: str, condition: Condition
-) -> None:
-    connection.execute(
-        sql.SQL("INSERT INTO {} SELECT {} FROM {} AS t WHERE {}").format(
-            sql.Identifier("pg_temp", temporary),
-            _columns(identity(table), "t"),
-            sql.Identifier(table.name.schema, table.name.name),
-            condition("t"),
-        )
-    )
 
 
 def _insert(

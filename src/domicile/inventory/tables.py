@@ -41,6 +41,11 @@ class TableRules:
         """Members' rows must lie at home and nowhere else."""
         return bool(self.paths) and self.classification == "protected"
 
+    @property
+    def reducible(self) -> bool:
+        """Whether rows may have to stay, reduced: others can refer to them, by a key."""
+        return bool(self.referrers and identity(self.table))
+
     def reduced(self, alias: str) -> sql.Composable:
         """Nothing protected is left in the row, and somebody still refers to it."""
         if not self.referrers:
@@ -55,17 +60,26 @@ class TableRules:
             sql.SQL(" OR ").join(_refers(key, alias) for key in self.referrers)
         )
 
+    def belong(self, key: tuple[str, ...], alias: str) -> sql.Composable:
+        """Whether the row ``alias`` is a member's."""
+        return belongs(self.paths, key, alias, MEMBERS)
+
     def bare(self, key: tuple[str, ...], alias: str) -> sql.Composable:
-        """Whether the row ``alias`` is a member's with nothing protected in it, and referred to."""
+        """Whether the row ``alias`` is a member's with nothing protected in it (any more). Says
+        nothing of who refers to it: that changes while others' rows are erased."""
+        if not self.reducible:
+            return sql.SQL("false")
         return sql.SQL("({} AND {})").format(
-            belongs(self.paths, key, alias, MEMBERS), self.reduced(alias)
+            self.belong(key, alias), self.projection.at_placeholders(alias)
         )
 
     def members(self, key: tuple[str, ...], alias: str) -> sql.Composable:
-        """Whether the row ``alias`` is a member's and protected: what must lie at home. Rows
-        already reduced to their public projection are not."""
-        return sql.SQL("({} AND {} IS NOT TRUE)").format(
-            belongs(self.paths, key, alias, MEMBERS), self.reduced(alias)
+        """Whether the row ``alias`` is a member's, and not bare: what is copied, verified and
+        erased by key range."""
+        if not self.reducible:
+            return self.belong(key, alias)
+        return sql.SQL("({} AND ({}) IS NOT TRUE)").format(
+            self.belong(key, alias), self.projection.at_placeholders(alias)
         )
 
 

@@ -3,11 +3,13 @@
 from domicile.move.entries import ShardVerified, verified_claim
 from domicile.move.plan import ObjectShard, Plan, RowShard
 from domicile.move.planning import make_plan, read_plan
-from domicile.move.queries import in_range
+from domicile.move.queries import in_range, same_key
 from domicile.move.row_proof import site_digest
+from domicile.move.rows import KEYS_TABLE, load_keys
 from domicile.move.run import StepReport, latest_verified, run_move, run_verify
 
 __all__ = [
+    "KEYS_TABLE",
     "ObjectShard",
     "Plan",
     "RowShard",
@@ -15,10 +17,12 @@ __all__ = [
     "StepReport",
     "in_range",
     "latest_verified",
+    "load_keys",
     "make_plan",
     "read_plan",
     "run_move",
     "run_verify",
+    "same_key",
     "site_digest",
     "verified_claim",
 ]

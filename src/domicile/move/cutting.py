@@ -6,6 +6,7 @@ import itertools
 import re
 import zlib
 from collections.abc import Iterator
+from typing import Literal
 
 import psycopg
 import pyarrow as pa
@@ -23,7 +24,7 @@ from domicile.move.plan import RowShard
 from domicile.move.queries import order_by
 from domicile.sites.postgres import TableName
 
-__all__ = ["KEYS", "cut_members", "cut_projections", "cut_whole"]
+__all__ = ["KEYS", "cut_bare", "cut_members", "cut_projections", "cut_whole"]
 
 KEYS = pa.schema([pa.field("key", pa.list_(pa.string()), nullable=False)])
 """Keys of a projection shard, as text."""
@@ -86,31 +87,58 @@ def cut_projections(
     run: Run,
     shard_rows: int,
 ) -> list[RowShard]:
-    """Write the keys found into shard files and name the shards."""
+    """Write the keys of others' rows that home needs into shard files and name the shards."""
     shards: list[RowShard] = []
     for name, temporary in sorted(closure.tables.items()):
         table = rules.tables[name]
-        for number, keys in enumerate(_keys(connection, table, temporary, shard_rows)):
-            shard = RowShard(
-                _id("projection", name, number), "projection", name.schema, name.name, len(keys)
-            )
-            write_parquet(
-                run.shard(shard.id), KEYS, [pa.Table.from_pydict({"key": keys}, schema=KEYS)]
-            )
-            shards.append(shard)
+        query = sql.SQL("SELECT {} FROM {} AS t ORDER BY {}").format(
+            _key_texts(table), sql.Identifier("pg_temp", temporary), order_by(table.table, "t")
+        )
+        shards += _by_keys(connection, "projection", table, query, run, shard_rows)
     return shards
 
 
-def _keys(
-    connection: psycopg.Connection, table: TableRules, temporary: str, shard_rows: int
-) -> Iterator[list[list[str]]]:
-    query = sql.SQL("SELECT {} FROM {} AS t ORDER BY {}").format(
-        sql.SQL(", ").join(
-            sql.SQL("{}::text").format(sql.Identifier("t", name)) for name in identity(table.table)
-        ),
-        sql.Identifier("pg_temp", temporary),
-        order_by(table.table, "t"),
+def cut_bare(
+    connection: psycopg.Connection, rules: DatabaseRules, run: Run, shard_rows: int
+) -> list[RowShard]:
+    """Write the keys of members' rows with nothing protected in them into shard files."""
+    shards: list[RowShard] = []
+    for table in rules.protected:
+        if table.reducible:
+            query = sql.SQL("SELECT {} FROM {} AS t WHERE {} ORDER BY {}").format(
+                _key_texts(table),
+                sql.Identifier(table.table.name.schema, table.table.name.name),
+                table.bare(rules.key, "t"),
+                order_by(table.table, "t"),
+            )
+            shards += _by_keys(connection, "bare", table, query, run, shard_rows)
+    return shards
+
+
+def _by_keys(
+    connection: psycopg.Connection,
+    kind: Literal["bare", "projection"],
+    table: TableRules,
+    query: sql.Composed,
+    run: Run,
+    shard_rows: int,
+) -> Iterator[RowShard]:
+    name = table.table.name
+    for number, keys in enumerate(_keys(connection, query, shard_rows)):
+        shard = RowShard(_id(kind, name, number), kind, name.schema, name.name, len(keys))
+        write_parquet(run.shard(shard.id), KEYS, [pa.Table.from_pydict({"key": keys}, schema=KEYS)])
+        yield shard
+
+
+def _key_texts(table: TableRules) -> sql.Composable:
+    return sql.SQL(", ").join(
+        sql.SQL("{}::text").format(sql.Identifier("t", name)) for name in identity(table.table)
     )
+
+
+def _keys(
+    connection: psycopg.Connection, query: sql.Composed, shard_rows: int
+) -> Iterator[list[list[str]]]:
     with connection.cursor(name="domicile_keys") as cursor:
         cursor.execute(query)
         while rows := cursor.fetchmany(shard_rows):

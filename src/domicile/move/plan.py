@@ -18,19 +18,29 @@ __all__ = ["Effect", "ObjectShard", "Plan", "RowShard", "SequencePlan", "TablePl
 class RowShard(msgspec.Struct, frozen=True):
     """Rows that are copied, verified and erased together.
 
-    kind: ``members`` (members' protected rows with lo < key <= hi; an open end is None),
-    ``projection`` (other people's rows that home needs, as their public projection; their keys are
-    in the shard's file) or ``whole`` (a public table about nobody). Keys are text, in the order of
-    the primary key.
+    kind: ``members`` (members' protected rows with lo < key <= hi; an open end is None), ``bare``
+    (members' rows with nothing protected in them; their keys are in the shard's file),
+    ``projection`` (other people's rows that home needs, as their public projection; by keys too)
+    or ``whole`` (a public table about nobody). Keys are text, in the order of the primary key.
     """
 
     id: str
-    kind: Literal["members", "projection", "whole"]
+    kind: Literal["members", "bare", "projection", "whole"]
     schema: str
     table: str
     rows: int
     lo: tuple[str, ...] | None = None
     hi: tuple[str, ...] | None = None
+
+    @property
+    def by_keys(self) -> bool:
+        """Whether the shard's file holds its keys."""
+        return self.kind in {"bare", "projection"}
+
+    @property
+    def erasable(self) -> bool:
+        """Whether its rows are members' own, to be erased away from home."""
+        return self.kind in {"members", "bare"}
 
 
 class ObjectShard(msgspec.Struct, frozen=True):
@@ -107,7 +117,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether there is nothing to bring home and nothing to erase."""
-        return not any(shard.kind == "members" for shard in self.rows) and not self.objects
+        return not any(shard.erasable for shard in self.rows) and not self.objects
 
     def row_shard(self, shard: str) -> RowShard | None:
         """The row shard of this id, if it is one."""

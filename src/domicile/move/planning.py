@@ -28,7 +28,7 @@ from domicile.inventory import (
 )
 from domicile.ledger import FileDigest
 from domicile.move.chains import cut_objects
-from domicile.move.cutting import cut_members, cut_projections, cut_whole
+from domicile.move.cutting import cut_bare, cut_members, cut_projections, cut_whole
 from domicile.move.effects import (
     database_effects,
     plan_sequences,
@@ -226,17 +226,17 @@ def _plan_source(
     needed = close_references(
         connection,
         rules,
-        seeds={t.table.name: partial(t.members, rules.key) for t in rules.protected}
+        seeds={t.table.name: partial(t.belong, rules.key) for t in rules.protected}
         | {t.table.name: _everything for t in rules.tables.values() if t.whole},
         candidates={
-            name: _not(partial(table.members, rules.key)) if table.protected else _everything
+            name: _not(partial(table.belong, rules.key)) if table.protected else _everything
             for name, table in rules.tables.items()
             if table.paths
         },
-        included={t.table.name: partial(t.bare, rules.key) for t in rules.protected},
     )
     projections = cut_projections(connection, rules, needed, run, shard_rows)
-    draft.shards += [*cut_whole(connection, rules), *projections, *members]
+    bare = cut_bare(connection, rules, run, shard_rows)
+    draft.shards += [*cut_whole(connection, rules), *projections, *bare, *members]
     connection.rollback()
     home = _home_database(estate)
     draft.sequences = plan_sequences(rules.database, home)
@@ -244,7 +244,7 @@ def _plan_source(
     draft.blockers += projection_blockers(rules, needed.rows, str(estate.home_database))
     draft.tables += _home_plans(estate, rules, draft.shards)
     copied: dict[TableName, int] = {}
-    for shard in members:
+    for shard in (*members, *bare):
         name = TableName(shard.schema, shard.table)
         copied[name] = copied.get(name, 0) + shard.rows
     return copied
@@ -260,7 +260,7 @@ def _staying(connection: psycopg.Connection, rules: DatabaseRules) -> Closure:
     """Members' rows that rows of others still refer to here."""
     protected = {table.table.name for table in rules.protected}
     seeds: dict[TableName, Condition] = {
-        name: _not(partial(rules.tables[name].members, rules.key))
+        name: _not(partial(rules.tables[name].belong, rules.key))
         if name in protected
         else _everything
         for name in rules.database.tables
@@ -269,7 +269,7 @@ def _staying(connection: psycopg.Connection, rules: DatabaseRules) -> Closure:
         connection,
         rules,
         seeds=seeds,
-        candidates={t.table.name: partial(t.members, rules.key) for t in rules.protected},
+        candidates={t.table.name: partial(t.belong, rules.key) for t in rules.protected},
     )
 
 
@@ -303,7 +303,7 @@ def _table_plans(
 def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) -> list[TablePlan]:
     received: dict[TableName, int] = {}
     for shard in shards:
-        if shard.kind != "members":
+        if not shard.erasable:
             name = TableName(shard.schema, shard.table)
             received[name] = received.get(name, 0) + shard.rows
     return [
@@ -323,7 +323,7 @@ def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) ->
 def _members(connection: psycopg.Connection, rules: DatabaseRules, table: TableRules) -> int:
     query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
         sql.Identifier(table.table.name.schema, table.table.name.name),
-        table.members(rules.key, "t"),
+        table.belong(rules.key, "t"),
     )
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0

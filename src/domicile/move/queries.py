@@ -21,8 +21,11 @@ __all__ = [
     "order_by",
     "ordered",
     "projected_rows",
+    "same_key",
     "whole_rows",
 ]
+
+EVERY_ROW = sql.SQL("true")
 
 
 def member_rows(
@@ -39,22 +42,32 @@ def member_rows(
 
 
 def projected_rows(
-    rules: TableRules, keys_table: str, columns: Sequence[Column], *, only_kept: bool = False
+    rules: TableRules,
+    keys_table: str,
+    columns: Sequence[Column],
+    *,
+    only_kept: bool = False,
+    where: sql.Composable = EVERY_ROW,
 ) -> sql.Composed:
     """The rows whose keys the session's table holds, as their public projection; with
     ``only_kept``, just the columns that a projection leaves as they are."""
     projection = rules.projection
     chosen = [c for c in columns if not only_kept or c.name in projection.kept]
-    key = identity(rules.table)
-    return sql.SQL("SELECT {} FROM {} AS t JOIN {} AS k ON {} ORDER BY {}").format(
+    return sql.SQL("SELECT {} FROM {} AS t JOIN {} AS k ON {} WHERE {} ORDER BY {}").format(
         sql.SQL(", ").join(projection.value(column, "t") for column in chosen),
         _name(rules.table),
         sql.Identifier("pg_temp", keys_table),
-        sql.SQL(" AND ").join(
-            sql.SQL("{} = {}").format(sql.Identifier("t", name), sql.Identifier("k", name))
-            for name in key
-        ),
+        same_key(rules.table, "t", "k"),
+        where,
         order_by(rules.table, "t"),
+    )
+
+
+def same_key(table: Table, one: str, other: str) -> sql.Composable:
+    """Whether two aliases have the same key."""
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(one, name), sql.Identifier(other, name))
+        for name in identity(table)
     )
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from domicile.inventory import Workplace
 from domicile.move.plan import Plan, RowShard
-from domicile.move.queries import member_rows, projected_rows, whole_rows
+from domicile.move.queries import EVERY_ROW, member_rows, projected_rows, whole_rows
 from domicile.move.rows import KEYS_TABLE, RowSession, load_keys, table_rules
 from domicile.sites.postgres import CopyResult, TableName, copy_format, digest, site_errors
 
@@ -49,9 +49,7 @@ def prove_rows(here: Workplace, plan: Plan, shard: RowShard) -> list[dict[str, o
 
 
 def _sites(plan: Plan, shard: RowShard) -> list[str]:
-    if shard.kind == "members":
-        return list(plan.databases)
-    return [str(plan.source_database)]
+    return list(plan.databases) if shard.erasable else [str(plan.source_database)]
 
 
 def _prove(
@@ -63,7 +61,7 @@ def _prove(
         with site_errors(site):
             there = _digest(here, session, shard)
         with site_errors(home_site):
-            at_home = _digest(here, home, shard)
+            at_home = _digest(here, home, shard, at_home=True)
         reason = ""
         if _columns(session, shard) != _columns(home, shard):
             reason = "the table has other columns there than at home"
@@ -86,27 +84,34 @@ def _prove(
     }
 
 
-def site_digest(session: RowSession, shard: RowShard) -> CopyResult:
-    """The digest of a members' shard on one site, in the session's transaction: what
-    verification wrote down, if nothing changed."""
+def site_digest(session: RowSession, shard: RowShard, *, at_home: bool = False) -> CopyResult:
+    """The digest of a shard's rows on one site, in the session's transaction (which must have
+    loaded the keys of a shard by keys): what verification wrote down, if nothing changed."""
     columns = table_rules(session[1], shard).table.columns
-    return digest(session[0], _query(session, shard), copy_format(columns))
+    return digest(session[0], _query(session, shard, at_home=at_home), copy_format(columns))
 
 
-def _digest(here: Workplace, session: RowSession, shard: RowShard) -> CopyResult:
+def _digest(
+    here: Workplace, session: RowSession, shard: RowShard, *, at_home: bool = False
+) -> CopyResult:
     session[0].execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    if shard.kind == "projection":
+    if shard.by_keys:
         load_keys(here, session, shard)
-    return site_digest(session, shard)
+    return site_digest(session, shard, at_home=at_home)
 
 
-def _query(session: RowSession, shard: RowShard) -> sql.Composed:
+def _query(session: RowSession, shard: RowShard, *, at_home: bool = False) -> sql.Composed:
+    """What is compared. Members' bare rows may be full at home."""
     rules = table_rules(session[1], shard)
+    where: sql.Composable = EVERY_ROW
+    if shard.kind == "bare" and not at_home:
+        where = rules.bare(session[1].key, "t")
     if shard.kind == "members":
         return member_rows(rules, session[1].key, shard, rules.table.columns)
-    if shard.kind == "projection":
-        return projected_rows(rules, KEYS_TABLE, rules.table.stored_columns, only_kept=True)
-    return whole_rows(rules, rules.table.stored_columns)
+    columns = rules.table.stored_columns
+    if shard.by_keys:
+        return projected_rows(rules, KEYS_TABLE, columns, only_kept=True, where=where)
+    return whole_rows(rules, columns)
 
 
 def _columns(session: RowSession, shard: RowShard) -> list[tuple[str, str]]:
@@ -139,7 +144,7 @@ def _missing(
                     " (SELECT hash, count(*) AS n FROM pg_temp.domicile_rows GROUP BY hash) AS s"
                     " LEFT JOIN (SELECT hash, count(*) AS n FROM ({}) AS q(hash) GROUP BY hash)"
                     " AS h USING (hash)"
-                ).format(hashed.format(_query(home, shard)))
+                ).format(hashed.format(_query(home, shard, at_home=True)))
             )
             .fetchone()
         )

@@ -17,7 +17,7 @@ from psycopg import sql
 from domicile.errors import HomeDiffers, PlanError
 from domicile.inventory import DatabaseRules, TableRules, Workplace, identity, read_batches
 from domicile.move.plan import Plan, RowShard
-from domicile.move.queries import columns_of, member_rows, projected_rows, whole_rows
+from domicile.move.queries import columns_of, member_rows, projected_rows, same_key, whole_rows
 from domicile.sites.postgres import (
     Column,
     CopyResult,
@@ -62,7 +62,7 @@ def copy_rows(here: Workplace, plan: Plan, shard: RowShard, *, fresh: bool) -> C
     try:
         with site_errors(source_site):
             _begin(source[0])
-            if shard.kind == "projection":
+            if shard.by_keys:
                 load_keys(here, source, shard)
         with site_errors(home_site):
             marker = _marker(home[0], here.run.id, shard.id)
@@ -85,7 +85,7 @@ def shard_query(rules: DatabaseRules, shard: RowShard, columns: tuple[Column, ..
     table = table_rules(rules, shard)
     if shard.kind == "members":
         return member_rows(table, rules.key, shard, columns)
-    if shard.kind == "projection":
+    if shard.by_keys:
         return projected_rows(table, KEYS_TABLE, columns)
     return whole_rows(table, columns)
 
@@ -168,7 +168,7 @@ def _refuse_changed_home(
     columns: tuple[Column, ...],
     marker: str,
 ) -> None:
-    if shard.kind == "projection":
+    if shard.by_keys:
         load_keys(here, home, shard)
     there = digest(home[0], shard_query(home[1], shard, columns), copy_format(columns))
     if there.sha256 != marker:
@@ -200,7 +200,7 @@ def _replace(home: RowSession, shard: RowShard, table: Table) -> None:
                     for n in assignments
                 ),
                 _stage(),
-                _same_key(table),
+                same_key(table, "t", "s"),
                 _row_text(names, "t"),
                 _row_text(names, "s"),
             )
@@ -216,7 +216,9 @@ def _replace(home: RowSession, shard: RowShard, table: Table) -> None:
             sql.SQL(
                 "DELETE FROM {} AS t USING ({}) AS m WHERE {} AND NOT EXISTS"
                 " (SELECT FROM {} AS s WHERE {})"
-            ).format(_name(table), query, _same_key(table, "m"), _stage(), _same_key(table))
+            ).format(
+                _name(table), query, same_key(table, "t", "m"), _stage(), same_key(table, "t", "s")
+            )
         )
 
 
@@ -226,7 +228,9 @@ def _insert_missing(connection: psycopg.Connection, table: Table) -> None:
     names = [column.name for column in columns]
     if identity(table):
         chosen = sql.SQL("SELECT {} FROM {} AS s WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {})")
-        query = chosen.format(columns_of(columns, "s"), _stage(), _name(table), _same_key(table))
+        query = chosen.format(
+            columns_of(columns, "s"), _stage(), _name(table), same_key(table, "t", "s")
+        )
     else:
         query = sql.SQL(
             "SELECT {columns} FROM (SELECT s.*, {text} AS domicile_row,"
@@ -279,13 +283,6 @@ def _mark(connection: psycopg.Connection, run: str, shard: str, result: CopyResu
         " ON CONFLICT (run, shard) DO UPDATE SET rows = excluded.rows, sha256 = excluded.sha256,"
         " copied_at = now()",
         (run, shard, result.rows, result.sha256),
-    )
-
-
-def _same_key(table: Table, other: str = "s") -> sql.Composable:
-    return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier("t", name), sql.Identifier(other, name))
-        for name in identity(table)
     )
 
 

@@ -128,7 +128,7 @@ class _Mover:
         return report
 
     def _shards(self) -> list[Shard]:
-        order = {"members": 0, "whole": 1, "projection": 2}
+        order = {"members": 0, "whole": 1, "bare": 2, "projection": 3}
         return [*sorted(self.plan.rows, key=lambda s: order[s.kind]), *self.plan.objects]
 
     def _copy(self, shards: Sequence[Shard], report: StepReport, *, fresh: bool) -> None:
@@ -155,7 +155,7 @@ class _Mover:
         ranks = self._ranks() if rows else {}
         for rank in sorted(set(ranks.values())):
             level = [s for s in rows if ranks[TableName(s.schema, s.table)] == rank]
-            for kinds in ({"whole", "projection"}, {"members"}):
+            for kinds in ({"whole", "projection", "bare"}, {"members"}):
                 yield [shard for shard in level if shard.kind in kinds]
 
     def _ranks(self) -> dict[TableName, int]:

@@ -41,11 +41,11 @@ def load_status(estate: Estate) -> Status:
     scans = [e.body.run for e in entries if isinstance(e.body, ScanFinished)]
     if not scans:
         raise _nothing()
-    planned = [e.body.run for e in entries if isinstance(e.body, Planned)]
-    story = planned[-1] if planned and planned[-1] in scans else scans[-1]
+    planned = [e.body for e in entries if isinstance(e.body, Planned) and e.body.run in scans]
+    story = _story(planned) or scans[-1]
     run, latest = Run(estate.records, story), Run(estate.records, scans[-1])
     before = _scan(run)
-    plan = _plan(run) if story in planned else None
+    plan = _plan(run) if planned else None
     ours = [e for e in entries if getattr(e.body, "run", None) == story]
     return assemble(
         Records(
@@ -64,6 +64,13 @@ def load_status(estate: Estate) -> Status:
             exempt=tuple(_exempt(estate.charter)),
         )
     )
+
+
+def _story(planned: Sequence[Planned]) -> str | None:
+    """The run of the last plan that had anything to do: a plan made when all is home already
+    does not end the story. Else that of the last plan."""
+    busy = [body for body in planned if body.row_shards or body.object_shards]
+    return next((body.run for body in reversed(busy or planned)), None)
 
 
 def _ours(estate: Estate) -> tuple[str | None, ...]:

@@ -93,7 +93,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class PlanView(msgspec.Struct, frozen=True):
-    """The plan in force."""
+    """The plan that the story is told of."""
 
     run: str
     made: str
@@ -216,8 +216,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """One boundary, as its records have it. before is the scan that the plan in force was made
-    from, after the latest; they may be the same. ledger_path is relative to the charter."""
+    """One boundary, as its records have it. before is the scan that the plan was made from,
+    after the latest; they may be the same. plan is the last one that had anything to do. records
+    is the records directory, as the charter names it."""
 
     made: str
     tool: str

@@ -62,16 +62,18 @@ def judge(found: Found) -> Verdict:
 
 def _unsound(ledger: LedgerView) -> Iterator[str]:
     if not ledger.sound:
-        yield f"the ledger is not sound ({ledger.problem_count:,} problems)"
+        yield f"the ledger is not sound ({word_for(ledger.problem_count, 'problem', 'problems')})"
 
 
 def _of_scan(found: Found) -> Iterator[str]:
     after = found.after
     away = after.protected(home=False)
     if away:
-        yield f"the latest scan found {away:,} protected items of members away from home"
+        items = word_for(away, "protected item", "protected items")
+        yield f"the latest scan found {items} of members away from home"
     if after.unexamined:
-        yield f"{after.unexamined:,} items were not examined"
+        items = word_for(after.unexamined, "item", "items")
+        yield f"not examined: {items}, at home or away"
     if not after.members:
         yield "the latest scan found no member at all: are the people table and its country right?"
     if after.charter_sha256 != found.charter_sha256:
@@ -119,12 +121,12 @@ def _unproven(shards: Sequence[ShardProgress]) -> Iterator[str]:
     if verified:
         yield f"{verified:,} of {len(shards):,} shards were not verified yet"
     if failed:
-        yield f"in {failed:,} shards something failed"
+        yield f"in {word_for(failed, 'shard', 'shards')} something failed"
 
 
 def _blocked(plan: PlanView) -> Iterator[str]:
     if plan.blockers:
-        yield f"the plan is blocked ({len(plan.blockers):,} reasons)"
+        yield f"the plan is blocked: {'; '.join(plan.blockers[:3])}"
 
 
 def _came_later(found: Found) -> bool:

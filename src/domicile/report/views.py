@@ -41,7 +41,8 @@ class SiteLine:
 @dataclass(frozen=True, slots=True)
 class DatasetLine:
     """A dataset before and after, away from home and at home. shared counts items of the dataset
-    that are nobody's, other people's, or may lie anywhere, in the latest scan."""
+    that are nobody's, other people's, or may lie anywhere, in the latest scan. unexamined: -1 where
+    a count was not possible."""
 
     dataset: str
     kind: Kind
@@ -172,7 +173,7 @@ def _dataset_line(status: Status, kind: Kind, dataset: str) -> DatasetLine:
         home_before=sum(h.protected for h in before if h.site in was_home),
         home_after=sum(h.protected for h in after if h.site in at_home),
         reduced=sum(h.reduced for h in after),
-        unexamined=sum(abs(h.unexamined) for h in after),
+        unexamined=-1 if any(h.unexamined < 0 for h in after) else sum(h.unexamined for h in after),
         shared=sum(h.others for h in after),
     )
 

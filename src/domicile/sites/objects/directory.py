@@ -4,11 +4,12 @@ For a laptop, a mounted disk and the demo. Needs a POSIX file system that tells 
 One writer or many: files are committed by rename, and processes do not disturb each other.
 """
 
+# Paths are plain strings: Path costs more than the file system does.
+# ruff: noqa: PTH100, PTH103, PTH110, PTH118, PTH123
+
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -18,8 +19,9 @@ from pathlib import Path
 
 import msgspec
 
-from domicile.errors import SiteError, SiteMissing, SiteRefused, SiteUnreachable, SourceChanged
+from domicile.errors import SiteRefused, SourceChanged
 from domicile.sites.objects import directory_uploads
+from domicile.sites.objects.directory_errors import damaged, no_such_version, site_errors
 from domicile.sites.objects.directory_files import fsync_directory, prune
 from domicile.sites.objects.directory_versions import (
     PendingVersion,
@@ -47,18 +49,6 @@ _PAGE = 1000
 _CHUNK_BYTES = 1 << 20
 _CAPABILITIES = Capabilities(versions=True, tags=True, uploads=True)
 _PROBE = ".domicile-probe/"
-_REFUSALS = {
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EMFILE,
-    errno.ENAMETOOLONG,
-    errno.ENFILE,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-}
 
 
 class DirectorySite:
@@ -79,7 +69,7 @@ class DirectorySite:
 
     def create(self) -> None:
         """Make the directory, as one would make a bucket."""
-        with self._errors("making the directory"):
+        with site_errors(self._name, self._root, "making the directory"):
             os.makedirs(self._root, mode=0o700, exist_ok=True)
 
     def capabilities(self) -> Capabilities:
@@ -92,7 +82,7 @@ class DirectorySite:
         if not write:
             return
         key = _PROBE + os.urandom(8).hex()
-        with self._errors("writing a probe"):
+        with site_errors(self._name, self._root, "writing a probe"):
             version_id = self._write_whole(key, b"probe", is_marker=False)
             if os.path.exists(os.path.join(self._root, "%2EDOMICILE-PROBE")):
                 raise SiteRefused(
@@ -105,7 +95,7 @@ class DirectorySite:
     def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
         """See `ObjectSite.versions`. Raises `SiteRefused` on a file that is none of ours."""
         page: list[ObjectVersion] = []
-        with self._errors("listing"):
+        with site_errors(self._name, self._root, "listing"):
             for place in walk(self._name, self._root, prefix, after):
                 page.extend(self._versions_of(place))
                 while len(page) >= _PAGE:
@@ -146,15 +136,15 @@ class DirectorySite:
 
     def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
         """Unfinished uploads, and the bytes of writes that died before they committed."""
-        with self._errors("listing uploads"):
+        with site_errors(self._name, self._root, "listing uploads"):
             found = directory_uploads.list_uploads(self._name, self._root, prefix)
         for start in range(0, len(found), _PAGE):
             yield found[start : start + _PAGE]
 
     async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
-        """See `ObjectSite.read`. The bytes stay readable though the version is deleted meanwhile."""
+        """See `ObjectSite.read`. An open version stays readable though it is deleted meanwhile."""
         directory = self._directory_of(key)
-        with self._errors("reading", key):
+        with site_errors(self._name, self._root, "reading", key):
             for candidate in scan(directory).committed if version_id is None else [version_id]:
                 sidecar = self._sidecar(directory, candidate) if is_version_id(candidate) else None
                 if sidecar is None:
@@ -162,7 +152,7 @@ class DirectorySite:
                 if sidecar.is_marker:
                     break
                 return self._opened(directory, candidate, sidecar, key)
-        raise self._missing(key)
+        raise no_such_version(self._name, key)
 
     def _opened(self, directory: str, version_id: str, sidecar: Sidecar, key: str) -> ObjectRead:
         chunks: AsyncIterator[bytes]
@@ -170,7 +160,7 @@ class DirectorySite:
             chunks = _at_once(self._read_small(directory, version_id, sidecar, key))
         else:
             descriptor = os.open(f"{directory}/{version_id}.data", os.O_RDONLY | os.O_CLOEXEC)
-            chunks = _Chunks(self, descriptor, sidecar.size_bytes, key)
+            chunks = _Chunks(self._name, self._root, key, descriptor, sidecar.size_bytes)
         return ObjectRead(sidecar.attributes, sidecar.size_bytes, version_id, chunks)
 
     def _read_small(self, directory: str, version_id: str, sidecar: Sidecar, key: str) -> bytes:
@@ -179,14 +169,14 @@ class DirectorySite:
         with open(f"{directory}/{version_id}.data", "rb", buffering=0) as file:
             data = file.read(_CHUNK_BYTES + 1)
         if len(data) != sidecar.size_bytes:
-            raise self._damaged(key)
+            raise damaged(self._name, key)
         return data
 
     async def write(
         self, key: str, chunks: AsyncIterator[bytes], attributes: Attributes, size_bytes: int
     ) -> str:
-        """See `ObjectSite.write`. Raises `SourceChanged` if ``chunks`` is not ``size_bytes`` long."""
-        with self._errors("writing", key):
+        """See `ObjectSite.write`. Raises `SourceChanged` unless ``size_bytes`` come."""
+        with site_errors(self._name, self._root, "writing", key):
             pending = self._begin(key)
             try:
                 received = 0
@@ -195,7 +185,7 @@ class DirectorySite:
                     if received <= size_bytes:
                         pending.write(chunk)
                 self._require_size(key, received, size_bytes)
-                sidecar = _sidecar(pending.version_id, size_bytes, attributes)
+                sidecar = _sidecar(pending.version_id, size_bytes, attributes, is_marker=False)
                 if self._durable:
                     await asyncio.to_thread(pending.commit, sidecar)
                 else:
@@ -221,14 +211,16 @@ class DirectorySite:
         try:
             if data:
                 pending.write(data)
-            pending.commit(_sidecar(pending.version_id, len(data), Attributes(), is_marker))
+            pending.commit(
+                _sidecar(pending.version_id, len(data), Attributes(), is_marker=is_marker)
+            )
         finally:
             pending.discard()
         return pending.version_id
 
     async def put_marker(self, key: str) -> str:
         """See `ObjectSite.put_marker`."""
-        with self._errors("putting a delete marker on", key):
+        with site_errors(self._name, self._root, "putting a delete marker on", key):
             return await asyncio.to_thread(self._write_whole, key, b"", is_marker=True)
 
     def delete(self, refs: Sequence[VersionRef]) -> list[DeleteFailure]:
@@ -242,7 +234,7 @@ class DirectorySite:
             failures.extend(_delete_versions(directory, of_key))
             touched.add(prune(self._root, directory))
         if self._durable:
-            with self._errors("deleting"):
+            with site_errors(self._name, self._root, "deleting"):
                 for directory in touched:
                     fsync_directory(directory)
         return failures
@@ -250,19 +242,19 @@ class DirectorySite:
     def begin_upload(self, key: str) -> str:
         """Begin a multipart upload that stays unfinished until it is aborted; returns its id."""
         self._directory_of(key)
-        with self._errors("beginning an upload of", key):
+        with site_errors(self._name, self._root, "beginning an upload of", key):
             return directory_uploads.begin(self._root, key, durable=self._durable)
 
     def put_part(self, upload_id: str, number: int, data: bytes) -> None:
         """Store part ``number`` (1 to 10,000) of an unfinished upload."""
-        with self._errors("storing a part"):
+        with site_errors(self._name, self._root, "storing a part"):
             directory_uploads.put_part(
                 self._root, self._name, upload_id, number, data, durable=self._durable
             )
 
     def abort(self, upload: Upload) -> None:
         """See `ObjectSite.abort`. Raises `SiteRefused` for a write that is under way."""
-        with self._errors("aborting an upload of", upload.key):
+        with site_errors(self._name, self._root, "aborting an upload of", upload.key):
             directory_uploads.abort(self._name, self._root, upload)
 
     def close(self) -> None:
@@ -276,47 +268,13 @@ class DirectorySite:
             )
         return "/".join((self._root, *encode_key(key)))
 
-    def _missing(self, key: str) -> SiteMissing:
-        return SiteMissing(
-            f"site {self._name}: there is no such version of {key!r}",
-            expected="the current version, or one that the listing names",
-            next_step="scan again if the site has changed since",
-        )
-
-    def _damaged(self, key: str) -> SourceChanged:
-        return SourceChanged(
-            f"site {self._name}: the bytes of {key!r} are not as long as when they were written",
-            expected="files that only the directory driver writes to",
-            next_step="restore the file from a copy of the directory",
-        )
-
-    @contextlib.contextmanager
-    def _errors(self, doing: str, key: str = "") -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise self._explained(error, f"{doing} {key!r}" if key else doing) from error
-
-    def _explained(self, error: OSError, doing: str) -> SiteError:
-        what = f"site {self._name}: {doing} failed: {error.strerror}"
-        if not os.path.isdir(self._root):
-            return SiteMissing(
-                f"site {self._name}: the directory {self._root!r} is not there",
-                expected="a directory that exists",
-                next_step="create it or mount it, or correct the site's url in the charter",
-            )
-        if error.errno == errno.ENOENT:
-            return SiteMissing(what, next_step="scan again if the site has changed since")
-        if error.errno in _REFUSALS:
-            return SiteRefused(what, next_step="check free space, quota and permissions")
-        return SiteUnreachable(what, next_step="check the disk or mount, then try again")
-
 
 class _Chunks:
     """A large version's bytes, read from an open file that closes itself."""
 
-    def __init__(self, site: DirectorySite, descriptor: int, size_bytes: int, key: str) -> None:
+    def __init__(self, site: str, root: str, key: str, descriptor: int, size_bytes: int) -> None:
         self._site = site
+        self._root = root
         self._descriptor: int | None = descriptor
         self._left = size_bytes
         self._key = key
@@ -328,12 +286,12 @@ class _Chunks:
         if self._descriptor is None or not self._left:
             self._close()
             raise StopAsyncIteration
-        with self._site._errors("reading", self._key):
+        with site_errors(self._site, self._root, "reading", self._key):
             chunk = await asyncio.to_thread(
                 os.read, self._descriptor, min(self._left, _CHUNK_BYTES)
             )
         if not chunk:
-            raise self._site._damaged(self._key)
+            raise damaged(self._site, self._key)
         self._left -= len(chunk)
         return chunk
 
@@ -352,7 +310,7 @@ async def _at_once(data: bytes) -> AsyncIterator[bytes]:
 
 
 def _sidecar(
-    version_id: str, size_bytes: int, attributes: Attributes, is_marker: bool = False
+    version_id: str, size_bytes: int, attributes: Attributes, *, is_marker: bool
 ) -> Sidecar:
     # The id serves as the etag: it changes with every version and claims nothing about the bytes.
     return Sidecar(is_marker, size_bytes, version_id, time.time_ns(), attributes)

@@ -1,5 +1,8 @@
 """Directories and files as the directory driver makes, removes and fsyncs them."""
 
+# Paths are plain strings: Path costs more than the file system does.
+# ruff: noqa: PTH102, PTH106, PTH108, PTH112, PTH208
+
 from __future__ import annotations
 
 import contextlib

@@ -5,6 +5,9 @@ hold bytes. A write that died before it committed is an unfinished upload too: i
 store, so they are listed and can be aborted like any other.
 """
 
+# Paths are plain strings: Path costs more than the file system does.
+# ruff: noqa: PTH104, PTH110, PTH116, PTH123, PTH208
+
 from __future__ import annotations
 
 import contextlib

@@ -11,6 +11,9 @@ sidecar alone. Invariants:
 - Ids sort by creation within a key, whatever the clock does, and are unique across processes.
 """
 
+# Paths are plain strings: Path costs more than the file system does.
+# ruff: noqa: PTH104, PTH106, PTH108, PTH110, PTH123, PTH208
+
 from __future__ import annotations
 
 import contextlib
@@ -89,7 +92,7 @@ def scan(directory: str) -> KeyFiles:
 
 
 def read_sidecar(directory: str, version_id: str) -> Sidecar | None:
-    """A version's sidecar; None where it is gone. Raises `msgspec.DecodeError` on any other text."""
+    """A version's sidecar; None where it is gone. Raises `msgspec.DecodeError` otherwise."""
     try:
         with open(f"{directory}/{version_id}.json", "rb", buffering=0) as file:
             return _decoder.decode(file.read())

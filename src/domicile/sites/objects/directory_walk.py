@@ -5,6 +5,9 @@ The order of file names is not the order of keys (encoding changes it, and a lon
 No sibling begins with another subtree's ``.../``, so sorted levels make a sorted whole.
 """
 
+# Paths are plain strings: Path costs more than the file system does.
+# ruff: noqa: PTH119
+
 from __future__ import annotations
 
 import os
@@ -37,7 +40,7 @@ class _Child:
 def foreign(site: str, path: str) -> SiteRefused:
     """The error for a file that this driver did not put there: it is never skipped silently."""
     return SiteRefused(
-        f"site {site}: the directory holds {os.path.basename(path)!r}, which is not a stored object",
+        f"site {site}: {os.path.basename(path)!r} in the directory is not a stored object",
         expected="a directory that only Domicile's directory driver writes to",
         next_step="move foreign files out of it, or write them through the driver",
     )
@@ -61,9 +64,7 @@ def walk(site: str, root: str, prefix: str = "", after: str = "") -> Iterator[Ke
             levels.append(_level(site, child.path, child.sort_key, wanted, passed))
 
 
-def _level(
-    site: str, path: str, above: bytes, wanted: bytes, passed: bytes
-) -> Iterator[_Child]:
+def _level(site: str, path: str, above: bytes, wanted: bytes, passed: bytes) -> Iterator[_Child]:
     children = [
         child
         for child in _children(site, path, above, ())
@@ -71,9 +72,7 @@ def _level(
             child.sort_key.startswith(wanted)
             or (not child.is_key and wanted.startswith(child.sort_key))
         )
-        and (
-            child.sort_key > passed or (not child.is_key and passed.startswith(child.sort_key))
-        )
+        and (child.sort_key > passed or (not child.is_key and passed.startswith(child.sort_key)))
     ]
     children.sort()
     return iter(children)

@@ -113,7 +113,9 @@ class ObjectSite(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The site's name in the charter."""
+        ...
 
     def capabilities(self) -> Capabilities:
         """What this store can do, found out by asking it (cached)."""

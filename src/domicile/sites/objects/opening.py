@@ -148,7 +148,7 @@ def _credentials_in(name: str, path: Path) -> tuple[str, str]:
             next_step="make it readable for the user who runs this",
         ) from error
     values = [line.strip() for line in lines if line.strip()]
-    if len(values) != 2:  # noqa: PLR2004 - key id and secret
+    if len(values) != 2:
         raise OperatorError(
             f"site {name}: the credentials file {str(path)!r} has {len(values)} lines",
             expected="two lines: access key id, secret access key",

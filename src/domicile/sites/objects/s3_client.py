@@ -1,8 +1,8 @@
 """boto3, configured for every S3-compatible store, with its failures as our errors.
 
-No aws-chunked bodies and no checksum trailers (OCI and others reject them); bodies of control requests carry
-Content-MD5, which every store takes; listings keep the order of versions and delete markers,
-which boto3 would otherwise sort into two lists.
+No aws-chunked bodies and no checksum trailers (OCI and others reject them); control requests with a
+body carry Content-MD5, which every store takes; listings keep the order of versions and delete
+markers, which boto3 would otherwise sort into two lists.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ def _require_document(
     """boto3 reads any 200 as an empty answer: a web page would be an empty bucket."""
     expected = _DOCUMENTS.get(operation_model.name)
     body, status = response_dict["body"], response_dict["status_code"]
-    if expected and status == 200 and isinstance(body, bytes) and expected not in body[:4096]:
+    if not expected or status != 200 or not isinstance(body, bytes) or expected in body[:4096]:
+        return
+    # Ceph RGW answers with nothing for the tags of a multipart object that has none.
+    if body or operation_model.name != "GetObjectTagging":
         raise ResponseParserError(f"no {expected.decode()} in the answer")
 
 

@@ -18,6 +18,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -79,7 +81,7 @@ class Connection:
             weakref.WeakKeyDictionary()
         )
 
-    async def send(  # noqa: PLR0913 - the parts of an HTTP request
+    async def send(
         self,
         method: str,
         key: str,
@@ -113,7 +115,7 @@ class Connection:
                     expected="header values without control characters",
                 ) from error
             else:
-                if response.status < 300:  # noqa: PLR2004 - the HTTP class of success
+                if response.status < 300:
                     return response
                 code = await _code(response)
                 if attempt == _ATTEMPTS - 1 or not is_transient(response.status, code):
@@ -121,7 +123,7 @@ class Connection:
             await asyncio.sleep(_BACKOFF_S * 2**attempt * _jitter.uniform(0.5, 1.0))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _once(  # noqa: PLR0913, PLR0917 - the parts of a signed HTTP request
+    async def _once(
         self,
         method: str,
         key: str,
@@ -165,9 +167,37 @@ class Connection:
         return held[0]
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Knows its connections, so that none outlives the loop to send what nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0)
+        self._made: list[asyncio.Transport] = []
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
+    ) -> ResponseHandler:
+        made = await super()._create_connection(req, traces, timeout)
+        self._made = [transport for transport in self._made if _is_in_use(transport)]
+        if isinstance(made.transport, asyncio.Transport):
+            self._made.append(made.transport)
+        return made
+
+    def abort(self) -> None:
+        for transport in self._made:
+            transport.abort()
+
+
+def _is_in_use(transport: asyncio.Transport) -> bool:
+    return not transport.is_closing() or transport.get_write_buffer_size() > 0
+
+
 async def _held_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
     # The loop closes its asynchronous generators when it shuts down, and with it this session.
-    connector = aiohttp.TCPConnector(limit=0, force_close=False)
+    connector = _Connector()
     session = aiohttp.ClientSession(
         connector=connector,
         auto_decompress=False,
@@ -180,6 +210,7 @@ async def _held_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
         yield session
     finally:
         await session.close()
+        connector.abort()
         for _ in range(_CLOSING_TURNS):  # transports close in the loop's next turns
             await asyncio.sleep(0)
 

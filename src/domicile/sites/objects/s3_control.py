@@ -62,7 +62,7 @@ def _answers_tagging(client: S3Client, bucket: str, key: str) -> bool:
         if code_of(error) in ("NoSuchKey", "NoSuchTagSet", "404"):
             return True
         # botocore calls a 200 that is not XML a 500.
-        if code_of(error) in NOT_THERE or code_of(error) == "500" or status_of(error) == 200:  # noqa: PLR2004
+        if code_of(error) in NOT_THERE or code_of(error) == "500" or status_of(error) == 200:
             return False
         raise
     return True

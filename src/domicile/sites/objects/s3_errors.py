@@ -51,11 +51,9 @@ def answered(site: str, doing: str, status: int, code: str) -> SiteError:
     what = f"site {site}: {doing} failed: {code} (HTTP {status})"
     if code == "NoSuchBucket":
         return SiteMissing(what, next_step="create the bucket or correct the site's url")
-    if status == 507 or code in _FULL:
-        return SiteRefused(what, next_step="free space or raise the quota")
     if is_transient(status, code):
         return unreachable(site, doing, f"{code} (HTTP {status})")
-    if status in (401, 403) or code in _CREDENTIALS:
+    if code in _CREDENTIALS or (status in (401, 403) and code not in _FULL):
         return SiteRefused(
             what,
             expected="credentials that may do this",
@@ -63,6 +61,12 @@ def answered(site: str, doing: str, status: int, code: str) -> SiteError:
         )
     if status in (404, 405) or code in ABSENT:
         return SiteMissing(what, next_step="scan again if the site has changed since")
-    if 300 <= status < 400:  # noqa: PLR2004 - the HTTP class of redirects
-        return SiteRefused(what, next_step="name the bucket's own endpoint and region")
-    return SiteRefused(what, next_step="see whether the store supports the request")
+    return SiteRefused(what, next_step=_next_step(status, code))
+
+
+def _next_step(status: int, code: str) -> str:
+    if status == 507 or code in _FULL:
+        return "free space or raise the quota"
+    if 300 <= status < 400:
+        return "name the bucket's own endpoint and region"
+    return "see whether the store supports the request"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
@@ -30,6 +30,13 @@ __all__ = ["list_uploads", "list_versions", "lists_versions"]
 _PAGE = 1000
 
 
+class _Marker(TypedDict, total=False):
+    """Where the next page of versions begins."""
+
+    KeyMarker: str
+    VersionIdMarker: str
+
+
 def lists_versions(client: S3Client, site: str, bucket: str) -> bool:
     """Whether the store knows ListObjectVersions at all (with versioning on or off)."""
     with site_errors(site, "listing"):
@@ -48,7 +55,7 @@ def list_versions(
     """Pages in the order of keys, newest version first. Raises `SiteRefused` where the store
     answers in any other order: a merge over it would miss objects."""
     pages = _version_pages if with_versions else _object_pages
-    last = b""
+    last, passed = b"", after.encode()
     with site_errors(site, "listing"):
         for page in pages(client, site, bucket, prefix, after):
             for version in page:
@@ -56,18 +63,26 @@ def list_versions(
                 if key < last or not version.key.startswith(prefix):
                     raise _confused(site)
                 last = key
-            if page:
-                yield page
+            # Ceph RGW begins at the marker itself, others after it.
+            if wanted := [version for version in page if version.key.encode() > passed]:
+                yield wanted
 
 
 def _version_pages(
     client: S3Client, site: str, bucket: str, prefix: str, after: str
 ) -> Iterator[list[ObjectVersion]]:
-    paginator = client.get_paginator("list_object_versions")
-    for page in paginator.paginate(
-        Bucket=bucket, Prefix=prefix, KeyMarker=after, PaginationConfig={"PageSize": _PAGE}
-    ):
+    marker: _Marker = {"KeyMarker": after} if after else {}
+    while True:
+        page = client.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE, **marker)
         yield _merged(site, page)
+        if not page.get("IsTruncated"):
+            return
+        following: _Marker = {"KeyMarker": page.get("NextKeyMarker", "")}
+        if version_marker := page.get("NextVersionIdMarker"):
+            following["VersionIdMarker"] = version_marker
+        if following == marker or not following["KeyMarker"]:
+            raise _confused(site)  # or we would list for ever
+        marker = following
 
 
 def _merged(site: str, page: ListObjectVersionsOutputTypeDef) -> list[ObjectVersion]:

@@ -24,7 +24,7 @@ _PARTS_IN_FLIGHT = 2
 _ABORT_TIMEOUT_S = 30.0
 
 
-async def write_object(  # noqa: PLR0913 - what a write is
+async def write_object(
     connection: Connection,
     site: str,
     key: str,

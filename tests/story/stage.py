@@ -1,0 +1,301 @@
+"""A stage for the story: a small world on real servers, which can be put back to earlier scenes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+import domicile
+from domicile.demo.servers import servers
+from domicile.demo.truth import Truth, compare_truth, snapshot_truth
+from domicile.demo.truth_objects import Objects, compare_objects, owner_of, read_objects
+from domicile.demo.truth_rows import compare_rows, read_rows
+from domicile.demo.workspace import DATABASE, bucket
+from domicile.sites.objects.directory import DirectorySite
+from domicile.sites.objects.model import Attributes
+
+__all__ = ["AWAY", "PLACES", "SITES", "Done", "Stage", "confirmed"]
+
+PLACES = ("virginia", "singapore", "oracle")
+AWAY = ("virginia", "singapore")
+SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
+_PATIENCE_S = 120
+
+
+def confirmed(*sites: str) -> list[str]:
+    """The words that name and confirm sites to erase at."""
+    return [word for site in sites for word in ("--site", site, "--confirm", site)]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    words: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever the command printed
+        return json.loads(self.out)
+
+    def expect(self, *codes: int) -> Done:
+        """Insist on the exit code."""
+        assert self.code in codes, f"{self.words} ended with {self.code}\n{self.out}\n{self.err}"
+        return self
+
+
+@dataclass
+class Stage:
+    """A workspace whose servers run. before: the truth that `problems` compares with;
+    origin: that of the world as it was made."""
+
+    directory: Path
+    before: Truth
+    origin: Truth = field(init=False)
+    _scenes: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origin = self.before
+        self._scenes = self.directory.with_name(f"{self.directory.name}-scenes")
+
+    @property
+    def charter(self) -> Path:
+        return self.directory / "domicile.toml"
+
+    @property
+    def records(self) -> Path:
+        return self.directory / ".domicile"
+
+    # --- commands
+
+    def run(self, *words: str, environ: Mapping[str, str] | None = None) -> Done:
+        """Run one command to its end."""
+        process = self.start(*words, environ=environ)
+        try:
+            out, err = process.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return Done(words, process.returncode, out, err)
+
+    def start(
+        self,
+        *words: str,
+        environ: Mapping[str, str] | None = None,
+        preexec: Callable[[], None] | None = None,
+    ) -> subprocess.Popen[str]:
+        """Start a command as the leader of a process group of its own."""
+        source = str(Path(domicile.__file__).parents[1])
+        return subprocess.Popen(  # noqa: PLW1509 - the tests have no threads that hold locks here
+            [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": source, **(environ or {})},
+            start_new_session=True,
+            preexec_fn=preexec,
+        )
+
+    def erase(self, *sites: str, workers: int = 1) -> Done:
+        """Erase at these sites, or at all."""
+        return self.run("erase", "--workers", str(workers), *confirmed(*(sites or SITES)))
+
+    def tell(self, *, workers: int = 1) -> None:
+        """The story to its end, without fault; nothing may be wrong after it."""
+        many = ("--workers", str(workers))
+        self.run("scan", *many).expect(1)
+        self.run("plan").expect(0)
+        self.run("move", *many).expect(0)
+        self.run("verify", *many).expect(0)
+        self.erase(workers=workers).expect(0)
+        self.run("scan", *many).expect(0)
+        self.run("ledger", "verify").expect(0)
+
+    # --- what there is
+
+    @contextmanager
+    def database(self, place: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """A session at a place, as the application has it; committed at the end."""
+        with psycopg.connect(servers(self.directory)[place].url(DATABASE)) as connection:
+            yield connection
+
+    def execute(self, place: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement of the application's; its rows, if it has any."""
+        with self.database(place) as connection:
+            cursor = connection.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def everywhere_away(self, statement: str, *values: object) -> None:
+        """What the application does in Virginia also reaches the standby."""
+        for place in AWAY:
+            self.execute(place, statement, *values)
+
+    def bucket(self, place: str) -> DirectorySite:
+        return bucket(self.directory, place)
+
+    def put(self, place: str, key: str, data: bytes) -> str:
+        """Write an object; its version."""
+        attributes = Attributes(content_type="application/octet-stream")
+        return asyncio.run(self.bucket(place).write(key, _once(data), attributes, len(data)))
+
+    def get(self, place: str, key: str, version: str | None = None) -> bytes:
+        """Read an object."""
+        return asyncio.run(_read(self.bucket(place), key, version))
+
+    def keys(self, place: str) -> set[str]:
+        """The keys of which a place has any version or marker."""
+        return {v.key for page in self.bucket(place).versions() for v in page}
+
+    # --- the truth
+
+    def remember(self) -> None:
+        """Take what there is now for the truth."""
+        self.before = snapshot_truth(self.directory)
+
+    def problems(self) -> list[str]:
+        """What is not as it must be after the story's end."""
+        return compare_truth(self.directory, self.before)
+
+    def home_problems(self) -> list[str]:
+        """What is not as it must be at home after the move, whatever is still elsewhere."""
+        home = read_rows(self._url("oracle"))
+        return compare_rows(self.before.rows, self.before.members, home, {}) + compare_objects(
+            self.before.objects,
+            self.before.members,
+            self.before.senders,
+            read_objects(self.bucket("oracle")),
+            {},
+        )
+
+    def source_changes(self) -> list[str]:
+        """What is no longer as it was away from home (nothing may be, before the erasure)."""
+        changes = []
+        for place in AWAY:
+            if read_rows(self._url(place)).tables != self.before.rows.tables:
+                changes.append(f"{place}: rows")
+            if read_objects(self.bucket(place)) != self.before.objects[place]:
+                changes.append(f"{place}: objects")
+        return changes
+
+    def lost(self) -> list[str]:
+        """What is neither where it was nor, equal, at home. Must be empty at every instant."""
+        # Away from home first: what is found there may be erased before home is read.
+        away = {place: read_rows(self._url(place)).tables for place in AWAY}
+        stores = {place: read_objects(self.bucket(place)) for place in AWAY}
+        home = read_rows(self._url("oracle")).tables
+        lost = []
+        for place, tables in away.items():
+            for table, old in self.before.rows.tables.items():
+                for key, row in old.items():
+                    if tables[table].get(key) == row:
+                        continue
+                    is_mine = row.owner in self.before.members
+                    if not is_mine or home[table].get(key) != row:
+                        lost.append(f"{place}: {table} {key}")
+        return lost + self._lost_objects(stores, read_objects(self.bucket("oracle")))
+
+    def _lost_objects(self, stores: Mapping[str, Objects], home: Objects) -> list[str]:
+        lost = []
+        for place, store in stores.items():
+            for key, versions in self.before.objects[place].versions.items():
+                is_mine = owner_of(key, self.before.senders) in self.before.members
+                safe = {one.content for one in home.versions.get(key, []) if is_mine}
+                there = {one.version_id for one in store.versions.get(key, [])}
+                lost += [
+                    f"{place}: {key!r} {one.version_id}"
+                    for one in versions
+                    if one.version_id not in there
+                    and one.content not in safe
+                    and not (is_mine and one.is_marker)
+                ]
+        return lost
+
+    def _url(self, place: str) -> str:
+        return servers(self.directory)[place].url(DATABASE)
+
+    # --- scenes
+
+    def save(self, scene: str) -> None:
+        """Keep everything as it is now under a name."""
+        for place in PLACES:
+            self._copy_database(place, DATABASE, f"scene_{scene}")
+        for part in self._parts():
+            target = self._scenes / scene / part
+            if (self.directory / part).exists():
+                shutil.copytree(self.directory / part, target, symlinks=True)
+        shutil.copy(self.charter, self._scenes / scene / "domicile.toml")
+
+    def restore(self, scene: str) -> None:
+        """Put everything back as it was."""
+        for place in PLACES:
+            self._copy_database(place, f"scene_{scene}", DATABASE)
+        for part in self._parts():
+            shutil.rmtree(self.directory / part, ignore_errors=True)
+            if (self._scenes / scene / part).exists():
+                shutil.copytree(self._scenes / scene / part, self.directory / part, symlinks=True)
+        shutil.copy(self._scenes / scene / "domicile.toml", self.charter)
+
+    def has(self, scene: str) -> bool:
+        """Whether a scene was saved."""
+        return (self._scenes / scene).exists()
+
+    def close(self) -> None:
+        """Remove the scenes."""
+        shutil.rmtree(self._scenes, ignore_errors=True)
+
+    @staticmethod
+    def _parts() -> list[str]:
+        return [".domicile", *(f"{place}/media" for place in PLACES)]
+
+    def _copy_database(self, place: str, source: str, target: str) -> None:
+        url = servers(self.directory)[place].url("postgres")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)".encode())
+            _end_sessions(connection, source)
+            connection.execute(f"CREATE DATABASE {target} TEMPLATE {source}".encode())
+
+
+def _end_sessions(connection: psycopg.Connection[tuple[Any, ...]], database: str) -> None:
+    """A killed command's session may go on for an instant; a template must have none."""
+    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+    deadline = time.monotonic() + 10
+    while connection.execute(query, [database]).fetchall() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    if data:
+        yield data
+
+
+async def _read(site: DirectorySite, key: str, version: str | None) -> bytes:
+    opened = await site.read(key, version)
+    return b"".join([chunk async for chunk in opened.chunks])
+
+
+def group_ended(group: int, within_s: float = 10.0) -> bool:
+    """Whether no process of a group is left."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        with suppress(ProcessLookupError):
+            os.killpg(group, 0)
+            time.sleep(0.02)
+            continue
+        return True
+    return False

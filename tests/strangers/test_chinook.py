@@ -1,0 +1,84 @@
+"""A schema and rows that we did not write: the customers of one country go home, and nobody else.
+
+The charter is the tutorial's. What must be true afterwards is asked in SQL, not of Domicile.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.strangers.conftest import Direction
+from tests.strangers.story import Rows, Story, chinook_statements, differences, new_story
+from tests.strangers.tutorial import charter_without_sites
+
+IS_AMERICAN = "country = 'USA'"
+AMERICANS = f"SELECT customer_id FROM public.customer WHERE {IS_AMERICAN}"
+MEMBERS = {
+    "customer": IS_AMERICAN,
+    "invoice": f"customer_id IN ({AMERICANS})",
+    "invoice_line": "invoice_id IN (SELECT invoice_id FROM public.invoice"
+    f" WHERE customer_id IN ({AMERICANS}))",
+}
+CATALOGUE = ("album", "artist", "genre", "media_type", "playlist", "playlist_track", "track")
+STAFF_AT_HOME = (
+    "SELECT employee_id, last_name, first_name, title, reports_to, NULL::timestamp,"
+    " NULL::timestamp, NULL::text, NULL::text, NULL::text, country, NULL::text, NULL::text,"
+    " NULL::text, email FROM public.employee"
+)
+
+
+@pytest.fixture
+def chinook(direction: Direction, tmp_path: Path) -> Story:
+    story = new_story(tmp_path, *direction, chinook_statements())
+    story.write_charter(
+        charter_without_sites(), source="office-db", home="home-db", home_provider="Homeland Cloud"
+    )
+    return story
+
+
+def split(story: Story) -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Members' and others' rows at the source, by table."""
+    mine = {
+        f"public.{table}": story.source.rows(f"SELECT * FROM public.{table} WHERE {condition}")
+        for table, condition in MEMBERS.items()
+    }
+    everything = story.source.tables()
+    return mine, {table: rows - mine.get(table, Counter()) for table, rows in everything.items()}
+
+
+def test_members_go_home_and_nobody_else_is_touched(chinook: Story) -> None:
+    members, others = split(chinook)
+    assert [rows.total() for rows in members.values()] == [13, 91, 494]
+    staff = chinook.source.rows(STAFF_AT_HOME)
+
+    chinook.bring_home("office-db")
+
+    assert differences(others, chinook.source.tables()) == []
+    at_home = members | {f"public.{table}": others[f"public.{table}"] for table in CATALOGUE}
+    assert differences(at_home | {"public.employee": staff}, chinook.home.tables()) == []
+    assert chinook.source.broken_foreign_keys() == []
+    assert chinook.home.broken_foreign_keys() == []
+    assert chinook.home.foreign_keys() == chinook.source.foreign_keys()
+
+
+def test_both_sides_can_go_on_without_meeting(chinook: Story) -> None:
+    taken = chinook.source.rows("SELECT customer_id FROM public.customer")
+    chinook.bring_home("office-db")
+    away, here = chinook.source.next_numbers(), chinook.home.next_numbers()
+    assert len(away) == 10
+    assert away.keys() == here.keys()
+    assert not [name for name in away if away[name] & here[name]]
+    new = {f"({number})" for number in here["public.customer_customer_id_seq"]}
+    assert not new & taken.keys()
+
+
+def test_a_spelling_that_the_charter_does_not_know_is_not_examined(chinook: Story) -> None:
+    charter = chinook.directory / "domicile.toml"
+    text = charter.read_text(encoding="utf-8")
+    charter.write_text(text.replace('"USA" = "US"', '"U.S.A." = "US"'), encoding="utf-8")
+    said = chinook.run("scan", expected=1)
+    assert "0 of them members" in said
+    assert "not examined: 13 rows of customer at office-db" in said.replace("\n", " ")
