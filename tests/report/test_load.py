@@ -91,13 +91,15 @@ def test_the_verdict_climbs_with_the_story(story: list[Status]) -> None:
 
 def test_items_move_from_state_to_state_and_none_is_lost(story: list[Status]) -> None:
     _, planned, moved, verified, erased, home = (state_totals(told.states) for told in story[:6])
-    away = planned["found"]
-    assert away == story[0].before.protected(home=False) > 0
+    before = story[0].before
+    assert planned["found"] == before.protected(home=False) > 0
+    away = planned["found"] + planned.get("reduced", 0)
+    for told in (planned, moved, verified, erased, home):
+        assert away == sum(items for state, items in told.items() if state != "at home")
     assert moved["copied"] > 0
-    assert moved["copied"] + moved.get("found", 0) == away
-    assert verified["verified"] == away
-    assert erased["erased"] + erased["reduced"] == away
-    assert "found" not in erased
+    assert verified["verified"] >= planned["found"]
+    assert erased["erased"] > 0
+    assert not {"found", "copied", "verified", "failed"} & set(erased)
     assert home["at home"] == story[-1].after.protected(home=True) > 0
 
 

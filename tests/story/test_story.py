@@ -80,21 +80,23 @@ def _write_anew(stage: Stage) -> tuple[str, str]:
     )
     private = f"private/{_NEW}/new clip.mp4"
     stage.everywhere_away(
-        "INSERT INTO users (id, handle, country, email, display_name) VALUES (%s, 'newcomer', 'US',"
-        " 'newcomer@example.com', 'New Comer')",
+        "INSERT INTO users (id, handle, country, email, display_name, created_at)"
+        " VALUES (%s, 'newcomer', 'US', 'newcomer@example.com', 'New Comer', '2026-01-01')",
         _NEW,
     )
     stage.everywhere_away(
-        "INSERT INTO videos (id, author_id, caption, object_key, duration_ms, visibility, filmed_at)"
-        " OVERRIDING SYSTEM VALUE VALUES (%s, %s, 'mine', %s, 1, 'public', '(1,2)')",
+        "INSERT INTO videos (id, author_id, caption, object_key, duration_ms, visibility, filmed_at,"
+        " created_at) OVERRIDING SYSTEM VALUE"
+        " VALUES (%s, %s, 'mine', %s, 1, 'public', '(1,2)', '2026-01-02')",
         *(_NEW, _NEW, private),
     )
     for number, person, on in ((0, _NEW, video), (1, reduced, video), (2, author, _NEW)):
         stage.everywhere_away(
-            "INSERT INTO comments (id, user_id, video_id, body) VALUES (%s, %s, %s, 'new words')",
+            "INSERT INTO comments (id, user_id, video_id, body, created_at)"
+            " VALUES (%s, %s, %s, 'new words', '2026-01-03')",
             *(_NEW + number, person, on),
         )
-    stage.everywhere_away("INSERT INTO watch_events VALUES (%s, %s, 5, now())", reduced, video)
+    stage.everywhere_away("INSERT INTO watch_events VALUES (%s, %s, 5, '2026-01-04')", reduced, video)
     draft = f"drafts/{reduced}/written later.mp4"
     for place in AWAY:
         stage.put(place, private, b"a new video")

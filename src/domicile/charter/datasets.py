@@ -177,8 +177,6 @@ def dataset_doubts(charter: Charter, today: date) -> Iterator[tuple[KeyPath, str
         yield from _exception_doubts(path, table, today)
         if table.persons == "any" and len(table.person) == 1:
             yield (*path, "persons"), "`any` means something only with several persons"
-        if table.classification == "public" and table.public:
-            yield (*path, "public"), "the whole table is public already"
     for name, objects in charter.objects.items():
         yield from _exception_doubts(("objects", name), objects, today)
     if not charter.objects and any(site.kind == "objects" for site in charter.sites.values()):

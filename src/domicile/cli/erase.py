@@ -164,4 +164,4 @@ def _print(session: Session, report: EraseReport) -> None:
             f"{report.failed:,} items failed, {report.unproven:,} shards are not proven and stay",
             style="bold red",
         )
-    out.print(f"certificate: {report.certificate}")
+    out.print(f"certificate: {report.certificate}", soft_wrap=True)

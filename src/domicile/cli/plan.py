@@ -67,10 +67,7 @@ def print_plan(session: Session, made: Plan) -> None:
             f" on all sites), {markers:,} delete markers; {uploads:,} unfinished uploads are"
             " erased, never completed"
         )
-    for effect in made.effects:
-        out.print(f"{effect.kind} at {effect.site}: {escape(effect.what)}", style="dim")
-    for warning in made.warnings:
-        out.print(f"warning: {escape(warning)}", style="yellow")
+    _print_effects(session, made)
     if made.unexamined:
         out.print(f"{made.unexamined:,} items were not examined and stay where they are")
     for blocker in made.blockers:
@@ -79,18 +76,27 @@ def print_plan(session: Session, made: Plan) -> None:
         out.print("next: domicile move")
 
 
+def _print_effects(session: Session, made: Plan) -> None:
+    for removed in dict.fromkeys((entry.table, entry.removed) for entry in made.tables):
+        if removed[1]:
+            session.out.print(
+                f"a projection of {escape(removed[0])} loses {escape(', '.join(removed[1]))}"
+            )
+    for effect in made.effects:
+        session.out.print(f"{effect.kind} at {effect.site}: {escape(effect.what)}", style="dim")
+    for warning in made.warnings:
+        session.out.print(f"warning: {escape(warning)}", style="yellow")
+
+
 def _tables(made: Plan) -> Table:
-    table = Table("site", "table", "copied home", "received", "deleted", "reduced", "loses")
-    for column in table.columns[2:6]:
+    table = Table("site", "table", "goes home", "deleted", "reduced", "arrives as projection")
+    for column in table.columns[2:]:
         column.justify = "right"
     for entry in made.tables:
+        numbers = (entry.copied, entry.deleted, entry.reduced, entry.projected)
         table.add_row(
             entry.site,
             escape(entry.table),
-            f"{entry.copied:,}",
-            f"{entry.projected:,}",
-            f"{entry.deleted:,}",
-            f"{entry.reduced:,}",
-            escape(", ".join(entry.removed)) if entry.reduced or entry.projected else "",
+            *(f"{number:,}" if number else "" for number in numbers),
         )
     return table

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from domicile.charter import country_name
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json, workers_option
-from domicile.scan import ScanSummary, run_scan
+from domicile.scan import ObjectCount, ScanSummary, TableCount, run_scan
 
 __all__ = ["print_scan", "scan"]
 
@@ -53,38 +54,61 @@ def print_scan(session: Session, summary: ScanSummary) -> None:
 
 
 def _rows_table(summary: ScanSummary) -> Table:
-    table = Table("site", "table", "rows", "members'", "reduced", "not examined", "path")
-    for column in table.columns[2:6]:
+    """A line a table, a column a database: members' rows of all rows."""
+    sites = list(dict.fromkeys(count.site for count in summary.tables))
+    table = Table("table and path to its person", *sites, title="members' rows, of all rows")
+    for column in table.columns[1:]:
         column.justify = "right"
-    for count in summary.tables:
-        if count.rows:
-            table.add_row(
-                count.site,
-                _plain(count.table),
-                f"{count.rows:,}" if count.rows >= 0 else "?",
-                f"{count.members:,}",
-                f"{count.reduced:,}",
-                f"{count.unexamined:,}" if count.unexamined >= 0 else "all",
-                _plain(count.path) or count.classification,
-            )
+    cells = {(count.table, count.site): count for count in summary.tables}
+    for name in sorted({count.table for count in summary.tables if count.rows}):
+        path = next((cells[name, site].path for site in sites if (name, site) in cells), "")
+        counts = [cells.get((name, site)) for site in sites]
+        table.add_row(escape(path or name), *(_rows_cell(count) for count in counts))
     return table
+
+
+def _rows_cell(count: TableCount | None) -> str:
+    if count is None or not count.rows:
+        return ""
+    if count.unexamined < 0 or count.unexamined == count.rows:
+        return "not examined"
+    if count.classification != "protected":
+        return f"{count.classification}, {count.rows:,}"
+    reduced = f"\n{count.reduced:,} reduced" if count.reduced else ""
+    return f"{count.members:,} of {count.rows:,}{reduced}"
 
 
 def _objects_table(summary: ScanSummary) -> Table:
-    table = Table("site", "dataset", "whose", "versions", "markers", "uploads", "bytes")
-    for column in table.columns[3:]:
+    """A line a dataset, a column a store: members' versions, markers and uploads."""
+    sites = list(dict.fromkeys(count.site for count in summary.objects))
+    table = Table("objects", *sites, title="members' versions, of all")
+    for column in table.columns[1:]:
         column.justify = "right"
-    for count in summary.objects:
-        table.add_row(
-            count.site,
-            count.dataset or "-",
-            count.state,
-            f"{count.versions:,}",
-            f"{count.markers:,}",
-            f"{count.uploads:,}",
-            f"{count.bytes:,}",
-        )
+    for name in sorted({count.dataset for count in summary.objects}):
+        mine = [count for count in summary.objects if count.dataset == name]
+        cells = [_objects_cell([c for c in mine if c.site == site]) for site in sites]
+        table.add_row(name or "(no dataset)", *cells)
     return table
+
+
+def _objects_cell(counts: list[ObjectCount]) -> str:
+    if not counts:
+        return ""
+    total = sum(count.versions for count in counts)
+    states = {count.state for count in counts}
+    if states <= {"public", "excepted", "not examined"}:
+        return f"{'/'.join(sorted(states))}, {total:,}"
+    members = [count for count in counts if count.state == "member"]
+    extra = [
+        f"{number:,} {what}"
+        for what, number in (
+            ("markers", sum(count.markers for count in members)),
+            ("uploads", sum(count.uploads for count in members)),
+        )
+        if number
+    ]
+    line = f"{sum(count.versions for count in members):,} of {total:,}"
+    return "\n".join([line, *extra])
 
 
 def _print_unexamined(session: Session, summary: ScanSummary) -> None:
@@ -104,7 +128,3 @@ def _print_unexamined(session: Session, summary: ScanSummary) -> None:
                 style="yellow",
                 markup=False,
             )
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")

@@ -151,8 +151,10 @@ def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:
         return (Check("tables and indexes rewritten", "not yet", passed=None),) if erased else ()
     tables = sorted({table for body in rewritten for table in body.tables})
     reason = rewritten[-1].statistics
+    kept = ", ".join(rewritten[-1].kept)
     return (
         Check("tables and indexes rewritten", ", ".join(tables), passed=True),
+        *((Check("erased rows kept for an older snapshot", kept, passed=None),) if kept else ()),
         Check(
             "the planner's statistics rewritten", reason or "yes", passed=None if reason else True
         ),

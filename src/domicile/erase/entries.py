@@ -54,11 +54,13 @@ class ShardErased(Body, frozen=True):
 @entry_kind("erase.tables-rewritten", version=1)
 class TablesRewritten(Body, frozen=True):
     """Tables and their indexes were written anew, so that their files no longer hold the erased
-    rows. statistics: empty where the planner's were rewritten too, else why not."""
+    rows; kept names tables in which erased rows had to stay, since an older snapshot may still
+    read them. statistics: empty where the planner's were rewritten too, else why not."""
 
     run: str
     site: str
     tables: tuple[str, ...]
+    kept: tuple[str, ...]
     statistics: str
 
 

@@ -242,21 +242,19 @@ class _Eraser:
             self.estate.database(self.site).connect() as connection,
         ):
             connection.autocommit = True
-            kept = 0
+            kept = {}
             for table in tables:
-                kept += rewrite_table(connection, table)
+                kept[table] = rewrite_table(connection, table)
                 self.progress.advance()
-            statistics = rewrite_statistics(connection) or ""
-            checkpoint(connection)
+            reasons = [rewrite_statistics(connection), checkpoint(connection)]
             self.progress.advance()
-        if kept:
-            statistics = f"{kept} erased rows are kept for older snapshots; {statistics}".strip()
         self.evidence.record(
             TablesRewritten(
                 run=self.run.id,
                 site=self.site,
-                tables=tuple(str(table) for table in tables),
-                statistics=statistics,
+                tables=tuple(str(table) for table in tables if not kept[table]),
+                kept=tuple(str(table) for table in tables if kept[table]),
+                statistics="; ".join(reason for reason in reasons if reason),
             ),
             into=self.entries,
         )
@@ -270,7 +268,7 @@ class _Eraser:
                 if shard is not None and (body.erased or body.reduced):
                     since.add(TableName(shard.schema, shard.table))
             if isinstance(body, TablesRewritten) and body.site == self.site:
-                since.clear()
+                since -= {TableName.parse(name) for name in body.tables}
         return sorted(since)
 
     def _look_again(self) -> None:

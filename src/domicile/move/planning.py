@@ -189,8 +189,7 @@ def _history_blockers(estate: Estate, *, objects_found: bool) -> list[str]:
 
 def _warnings(summary: ScanSummary) -> list[str]:
     warnings = [
-        f"{rows:,} people are in country {text!r}, which is no country code: add it to"
-        " [people] spellings"
+        f"country {text!r} (people: {rows:,}) is no country code: add it to [people] spellings"
         for text, rows in sorted(summary.spellings.items())
     ]
     if summary.unknown_persons:

@@ -12,20 +12,21 @@ from psycopg import sql
 
 from domicile.inventory import TableRules, identity
 from domicile.move.plan import RowShard
-from domicile.sites.postgres import Column, Table
+from domicile.sites.postgres import Column, Table, order_terms
 
 __all__ = [
     "columns_of",
     "in_range",
     "member_rows",
     "order_by",
-    "ordered",
     "projected_rows",
     "same_key",
     "whole_rows",
 ]
 
 EVERY_ROW = sql.SQL("true")
+
+_AS_TEXT = frozenset({"E", "A"})  # enums and arrays are ordered as text: see order_terms
 
 
 def member_rows(
@@ -93,21 +94,10 @@ def in_range(table: Table, shard: RowShard, alias: str) -> sql.Composable:
     return sql.SQL(" AND ").join(bounds) if bounds else sql.SQL("true")
 
 
-def ordered(table: Table, alias: str, names: Sequence[str]) -> sql.Composable:
-    """Columns as they are compared and ordered: text by bytes, whatever the database's locale."""
-    return sql.SQL(", ").join(
-        sql.SQL('{} COLLATE "C"').format(sql.Identifier(alias, name))
-        if table.column(name).category == "S"
-        else sql.Identifier(alias, name)
-        for name in names
-    )
-
-
 def order_by(table: Table, alias: str) -> sql.Composable:
     """The order of a table's rows."""
-    key = identity(table)
-    if key:
-        return ordered(table, alias, key)
+    if identity(table):
+        return _key(table, alias)
     names = [column.name for column in table.stored_columns]
     return sql.SQL('(ROW({})::text) COLLATE "C"').format(
         sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)
@@ -120,16 +110,18 @@ def columns_of(columns: Sequence[Column], alias: str) -> sql.Composable:
 
 
 def _key(table: Table, alias: str) -> sql.Composable:
-    return ordered(table, alias, identity(table))
+    """A row's key as it is compared and ordered on every server."""
+    return order_terms([table.column(name) for name in identity(table)], alias)
 
 
 def _literals(table: Table, values: Sequence[str]) -> sql.Composable:
+    columns = [table.column(name) for name in identity(table)]
     return sql.SQL(", ").join(
         sql.SQL("CAST({} AS {})").format(
             sql.Literal(value),
-            sql.SQL(table.column(name).type),
+            sql.SQL("text" if column.category in _AS_TEXT else column.type),
         )
-        for name, value in zip(identity(table), values, strict=True)
+        for column, value in zip(columns, values, strict=True)
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,30 +36,43 @@ class Content:
 
 
 class Budget:
-    """Bounds objects and bytes in flight. One a loop."""
+    """Bounds objects and bytes in flight, first come, first served. One a loop."""
 
     def __init__(self, objects: int = OBJECTS_IN_FLIGHT, size_bytes: int = BYTES_IN_FLIGHT) -> None:
         self._free_objects = objects
         self._free_bytes = size_bytes
-        self._changed = asyncio.Condition()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def take(self, size_bytes: int) -> AsyncIterator[None]:
         """Hold a place for an object of this size."""
         claim = min(size_bytes, _LARGEST_CLAIM)
-        async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._free_objects > 0 and self._free_bytes >= claim
-            )
-            self._free_objects -= 1
-            self._free_bytes -= claim
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append((claim, place))
+        self._admit()
         try:
+            await place
             yield
         finally:
-            async with self._changed:
+            if place.done() and not place.cancelled():
                 self._free_objects += 1
                 self._free_bytes += claim
-                self._changed.notify_all()
+            else:
+                place.cancel()
+            self._admit()
+
+    def _admit(self) -> None:
+        """Let in those at the head who fit; only they are woken."""
+        while self._waiting and self._free_objects > 0:
+            claim, place = self._waiting[0]
+            if claim > self._free_bytes and not place.cancelled():
+                return
+            self._waiting.popleft()
+            if place.cancelled():
+                continue
+            self._free_objects -= 1
+            self._free_bytes -= claim
+            place.set_result(None)
 
 
 async def copy_version(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from domicile.erase import ShardErased
 from domicile.move import ObjectShard, RowShard, ShardVerified
@@ -55,7 +56,7 @@ class ShardFacts:
     @property
     def of_members(self) -> bool:
         """Whether its items are members' (others are projections and tables about nobody)."""
-        return not isinstance(self.shard, RowShard) or self.shard.kind == "members"
+        return not isinstance(self.shard, RowShard) or self.shard.erasable
 
 
 def shard_progress(facts: ShardFacts) -> ShardProgress:
@@ -100,16 +101,17 @@ def state_counts(
     """Items per site, dataset and state: found as the plan's scan saw them, moved on as the ledger
     says, and what the latest scan saw at home and could not examine."""
     home = after.home_sites | before.home_sites
-    reached = _reached(shards)
-    unexamined = _held(after.holdings, "unexamined")
-    found = _held((h for h in before.holdings if h.site not in home), "protected")
-    counts = list(_away({**found, **dict.fromkeys(reached, 0), **found}, reached))
+    away = [holding for holding in before.holdings if holding.site not in home]
+    counts = list(_away(_held(away, "protected"), _held(away, "reduced"), _reached(shards)))
     counts += [
         StateCount(*place, "at home", items)
         for place, items in _held(after.holdings, "protected").items()
         if place[0] in home
     ]
-    counts += [StateCount(*place, "not examined", items) for place, items in unexamined.items()]
+    counts += [
+        StateCount(*place, "not examined", items)
+        for place, items in _held(after.holdings, "unexamined").items()
+    ]
     rank = {site.name: number for number, site in enumerate((*before.sites, *after.sites))}
     order = (*AWAY, "at home")
     return tuple(
@@ -117,10 +119,12 @@ def state_counts(
     )
 
 
-def _held(holdings: Iterable[Holding], what: str) -> dict[_Place, int]:
+def _held(
+    holdings: Iterable[Holding], what: Literal["protected", "reduced", "unexamined"]
+) -> dict[_Place, int]:
     sums: Counter[_Place] = Counter()
     for holding in holdings:
-        items = holding.protected if what == "protected" else abs(holding.unexamined)
+        items: int = abs(getattr(holding, what))
         if items:
             sums[holding.site, holding.dataset, holding.kind] += items
     return dict(sums)
@@ -143,20 +147,27 @@ def _reached(shards: Iterable[ShardFacts]) -> dict[_Place, Counter[str]]:
 
 
 def _away(
-    found: Mapping[_Place, int], reached: Mapping[_Place, Counter[str]]
+    found: Mapping[_Place, int],
+    public: Mapping[_Place, int],
+    reached: Mapping[_Place, Counter[str]],
 ) -> Iterator[StateCount]:
-    for place, total in found.items():
+    """found, public: what the plan's scan saw protected, and reduced already. What no step reached
+    is still what it was."""
+    for place in dict.fromkeys((*found, *public, *reached)):
         sums = reached.get(place, Counter())
         erased, reduced = sums["erase erased"], sums["erase reduced"]
         stuck = sums["erase failed"]
-        states: dict[ItemState, int] = {
+        moved: dict[ItemState, int] = {
             "copied": sums["copied"],
             "verified": max(sums["verified"] - erased - reduced - stuck, 0),
             "erased": erased,
             "reduced": reduced,
             "failed": sums["failed"] + stuck,
         }
-        states = {"found": max(total - sum(states.values()) - sums["gone"], 0), **states}
-        for state, items in states.items():
+        total = found.get(place, 0) + public.get(place, 0)
+        rest = max(total - sum(moved.values()) - sums["gone"], 0)
+        untouched = min(rest, public.get(place, 0))
+        moved["reduced"] += untouched
+        for state, items in {"found": rest - untouched, **moved}.items():
             if items:
                 yield StateCount(*place, state, items)

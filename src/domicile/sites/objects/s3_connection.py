@@ -3,7 +3,7 @@
 Why not a generic object-store client here: a key must reach the server exactly as it is
 (``a//b``, ``/a``, ``a/``, ``..``), headers that such clients hide or merge must be seen
 (``x-amz-tagging-count``, ``x-amz-meta-content-type``), and a stalled transfer must end. Requests
-are signed by botocore; every body's SHA-256 is signed, so a store that checks it refuses what was
+are signed here (`s3_signing`); every body's SHA-256 is signed, so a store that checks it refuses what was
 damaged on the way. No aws-chunked, no trailers.
 """
 
@@ -20,14 +20,12 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.tracing import Trace
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from yarl import URL
 
 from domicile.errors import SiteRefused
 from domicile.sites.objects.s3_errors import answered, error_code, is_transient, unreachable
-from domicile.sites.objects.s3_headers import key_path
+from domicile.sites.objects.s3_headers import host_of, key_path
+from domicile.sites.objects.s3_signing import EMPTY_SHA256, Signer
 
 __all__ = ["EAGER_BYTES", "Bucket", "Connection"]
 
@@ -58,14 +56,6 @@ class Bucket:
 _HeldSession = tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession, None]]
 
 
-class _BodySignedAuth(S3SigV4Auth):
-    """Signs the body's digest that the caller computed, over HTTPS too."""
-
-    def payload(self, request: AWSRequest) -> str:
-        digest: str = request.context["body_sha256"]
-        return digest
-
-
 class Connection:
     """Sends requests for keys of one bucket, with timeouts and bounded retries.
 
@@ -74,8 +64,8 @@ class Connection:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._auth = _BodySignedAuth(
-            Credentials(bucket.access_key, bucket.secret_key), "s3", bucket.region
+        self._signer = Signer(
+            bucket.access_key, bucket.secret_key, bucket.region, host_of(bucket.endpoint)
         )
         self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _HeldSession] = (
             weakref.WeakKeyDictionary()
@@ -134,18 +124,16 @@ class Connection:
     ) -> aiohttp.ClientResponse:
         path = key_path(self._bucket.bucket, key)
         url = f"{self._bucket.endpoint}{path}" + (f"?{query}" if query else "")
-        signed = AWSRequest(method, url, headers=dict(headers))
-        signed.context["body_sha256"] = digest
-        self._auth.add_auth(signed)
-        sent = {**dict(signed.headers.items()), "Accept-Encoding": "identity"}
+        sent = self._signer.sign(method, path, query, headers, digest)
+        sent["accept-encoding"] = "identity"
         if body or method in ("PUT", "POST"):
-            sent["Content-Length"] = str(len(body))
+            sent["content-length"] = str(len(body))
         session = await self._session()
         response = await session.request(
             method,
             URL(url, encoded=True),
             headers=sent,
-            data=_pieces(body) if body else None,
+            data=_data(body),
             allow_redirects=False,
             timeout=self._timeout(len(body)),
         )
@@ -215,6 +203,11 @@ async def _held_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
             await asyncio.sleep(0)
 
 
+def _data(body: bytes) -> bytes | AsyncIterator[memoryview] | None:
+    """A small body goes out with its headers, a large one in pieces."""
+    return _pieces(body) if len(body) > _SEND_BYTES else body or None
+
+
 async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
     view = memoryview(body)
     for start in range(0, len(body), _SEND_BYTES):
@@ -222,6 +215,8 @@ async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
 
 
 async def _sha256(body: bytes) -> str:
+    if not body:
+        return EMPTY_SHA256
     if len(body) <= _HASH_INLINE_BYTES:
         return hashlib.sha256(body).hexdigest()
     return await asyncio.to_thread(lambda: hashlib.sha256(body).hexdigest())

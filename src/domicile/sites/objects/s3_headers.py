@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from domicile.sites.objects.model import Attributes
 
-__all__ = ["attributes_of", "headers_for", "key_path", "tag_header"]
+__all__ = ["attributes_of", "headers_for", "host_of", "key_path", "tag_header"]
 
 _NO_TYPE = "binary/octet-stream"
 _META = "x-amz-meta-"
@@ -19,6 +19,13 @@ _META = "x-amz-meta-"
 def key_path(bucket: str, key: str) -> str:
     """The request path of a key, encoded once and never normalised."""
     return f"/{bucket}/{quote(key, safe='/~')}"
+
+
+def host_of(endpoint: str) -> str:
+    """The Host header of an endpoint: with its port, where that is not the scheme's own."""
+    url = urlsplit(endpoint)
+    own = {"http": ":80", "https": ":443"}[url.scheme]
+    return url.netloc.removesuffix(own)
 
 
 def tag_header(tags: tuple[tuple[str, str], ...]) -> str:

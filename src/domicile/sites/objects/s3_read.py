@@ -16,7 +16,6 @@ from domicile.sites.objects.s3_headers import attributes_of
 
 __all__ = ["Tagged", "open_version", "version_query"]
 
-_CHUNK_BYTES = 1 << 20
 _RESUMES = 4
 
 
@@ -143,15 +142,11 @@ class _Chunks:
 
 
 async def _some(response: aiohttp.ClientResponse, left: int) -> bytes:
-    parts: list[bytes] = []
-    wanted = min(left, _CHUNK_BYTES)
-    while wanted:
-        part = await response.content.read(wanted)
-        if not part:
-            raise aiohttp.ClientPayloadError
-        parts.append(part)
-        wanted -= len(part)
-    return b"".join(parts)
+    """What has arrived, at least one byte (the session's read_bufsize bounds how much)."""
+    part = await response.content.readany()
+    if not part or len(part) > left:
+        raise aiohttp.ClientPayloadError
+    return part
 
 
 def _identity(response: aiohttp.ClientResponse) -> tuple[str | None, str | None]:

@@ -1,0 +1,187 @@
+"""A small schema with what makes schemas awkward, upgraded and downgraded on its way home.
+
+What must be true afterwards is written here by hand, as SQL over the source before the move: whose
+each row is, who refers to whom, and how a public projection looks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.services.postgres import PostgresServer
+from tests.strangers.conftest import Direction
+from tests.strangers.story import ROOT, Rows, Story, differences, new_story
+
+CHARTER = """
+[company]
+name = "Nasty"
+
+[boundaries.us]
+members = ["US"]
+custodian = "Trust"
+provider = "Cloud"
+home = ["home"]
+
+[people]
+table = "Front Office.user"
+key = ["realm", "No."]
+country = "select"
+
+[tables.users]
+table = "Front Office.user"
+public = ["nick"]
+
+[tables.comments]
+table = "Comments 'n' more"
+public = ["title"]
+
+[tables.visits]
+table = "Log of visits"
+person = ["who's realm,who: %s"]
+
+[tables.orders]
+table = "日本.注文"
+person = ["buyer.realm,buyer.no"]
+
+[tables.messages]
+table = "Message"
+person = ["from_realm,from_no", "to_realm,to_no"]
+persons = "any"
+
+[tables.tickets]
+table = "Ticket"
+person = ["realm,no"]
+
+[tables.reference]
+table = "日本.Reference"
+classification = "public"
+
+[records]
+shard_rows = 2
+"""
+
+USERS = '"Front Office"."user"'
+COMMENTS = "public.\"Comments 'n' more\""
+VISITS = 'public."Log of visits"'
+ORDERS = '"日本"."注文"'
+LINES = '"日本".line'
+MESSAGES = 'public."Message"'
+TICKETS = 'public."Ticket"'
+REFERENCE = '"日本"."Reference"'
+ALBUMS = "public.album"
+PHOTOS = "public.photo"
+
+_AMERICANS = f'(SELECT realm, "No." FROM {USERS} WHERE "select" = \'US\')'
+MEMBERS = {
+    USERS: "\"select\" = 'US'",
+    COMMENTS: "id IN (2, 4, 5, 7)",
+    ALBUMS: "id IN (2, 3)",
+    PHOTOS: "id IN (20, 30, 31)",
+    VISITS: f'("who\'s realm", "who: %s") IN {_AMERICANS}',
+    ORDERS: f'("buyer.realm", "buyer.no") IN {_AMERICANS}',
+    LINES: "\"order\" NOT IN ('B', 'Z')",
+    MESSAGES: f"(from_realm, from_no) IN {_AMERICANS} OR (to_realm, to_no) IN {_AMERICANS}",
+    TICKETS: f"(realm, no) IN {_AMERICANS}",
+    REFERENCE: "false",
+}
+COUNTS = {
+    USERS: 3,
+    COMMENTS: 4,
+    ALBUMS: 2,
+    PHOTOS: 3,
+    VISITS: 4,
+    ORDERS: 6,
+    LINES: 6,
+    MESSAGES: 4,
+    TICKETS: 2,
+    REFERENCE: 0,
+}
+_NAME = 'realm || \'-\' || "No."'
+PROJECTED = {
+    USERS: f"SELECT realm, \"No.\", 'removed-' || {_NAME}, 'removed-' || {_NAME} AS login,"
+    f" upper('removed-' || {_NAME}), nick, NULL, 'zealous', '{{}}', NULL, '{{}}', NULL,"
+    f" '0.0000', '00:00:00', NULL, '1970-01-01 00:00:00+00'::timestamptz,"
+    f" md5({_NAME})::uuid, NULL, NULL FROM {USERS}",
+    COMMENTS: 'SELECT id, "author realm", "author No.", NULL, \'removed-\' || id, title'
+    f" FROM {COMMENTS}",
+    PHOTOS: f"SELECT id, NULL, ''::bytea FROM {PHOTOS}",
+}
+# What foreigners' rows, or projections that stay, still refer to.
+LEFT_BEHIND = {
+    USERS: "(realm, \"No.\") IN (('eu', 2), ('us', 3))",
+    COMMENTS: "id = 2",
+    PHOTOS: "id = 20",
+}
+# What members' rows, or projections at home, refer to.
+BROUGHT_ALONG = {
+    USERS: "(realm, \"No.\") IN (('eu', 1), ('us', 2))",
+    COMMENTS: "id IN (1, 3)",
+    PHOTOS: "id = 10",
+}
+
+
+def nasty_story(
+    directory: Path, servers: Direction, *, charter: str = CHARTER, more: str = ""
+) -> Story:
+    statements = (ROOT / "tests" / "strangers" / "nasty.sql").read_text(encoding="utf-8")
+    story = new_story(directory, *servers, statements + more)
+    story.write_charter(charter, source="old", home="home", home_provider="Cloud")
+    return story
+
+
+def members(story: Story) -> dict[str, Rows]:
+    return {
+        table: story.source.rows(f"SELECT * FROM {table} WHERE {condition}")
+        for table, condition in MEMBERS.items()
+    }
+
+
+def projections(story: Story, which: dict[str, str]) -> dict[str, Rows]:
+    return {
+        table: story.source.rows(f"{PROJECTED[table]} WHERE {condition}")
+        for table, condition in which.items()
+    }
+
+
+def united(*parts: dict[str, Rows]) -> dict[str, Rows]:
+    tables = {table for part in parts for table in part}
+    return {table: sum((p.get(table, Counter()) for p in parts), Counter()) for table in tables}
+
+
+def test_awkward_rows_go_home_as_they_are(upgrade: Direction, tmp_path: Path) -> None:
+    story = nasty_story(tmp_path, upgrade)
+    mine, everything = members(story), story.source.tables()
+    assert {table: rows.total() for table, rows in mine.items()} == COUNTS
+    assert everything.keys() == mine.keys()
+    others = {table: rows - mine[table] for table, rows in everything.items()}
+    at_home = united(
+        mine, projections(story, BROUGHT_ALONG), {REFERENCE: everything[REFERENCE]}
+    )
+    away = united(others, projections(story, LEFT_BEHIND))
+
+    story.bring_home("old")
+
+    assert differences(at_home, story.home.tables()) == []
+    assert differences(away, story.source.tables()) == []
+    assert story.source.broken_foreign_keys() == []
+    assert story.home.broken_foreign_keys() == []
+    assert story.home.foreign_keys() == story.source.foreign_keys()
+    here, there = story.home.next_numbers(), story.source.next_numbers()
+    assert len(here) == 3
+    assert not [name for name in here if here[name] & there[name]]
+
+
+@pytest.mark.parametrize("step", ["move", "verify"])
+def test_a_second_time_changes_nothing(
+    postgres18: PostgresServer, tmp_path: Path, step: str
+) -> None:
+    story = nasty_story(tmp_path, (postgres18, postgres18))
+    for command in ("plan", "move", "verify"):
+        story.run("scan", expected=1) if command == "plan" else None
+        story.run(command)
+    before = story.home.tables(), story.source.tables()
+    story.run(step)
+    assert (story.home.tables(), story.source.tables()) == before
