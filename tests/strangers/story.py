@@ -167,7 +167,13 @@ class Story:
         """The commands' environment: nothing but what the charter names, and where we are."""
         passwords = {place.variable: place.server.password for place in (self.source, self.home)}
         path = os.pathsep.join((str(ROOT / "src"), os.environ.get("PYTHONPATH", "")))
-        return {**os.environ, **passwords, "PYTHONPATH": path, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
+        return {
+            **os.environ,
+            **passwords,
+            "PYTHONPATH": path,
+            "COLUMNS": "100",
+            "LC_ALL": "C.UTF-8",
+        }
 
     def bring_home(self, source: str, *, unexamined: bool = False) -> None:
         """The whole story, from the first scan to the last."""

@@ -99,7 +99,7 @@ COUNTS = {
     TICKETS: 2,
     REFERENCE: 0,
 }
-_NAME = 'realm || \'-\' || "No."'
+_NAME = "realm || '-' || \"No.\""
 PROJECTED = {
     USERS: f"SELECT realm, \"No.\", 'removed-' || {_NAME}, 'removed-' || {_NAME} AS login,"
     f" upper('removed-' || {_NAME}), nick, NULL, 'zealous', '{{}}', NULL, '{{}}', NULL,"
@@ -157,9 +157,7 @@ def test_awkward_rows_go_home_as_they_are(upgrade: Direction, tmp_path: Path) ->
     assert {table: rows.total() for table, rows in mine.items()} == COUNTS
     assert everything.keys() == mine.keys()
     others = {table: rows - mine[table] for table, rows in everything.items()}
-    at_home = united(
-        mine, projections(story, BROUGHT_ALONG), {REFERENCE: everything[REFERENCE]}
-    )
+    at_home = united(mine, projections(story, BROUGHT_ALONG), {REFERENCE: everything[REFERENCE]})
     away = united(others, projections(story, LEFT_BEHIND))
 
     story.bring_home("old")

@@ -12,7 +12,7 @@ from domicile.errors import EvidenceError
 from domicile.inventory import ledger_directory
 from domicile.ledger import verify_log
 
-__all__ = ["ledger"]
+__all__ = ["ledger", "verify"]
 
 
 @click.group()

@@ -31,9 +31,14 @@ def status(charter: Path, as_json: bool) -> int:
 def print_status(session: Session, found: Status) -> None:
     """The before-and-after table and the verdict."""
     rows = status_rows(found)
-    table = Table(*rows.header, title=rows.title)
-    for row in rows.rows:
-        table.add_row(*(escape(cell) for cell in row))
+    table = Table(title=rows.title)
+    table.add_column("site", no_wrap=True)
+    for name in rows.header[2:]:
+        figures = name in {"before", "after", "now", "reduced", "not examined"}
+        table.add_column(name, justify="right" if figures else "left")
+    for site, where, *cells in rows.rows:
+        place = f"{escape(site)}\n[dim]{escape(where)}[/dim]" if where else escape(site)
+        table.add_row(place, *(escape(cell) for cell in cells))
     session.out.print(table)
     home = found.verdict.word == "home"
     session.out.print(f"verdict: {found.verdict.word}", style="bold green" if home else "bold")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 import psycopg
 
-__all__ = ["TABLES", "Rows", "TableFacts", "compare_rows", "read_rows"]
+__all__ = ["TABLES", "Row", "Rows", "TableFacts", "compare_rows", "read_rows"]
 
 
 @dataclass(frozen=True, slots=True)

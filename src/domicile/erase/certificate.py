@@ -14,7 +14,16 @@ from collections.abc import Callable
 import msgspec
 import rfc8785
 
-__all__ = ["PAYLOAD_TYPE", "Certificate", "Check", "Erased", "Verifier", "envelope", "pae"]
+__all__ = [
+    "PAYLOAD_TYPE",
+    "Certificate",
+    "Check",
+    "Erased",
+    "Verifier",
+    "certificate_id",
+    "envelope",
+    "pae",
+]
 
 PAYLOAD_TYPE = "application/vnd.domicile.erasure+json"
 

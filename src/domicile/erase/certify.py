@@ -25,12 +25,14 @@ from domicile.inventory import (
     Evidence,
     Run,
     RunEntries,
+    dataset_name,
     digest_under,
     log_origin,
     read_batches,
     write_bytes,
 )
 from domicile.move import Plan
+from domicile.sites.postgres import TableName
 
 __all__ = ["certify", "erasures", "unsigned"]
 
@@ -50,7 +52,7 @@ def certify(
     was seen now."""
     run = Run(estate.records, plan.run)
     size, root = evidence.head()
-    items = _items(run, plan, site, entries)
+    items = _items(estate, plan, site, entries)
     checks = (*absence.checks, *_rewriting(entries, site, plan))
     failed = any(item.failed for item in items) or _unproven(plan, site, entries)
     document = Certificate(
@@ -115,16 +117,17 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
     }
 
 
-def _items(run: Run, plan: Plan, site: str, entries: RunEntries) -> tuple[Erased, ...]:
+def _items(estate: Estate, plan: Plan, site: str, entries: RunEntries) -> tuple[Erased, ...]:
     sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for body in erasures(entries, site):
         shard = plan.row_shard(body.shard)
         if shard is not None:
-            sums[shard.table, "rows"][0] += body.erased
-            sums[shard.table, "rows"][1] += body.reduced
-            sums[shard.table, "rows"][2] += body.failed
+            name = dataset_name(estate.charter, TableName(shard.schema, shard.table))
+            total = sums[name, "rows"]
+            for number, count in enumerate((body.erased, body.reduced, body.failed)):
+                total[number] += count
             continue
-        for row in read_batches(run.records / body.files[0].path):
+        for row in read_batches(estate.records / body.files[0].path):
             total = sums[str(row["dataset"]), f"{row['kind']}s"]
             total[0 if row["state"] == "erased" else 2] += 1
             total[3] += int(str(row["size_bytes"])) if row["state"] == "erased" else 0

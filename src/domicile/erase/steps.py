@@ -86,7 +86,7 @@ def _check_proof(here: Workplace, proven: Proven) -> None:
 def _rows(here: Workplace, task: EraseTask) -> int:
     shards = [p.shard for p in task.unit.shards if isinstance(p.shard, RowShard)]
     verified = {
-        proven.shard.id: proven_rows(here, proven, task.site) for proven in task.unit.shards
+        proven.shard.id: _proven_rows(here, proven, task.site) for proven in task.unit.shards
     }
     session = here.session(task.site, read_only=False)
     if shards[0].kind == "bare":
@@ -124,7 +124,7 @@ def _write_rows(
     write_parquet(path, _ROWS_ERASED, [table], body)
 
 
-def proven_rows(here: Workplace, proven: Proven, site: str) -> tuple[int, str]:
+def _proven_rows(here: Workplace, proven: Proven, site: str) -> tuple[int, str]:
     """How many rows a verification proved for a site, and their digest; none where it proved
     nothing."""
     for proof in read_batches(here.run.verified(proven.shard.id, proven.verified)):

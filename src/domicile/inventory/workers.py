@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -110,7 +111,24 @@ def make_executor(workers: int) -> Executor:
     this process."""
     if workers == 1:
         return ThreadPoolExecutor(1)
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_end_with_parent,
+    )
+
+
+def _end_with_parent() -> None:
+    """End this worker when the command that started it is gone, however it ended: a worker that
+    went on would write result files beside those of the command that resumes."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, name="domicile-parent-watch", daemon=True).start()
 
 
 def run_all(crew: Crew, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[Outcome[T, R]]:

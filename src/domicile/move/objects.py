@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow as pa
 from domicile.errors import SiteMissing
 from domicile.inventory import Workplace, read_batches
 from domicile.move.chains import key_groups
+from domicile.move.history import History, read_history
 from domicile.move.order import Item, Step, continue_from, steps_home
 from domicile.move.plan import ObjectShard, Plan
 from domicile.move.transfer import (
@@ -83,9 +85,11 @@ class _Copier:
         self.home = self.here.estate.objects(self.home_site)
         self.order = [name for name in self.here.estate.object_names if name != self.home_site]
         self.primary = self.order[-1]
+        self.history: History | None = None
 
     async def copy_all(self, groups: Sequence[Sequence[Row]]) -> list[list[Row]]:
         self.budget = Budget()
+        self.first, self.last = (str(group[0]["key"]) for group in (groups[0], groups[-1]))
         return await in_flight(self.copy_key, groups)
 
     async def copy_key(self, group: Sequence[Row]) -> list[Row]:
@@ -141,7 +145,16 @@ class _Copier:
             for step in steps
         ]
         done = continue_from(coming, there)
+        if done is None:
+            done = continue_from(coming, there, known=self._known(held))
         return None if done is None else (done, coming)
+
+    def _known(self, held: Sequence[ObjectVersion]) -> int:
+        """How many of home's versions, from the oldest on, earlier runs brought."""
+        if self.history is None:
+            self.history = read_history(self.here.run, self.first, self.last)
+        history = self.history
+        return sum(1 for _ in takewhile(history.knows, reversed(held)))
 
     async def _content(self, site: str, key: str, version: ObjectVersion | Item) -> Content | None:
         if version.is_marker:

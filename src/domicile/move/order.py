@@ -9,7 +9,8 @@ Rules:
 3. Delete markers of the primary come home in their place. What only copies hold comes home under
    a delete marker: kept, not resurrected.
 4. Where home already has versions of the key, they must be a beginning of what is to come, or
-   contain all of it; anything else is a conflict that is not resolved here.
+   contain all of it. Below that may lie what earlier runs proved to be copies: the source went on
+   since. Anything else is a conflict that is not resolved here.
 """
 
 from __future__ import annotations
@@ -66,13 +67,16 @@ def steps_home(sites: Sequence[Sequence[Item]], *, primary: int) -> tuple[list[S
     return steps, twins
 
 
-def continue_from(coming: Sequence[T], held: Sequence[T]) -> int | None:
+def continue_from(coming: Sequence[T], held: Sequence[T], *, known: int = 0) -> int | None:
     """How many of the coming contents home holds already (both oldest first), or None where home
-    holds something else: a conflict."""
-    if len(held) <= len(coming) and list(coming[: len(held)]) == list(held):
-        return len(held)
-    if _contains(held, coming):
-        return len(coming)
+    holds something else: a conflict. known: how many of those held, from the oldest on, earlier
+    runs brought."""
+    for below in range(known + 1):
+        above = list(held[below:])
+        if len(above) <= len(coming) and list(coming[: len(above)]) == above:
+            return len(above)
+        if below == 0 and _contains(held, coming):
+            return len(coming)
     return None
 
 

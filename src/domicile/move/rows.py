@@ -29,7 +29,15 @@ from domicile.sites.postgres import (
     site_errors,
 )
 
-__all__ = ["KEYS_TABLE", "MARKERS_SQL", "RowSession", "copy_rows", "load_keys", "shard_query"]
+__all__ = [
+    "KEYS_TABLE",
+    "MARKERS_SQL",
+    "RowSession",
+    "copy_rows",
+    "load_keys",
+    "shard_query",
+    "table_rules",
+]
 
 KEYS_TABLE = "domicile_shard_keys"
 _STAGE = TableName("pg_temp", "domicile_stage")

@@ -287,7 +287,7 @@ class _Mover:
     def _verify(
         self, shards: Iterable[Shard], attempts: dict[str, int], report: StepReport
     ) -> None:
-        begun = erasures_begun(self.entries)
+        begun = _erasures_begun(self.entries)
         tasks = [
             ShardTask(
                 self.job,
@@ -350,7 +350,7 @@ class _Mover:
             self.evidence.record(body, into=self.entries)
 
 
-def erasures_begun(entries: RunEntries) -> frozenset[str]:
+def _erasures_begun(entries: RunEntries) -> frozenset[str]:
     """Shards whose erasure was begun anywhere: nothing may be copied over them any more. Read by
     kind, since erasing comes after moving."""
     return frozenset(

@@ -2,9 +2,11 @@
 
 Rules:
 1. The people table's own rows are their person's.
-2. A table whose foreign keys reach the people table belongs to the person at the end of its one
-   shortest path. A hop goes from the referring columns to the referred ones.
-3. Several shortest paths are undecided: the charter names one with ``person``.
+2. A table with a foreign key to a table that is decided belongs to whom the row there belongs to
+   (to any of them, where those are several). A hop goes from the referring columns to the referred
+   ones; the fewest hops count.
+3. Several such keys are undecided: the charter names one with ``person``. What refers to an
+   undecided table is undecided.
 4. ``person`` starts the path: columns with a foreign key take that hop first, then rule 2; any
    other columns hold the person's key itself (a soft reference).
 5. No path and no ``person``: the table's rows cannot be attributed.
@@ -12,7 +14,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from domicile.charter import Charter, TableDataset
@@ -86,105 +88,131 @@ def paths_to_people(database: Database, people: TableName) -> dict[TableName, li
 
 def attribute_tables(charter: Charter, database: Database) -> Attribution:
     """Decide every ordinary table's paths by the rules above."""
-    people = TableName.parse(charter.people.table)
-    shortest = paths_to_people(database, people)
-    named = {TableName.parse(dataset.table): dataset for dataset in charter.tables.values()}
-    paths: dict[TableName, tuple[PersonPath, ...]] = {}
-    undecided: dict[TableName, Undecided] = {}
-    alternatives: dict[TableName, tuple[PersonPath, ...]] = {}
-    for table in sorted(database.tables):
-        dataset = named.get(table)
-        decided = _decide(charter, database, table, dataset, shortest)
-        if isinstance(decided, Undecided):
-            undecided[table] = decided
-        else:
-            paths[table] = decided
-        others = tuple(p for p in shortest.get(table, ()) if p not in paths.get(table, ()))
-        if others:
-            alternatives[table] = others
-    return Attribution(paths, undecided, alternatives)
+    walk = _Walk(charter, database)
+    walk.run()
+    shortest = paths_to_people(database, walk.people)
+    alternatives = {
+        table: others
+        for table, paths in sorted(shortest.items())
+        if (others := tuple(path for path in paths if path not in walk.paths.get(table, ())))
+    }
+    return Attribution(dict(sorted(walk.paths.items())), walk.undecided, alternatives)
 
 
-def _decide(
-    charter: Charter,
-    database: Database,
-    table: TableName,
-    dataset: TableDataset | None,
-    shortest: Mapping[TableName, list[PersonPath]],
-) -> tuple[PersonPath, ...] | Undecided:
-    if dataset is not None and dataset.person:
-        return _named(charter, database, table, dataset, shortest)
-    candidates = shortest.get(table, [])
-    if len(candidates) == 1:
-        return (candidates[0],)
-    if not candidates:
+class _Walk:
+    """From the people table backwards, a level of tables at a time. ways holds what was reached,
+    decided (then it is in paths) or not (then it is in undecided)."""
+
+    def __init__(self, charter: Charter, database: Database) -> None:
+        self.charter = charter
+        self.database = database
+        self.people = TableName.parse(charter.people.table)
+        self.paths: dict[TableName, tuple[PersonPath, ...]] = {}
+        self.undecided: dict[TableName, Undecided] = {}
+        self._ways: dict[TableName, tuple[PersonPath, ...]] = {}
+        self._keys = sorted(database.foreign_keys, key=lambda key: (key.child, key.name))
+        self._named = {
+            TableName.parse(dataset.table): dataset
+            for dataset in charter.tables.values()
+            if dataset.person
+        }
+
+    def run(self) -> None:
+        """Reach every table that can be reached, and say of the others that they cannot."""
+        frontier = {self.people} & set(self.database.tables)
+        for table in frontier:
+            self._ways[table] = self.paths[table] = (PersonPath(table, ()),)
+        while frontier or (frontier := self._level(frontier, last=True)):
+            frontier = self._level(frontier, last=False)
+        for table in sorted(set(self.database.tables) - set(self._ways) - set(self.undecided)):
+            self.undecided[table] = Undecided(
+                table,
+                "no foreign key leads to a person",
+                f'name its column with `person` in a [tables.*] of "{table}", or classify it as'
+                " public if it is about nobody",
+            )
+
+    def _level(self, frontier: set[TableName], *, last: bool) -> set[TableName]:
+        """Decide what refers to the frontier; ``last``: nothing further is going to be reached."""
+        reached: dict[TableName, tuple[PersonPath, ...] | Undecided] = {}
+        for table in sorted(set(self.database.tables) - set(self._ways) - set(self.undecided)):
+            if table in self._named:
+                found = self._by_charter(table, self._named[table], last=last)
+            else:
+                keys = [key for key in self._keys if key.child == table and key.parent in frontier]
+                found = self._by_keys(table, keys) if keys else None
+            if found is not None:
+                reached[table] = found
+        for table, found in reached.items():
+            if isinstance(found, Undecided):
+                self.undecided[table] = found
+            else:
+                self.paths[table] = self._ways[table] = found
+        return set(reached) & set(self._ways)
+
+    def _by_keys(
+        self, table: TableName, keys: Sequence[ForeignKey]
+    ) -> tuple[PersonPath, ...] | Undecided:
+        ways = self._through(table, keys)
+        if len(keys) == 1 and keys[0].parent in self.paths:
+            return ways
+        self._ways[table] = ways
         return Undecided(
             table,
-            "no foreign key leads to a person",
-            f'name its column with `person` in a [tables.*] of "{table}", or classify it as public'
-            " if it is about nobody",
+            f"{len(ways)} paths to a person: {'; '.join(map(str, ways))}",
+            f'name one with `person` in a [tables.*] of "{table}"',
         )
-    ways = "; ".join(str(path) for path in candidates)
-    return Undecided(
-        table,
-        f"{len(candidates)} paths to a person: {ways}",
-        f'name one with `person` in a [tables.*] of "{table}"',
-    )
 
-
-def _named(
-    charter: Charter,
-    database: Database,
-    table: TableName,
-    dataset: TableDataset,
-    shortest: Mapping[TableName, list[PersonPath]],
-) -> tuple[PersonPath, ...] | Undecided:
-    paths: list[PersonPath] = []
-    for entry in dataset.person:
-        columns = tuple(column.strip() for column in entry.split(","))
-        path = _from_columns(charter, database, table, columns, shortest)
-        if isinstance(path, Undecided):
-            return path
-        paths.append(path)
-    return tuple(paths) if dataset.persons == "any" else (paths[0],)
-
-
-def _from_columns(
-    charter: Charter,
-    database: Database,
-    table: TableName,
-    columns: tuple[str, ...],
-    shortest: Mapping[TableName, list[PersonPath]],
-) -> PersonPath | Undecided:
-    keys = [
-        key for key in _keys_on(database.foreign_keys, table, columns) if key.parent in shortest
-    ]
-    ways = [
-        PersonPath(table, (_hop(key), *path.hops)) for key in keys for path in shortest[key.parent]
-    ]
-    if len(ways) == 1:
-        return ways[0]
-    if ways:
-        return Undecided(
-            table,
-            f"`person` column {','.join(columns)} leads to a person in {len(ways)} ways",
-            "name a column whose foreign keys reach the people table once",
+    def _through(self, table: TableName, keys: Sequence[ForeignKey]) -> tuple[PersonPath, ...]:
+        return tuple(
+            PersonPath(table, (_hop(key), *path.hops))
+            for key in keys
+            for path in self._ways[key.parent]
         )
-    if len(columns) != len(charter.people.key):
-        return Undecided(
-            table,
-            f"`person` names {len(columns)} column(s), a person's key has"
-            f" {len(charter.people.key)}",
-            f"name the columns that hold {','.join(charter.people.key)}",
-        )
-    people = TableName.parse(charter.people.table)
-    return PersonPath(table, (Hop(columns, people, charter.people.key, None),))
 
+    def _by_charter(
+        self, table: TableName, dataset: TableDataset, *, last: bool
+    ) -> tuple[PersonPath, ...] | Undecided | None:
+        """The paths that ``person`` names; None while its tables are not reached yet."""
+        paths: list[tuple[PersonPath, ...]] = []
+        for entry in dataset.person:
+            columns = tuple(column.strip() for column in entry.split(","))
+            found = self._from_columns(table, columns, last=last)
+            if found is None or isinstance(found, Undecided):
+                return found
+            paths.append(found)
+        return tuple(p for way in paths for p in way) if dataset.persons == "any" else paths[0]
 
-def _keys_on(
-    keys: Iterable[ForeignKey], table: TableName, columns: tuple[str, ...]
-) -> list[ForeignKey]:
-    return [key for key in keys if key.child == table and set(key.columns) == set(columns)]
+    def _from_columns(
+        self, table: TableName, columns: tuple[str, ...], *, last: bool
+    ) -> tuple[PersonPath, ...] | Undecided | None:
+        keys = [
+            key for key in self._keys if key.child == table and set(key.columns) == set(columns)
+        ]
+        reached = [key for key in keys if key.parent in self._ways]
+        if len(reached) == 1:
+            found = self._by_keys(table, reached)
+            self._ways.pop(table, None) if isinstance(found, Undecided) else None
+            return found
+        if reached:
+            return Undecided(
+                table,
+                f"`person` column {','.join(columns)} leads to a person in {len(reached)} ways",
+                "name a column whose foreign keys reach the people table once",
+            )
+        return None if keys and not last else self._soft(table, columns)
+
+    def _soft(
+        self, table: TableName, columns: tuple[str, ...]
+    ) -> tuple[PersonPath, ...] | Undecided:
+        key = self.charter.people.key
+        if len(columns) != len(key):
+            return Undecided(
+                table,
+                f"`person` names {len(columns)} column(s), a person's key has {len(key)}",
+                f"name the columns that hold {','.join(key)}",
+            )
+        return (PersonPath(table, (Hop(columns, self.people, key, None),)),)
 
 
 def _hop(key: ForeignKey) -> Hop:

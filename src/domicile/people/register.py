@@ -24,7 +24,7 @@ from psycopg import sql
 from domicile.charter import People
 from domicile.sites.postgres import TableName
 
-__all__ = ["Membership", "Register", "RegisterBuilder", "person_text", "read_people"]
+__all__ = ["Counts", "Membership", "Register", "RegisterBuilder", "person_text", "read_people"]
 
 SCHEMA = pa.schema(
     [
