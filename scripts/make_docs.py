@@ -1,4 +1,4 @@
-"""Write the reference pages that are made from the code: docs/charter.md.
+"""Write what docs/ has from the code: charter.md, commands.md, and the tables of records.md.
 
 ``--check`` writes nothing and fails where a page is not what the code says.
 """
@@ -28,7 +28,13 @@ from domicile.charter import (
     parse_charter,
 )
 
-PAGE = Path(__file__).parent.parent / "docs" / "charter.md"
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.docs_commands import commands_page  # noqa: E402 - found once the root is known
+from scripts.docs_records import with_tables  # noqa: E402
+
+DOCS = ROOT / "docs"
 
 EXAMPLE = """\
 [company]
@@ -209,16 +215,29 @@ def kinds(annotation: object) -> Iterator[str]:
 
 
 def main() -> int:
-    """Write the page, or with ``--check`` compare it."""
+    """Write the pages, or with ``--check`` compare them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    if not parser.parse_args().check:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print(f"{PAGE.name} is not what the code says: run `make docs`", file=sys.stderr)
-    return 1
+    check = bool(parser.parse_args().check)
+    stale = []
+    for path, text in pages():
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(path.name)
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    if check and stale:
+        print(f"not what the code says: {', '.join(stale)}; run `make docs`", file=sys.stderr)
+        return 1
+    return 0
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every page and what it should hold."""
+    yield DOCS / "charter.md", page()
+    yield DOCS / "commands.md", commands_page()
+    records = DOCS / "records.md"
+    yield records, with_tables(records.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from domicile.demo.world import build
 from tests.services import unavailable
 from tests.story.stage import PLACES, Stage
 
-PEOPLE = 240
+PEOPLE = 160
 _SMALL_SHARDS = '[records]\ndirectory = ".domicile"\nshard_rows = 150\nshard_objects = 40\n'
 
 
@@ -29,7 +29,7 @@ def made_stage() -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="domicile-story-") as above:
         Path(above).chmod(0o755)
         directory = Path(above) / "loopreel"
-        write_workspace(directory, build(PEOPLE, seed=11, objects=PEOPLE))
+        write_workspace(directory, build(PEOPLE, seed=11, objects=120))
         stage = Stage(directory, snapshot_truth(directory))
         try:
             _prepare(stage)

@@ -159,6 +159,14 @@ INSERT INTO public."Message" VALUES
     ('10000000-0000-0000-0000-000000000005', 'us', 3, NULL, NULL, 'US to all'),
     ('10000000-0000-0000-0000-000000000006', 'us', 2, NULL, NULL, 'DE to all');
 
+-- What hangs on such a row is protected with it.
+CREATE TABLE public."Attachment" (
+    message uuid REFERENCES public."Message" ON DELETE CASCADE, n smallint, name text,
+    PRIMARY KEY (n, message)
+);
+INSERT INTO public."Attachment"
+SELECT id, n, 'attached to ' || body FROM public."Message", generate_series(1, 2) AS n;
+
 -- A foreigner's ticket that a member answers, and the reverse. No primary key but a unique one.
 CREATE TABLE public."Ticket" (
     number bigint NOT NULL UNIQUE DEFAULT nextval('public."Shared ""Tickets"""'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.markup import escape
@@ -32,10 +33,11 @@ def print_status(session: Session, found: Status) -> None:
     """The before-and-after table and the verdict."""
     rows = status_rows(found)
     table = Table(title=rows.title)
-    table.add_column("site", no_wrap=True)
+    table.add_column("site", overflow="fold")
     for name in rows.header[2:]:
         figures = name in {"before", "after", "now", "reduced", "not examined"}
-        table.add_column(name, justify="right" if figures else "left")
+        justify: Literal["left", "right"] = "right" if figures else "left"
+        table.add_column(name, justify=justify, no_wrap=name != "not examined")
     for site, where, *cells in rows.rows:
         place = f"{escape(site)}\n[dim]{escape(where)}[/dim]" if where else escape(site)
         table.add_row(place, *(escape(cell) for cell in cells))

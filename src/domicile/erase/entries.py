@@ -5,13 +5,20 @@ from __future__ import annotations
 from domicile.ledger import Body, FileDigest, entry_kind
 from domicile.move import verified_claim
 
-__all__ = ["AbsenceChecked", "Certified", "ShardBegun", "ShardErased", "TablesRewritten"]
+__all__ = [
+    "AbsenceChecked",
+    "Certified",
+    "ShardBegun",
+    "ShardErased",
+    "ShardRefused",
+    "TablesRewritten",
+]
 
 
 @entry_kind("erase.shard-begun", version=1)
 class ShardBegun(Body, frozen=True):
     """A shard's erasure at a site is about to begin, on the strength of this verification. From
-    here on nothing may be copied over the shard at home."""
+    here on nothing of the shard may be removed at home for want of it at a source."""
 
     run: str
     shard: str
@@ -23,6 +30,21 @@ class ShardBegun(Body, frozen=True):
         return frozenset({verified_claim(self.run, self.shard, self.site, self.verified_sha256)})
 
     def establishes(self) -> frozenset[str]:
+        """That it was begun."""
+        return frozenset({f"begun:{self.run}/{self.shard}/{self.site}/{self.verified_sha256}"})
+
+
+@entry_kind("erase.shard-refused", version=1)
+class ShardRefused(Body, frozen=True):
+    """A shard's rows were no longer the verified ones, and none of them was erased: this
+    verification stands no more, `domicile verify` makes another."""
+
+    run: str
+    shard: str
+    site: str
+    verified_sha256: str
+
+    def requires(self) -> frozenset[str]:
         """That it was begun."""
         return frozenset({f"begun:{self.run}/{self.shard}/{self.site}/{self.verified_sha256}"})
 

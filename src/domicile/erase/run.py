@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from domicile.charter import PostgresSiteConfig
 from domicile.erase.absence import check_absence
 from domicile.erase.certify import certify, erasures
-from domicile.erase.entries import ShardBegun, ShardErased, TablesRewritten
+from domicile.erase.entries import ShardBegun, ShardErased, ShardRefused, TablesRewritten
 from domicile.erase.order import erasure_groups, refers_to_itself
 from domicile.erase.steps import EraseTask, Proven, Unit, erase_unit
-from domicile.errors import DomicileError, PlanError
+from domicile.errors import DomicileError, PlanError, SourceChanged
 from domicile.inventory import (
     Crew,
     Estate,
@@ -168,6 +168,8 @@ class _Eraser:
         for level in self._levels(shards):
             tasks = [EraseTask(self.job, self.site, unit) for unit in level]
             for outcome in run_all(self.crew, erase_unit, tasks):
+                if isinstance(outcome.error, SourceChanged):
+                    self._refuse(outcome.task.unit)
                 for proven in outcome.task.unit.shards:
                     if outcome.error is not None:
                         self.report.failures.append((proven.shard.id, outcome.error))
@@ -217,6 +219,21 @@ class _Eraser:
         path = self.run.erased(proven.shard.id, self.site, proven.attempt)
         body = announce(path, self.run.records, ShardErased)
         self.evidence.record(body, into=self.entries)
+
+    def _refuse(self, unit: Unit) -> None:
+        """Write down that these verifications stand no more."""
+        self.evidence.record(
+            *(
+                ShardRefused(
+                    run=self.run.id,
+                    shard=proven.shard.id,
+                    site=self.site,
+                    verified_sha256=proven.verified_sha256,
+                )
+                for proven in unit.shards
+            ),
+            into=self.entries,
+        )
 
     def _announce_left(self) -> None:
         """Announce results that a killed run left without an entry."""

@@ -1,4 +1,4 @@
-"""What earlier runs proved of home's objects: which of its versions are copies, and not its own."""
+"""What earlier runs proved of home's objects: which of them are copies, and not home's own."""
 
 from __future__ import annotations
 
@@ -9,34 +9,30 @@ import pyarrow.parquet as pq
 
 from domicile.errors import EvidenceError
 from domicile.inventory import Run
-from domicile.sites.objects import ObjectVersion
+from domicile.move.transfer import Content
 
 __all__ = ["History", "read_history"]
 
-_MUTABLE = "null"
-_COLUMNS = ["key", "kind", "state", "home_version_id"]
+_COLUMNS = ["key", "kind", "sha256"]
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """versions: (key, home's version id) of every copy that was proven; markers: keys of which a
-    delete marker was. A store without versions gives every content the same id: nothing is known
-    there."""
+    """contents: (key, SHA-256) of every copy that was proven; markers: keys of which a delete
+    marker was."""
 
-    versions: frozenset[tuple[str, str]]
+    contents: frozenset[tuple[str, str]]
     markers: frozenset[str]
 
-    def knows(self, version: ObjectVersion) -> bool:
-        """Whether an earlier run brought this version home, or the key's delete marker."""
-        if version.is_marker:
-            return version.key in self.markers
-        return (version.key, version.version_id) in self.versions
+    def knows(self, key: str, content: Content | None) -> bool:
+        """Whether an earlier run brought this content home, or (None) the key's delete marker."""
+        return key in self.markers if content is None else (key, content.sha256) in self.contents
 
 
 def read_history(run: Run, first: str, last: str) -> History:
     """The proofs of every other run for the keys from first to last. Raises EvidenceError where a
     proof cannot be read."""
-    versions: set[tuple[str, str]] = set()
+    contents: set[tuple[str, str]] = set()
     markers: set[str] = set()
     for path in sorted((run.records / "runs").glob("*/verified/objects-*.parquet")):
         if path.is_relative_to(run.directory):
@@ -56,6 +52,6 @@ def read_history(run: Run, first: str, last: str) -> History:
         for row in table.to_pylist():
             if row["kind"] == "marker":
                 markers.add(row["key"])
-            elif row["home_version_id"] not in ("", _MUTABLE):
-                versions.add((row["key"], row["home_version_id"]))
-    return History(frozenset(versions), frozenset(markers))
+            elif row["kind"] == "version":
+                contents.add((row["key"], row["sha256"]))
+    return History(frozenset(contents), frozenset(markers))

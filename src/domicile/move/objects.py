@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -146,15 +147,15 @@ class _Copier:
         ]
         done = continue_from(coming, there)
         if done is None:
-            done = continue_from(coming, there, known=self._known(held))
+            done = continue_from(coming, there, known=self._known(key, there))
         return None if done is None else (done, coming)
 
-    def _known(self, held: Sequence[ObjectVersion]) -> int:
+    def _known(self, key: str, held: Sequence[Content | None]) -> int:
         """How many of home's versions, from the oldest on, earlier runs brought."""
         if self.history is None:
             self.history = read_history(self.here.run, self.first, self.last)
-        history = self.history
-        return sum(1 for _ in takewhile(history.knows, reversed(held)))
+        known = partial(self.history.knows, key)
+        return sum(1 for _ in takewhile(known, held))
 
     async def _content(self, site: str, key: str, version: ObjectVersion | Item) -> Content | None:
         if version.is_marker:

@@ -58,9 +58,11 @@ COMMENT ON SCHEMA domicile IS 'Written by Domicile: which shards of rows were br
 RowSession = tuple[psycopg.Connection, DatabaseRules]
 
 
-def copy_rows(here: Workplace, plan: Plan, shard: RowShard, *, fresh: bool) -> CopyResult:
+def copy_rows(
+    here: Workplace, plan: Plan, shard: RowShard, *, fresh: bool, keep: bool = False
+) -> CopyResult:
     """Bring one shard home. ``fresh``: home's tables were made by this run and hold nothing that
-    a marker does not name.
+    a marker does not name. ``keep``: remove nothing at home that the source has no longer.
 
     Raises HomeDiffers where home changed what an earlier copy of this shard put there.
     """
@@ -77,7 +79,7 @@ def copy_rows(here: Workplace, plan: Plan, shard: RowShard, *, fresh: bool) -> C
             if marker is None and (fresh or _empty(home, shard)):
                 result = _straight(source, home, shard)
             else:
-                result = _merge(here, source, home, shard, marker)
+                result = _merge(here, source, home, shard, marker, keep=keep)
             _mark(home[0], here.run.id, shard.id, result)
             home[0].commit()
     except BaseException:
@@ -153,6 +155,8 @@ def _merge(
     home: RowSession,
     shard: RowShard,
     marker: str | None,
+    *,
+    keep: bool,
 ) -> CopyResult:
     table = table_rules(source[1], shard).table
     columns = table.stored_columns
@@ -164,7 +168,9 @@ def _merge(
         return result
     if marker is not None:
         _refuse_changed_home(here, home, shard, columns, marker)
-        _replace(home, shard, table)
+        _update(home[0], table)
+        if not keep:
+            _remove(home, shard, table)
     _insert_missing(home[0], table)
     return result
 
@@ -188,32 +194,35 @@ def _refuse_changed_home(
         )
 
 
-def _replace(home: RowSession, shard: RowShard, table: Table) -> None:
-    """Bring rows that this shard put there to the source's present state."""
-    connection, rules = home
+def _update(connection: psycopg.Connection, table: Table) -> None:
+    """Bring rows that this shard put there to the source's present state, by their key."""
     names = [column.name for column in table.stored_columns]
+    assignments = [name for name in names if name not in identity(table)]
+    if not identity(table) or not assignments:
+        return
+    connection.execute(
+        sql.SQL("UPDATE {} AS t SET {} FROM {} AS s WHERE {} AND {} IS DISTINCT FROM {}").format(
+            _name(table),
+            sql.SQL(", ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(n), sql.Identifier("s", n))
+                for n in assignments
+            ),
+            _stage(),
+            same_key(table, "t", "s"),
+            _row_text(names, "t"),
+            _row_text(names, "s"),
+        )
+    )
+
+
+def _remove(home: RowSession, shard: RowShard, table: Table) -> None:
+    """Remove rows that this shard put there and the source has no longer; without a key, all of
+    them: they are inserted anew."""
+    connection, rules = home
     if not identity(table):
         where = table_rules(rules, shard).members(rules.key, "t")
         connection.execute(sql.SQL("DELETE FROM {} AS t WHERE {}").format(_name(table), where))
-        return
-    assignments = [name for name in names if name not in identity(table)]
-    if assignments:
-        connection.execute(
-            sql.SQL(
-                "UPDATE {} AS t SET {} FROM {} AS s WHERE {} AND {} IS DISTINCT FROM {}"
-            ).format(
-                _name(table),
-                sql.SQL(", ").join(
-                    sql.SQL("{} = {}").format(sql.Identifier(n), sql.Identifier("s", n))
-                    for n in assignments
-                ),
-                _stage(),
-                same_key(table, "t", "s"),
-                _row_text(names, "t"),
-                _row_text(names, "s"),
-            )
-        )
-    if shard.kind == "members":
+    elif shard.kind == "members":
         query = member_rows(
             table_rules(rules, shard),
             rules.key,

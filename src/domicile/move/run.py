@@ -7,7 +7,7 @@ on from the files: a file that the ledger does not know yet is announced from wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -273,19 +273,28 @@ class _Mover:
                 expected="every shard of the plan at home",
                 next_step="run `domicile move`",
             )
-        pending = [s for s in shards.values() if s.id not in verified or verified[s.id].failed]
+        refused = _refused(self.entries, verified)
+        pending = [
+            s
+            for s in shards.values()
+            if s.id not in verified or verified[s.id].failed or s.id in refused
+        ]
         report = StepReport(before=len(shards) - len(pending))
         self.progress.stage(
             "verify",
             items=len(pending),
             size_bytes=sum(s.bytes for s in pending if isinstance(s, ObjectShard)),
         )
-        self._verify(pending, attempts, report)
+        self._verify(pending, attempts, refused, report)
         report.failed_items += self._check_sequences()
         return report
 
     def _verify(
-        self, shards: Iterable[Shard], attempts: dict[str, int], report: StepReport
+        self,
+        shards: Iterable[Shard],
+        attempts: dict[str, int],
+        refused: frozenset[str],
+        report: StepReport,
     ) -> None:
         begun = _erasures_begun(self.entries)
         tasks = [
@@ -294,7 +303,8 @@ class _Mover:
                 self.head,
                 shard,
                 attempt=attempts.get(shard.id, 0) + 1,
-                recopy=shard.id not in begun,
+                recopy=shard.id not in begun or shard.id in refused,
+                keep=shard.id in begun,
             )
             for shard in shards
         ]
@@ -348,6 +358,18 @@ class _Mover:
         file = files_of(body)[0]
         if not self.entries.has_file(file.path, file.sha256):
             self.evidence.record(body, into=self.entries)
+
+
+def _refused(entries: RunEntries, verified: Mapping[str, ShardVerified]) -> frozenset[str]:
+    """Shards that an erasure found changed since their latest verification, erasing nothing. Read
+    by kind, since erasing comes after moving."""
+    return frozenset(
+        shard
+        for entry in entries.entries()
+        if entry.kind == "erase.shard-refused"
+        and (shard := str(getattr(entry.body, "shard", ""))) in verified
+        and verified[shard].files[0].sha256 == getattr(entry.body, "verified_sha256", "")
+    )
 
 
 def _erasures_begun(entries: RunEntries) -> frozenset[str]:

@@ -32,7 +32,9 @@ _ROWS_COPIED = pa.schema(
 class ShardTask:
     """One step of one shard. plan_head is the plan without its shards and tables, which a worker
     does not need. fresh: see `copy_rows`. attempt: verification's, from 1. recopy: whether a
-    difference may be mended by copying again (never once an erasure of the shard has begun)."""
+    difference may be mended by copying again. keep: home's rows may be brought up to date then,
+    but none removed: an erasure of the shard has begun, and what the source lacks it may lack for
+    that."""
 
     job: Job
     plan_head: Plan
@@ -40,6 +42,7 @@ class ShardTask:
     fresh: bool = False
     attempt: int = 1
     recopy: bool = False
+    keep: bool = False
 
 
 def copy_shard(task: ShardTask) -> int:
@@ -57,7 +60,7 @@ def verify_shard(task: ShardTask) -> int:
     shard = task.shard
     proofs = _prove(here, task)
     for _ in range(2):
-        if not task.recopy or all(proof["state"] != "failed" for proof in proofs):
+        if not task.recopy or not any(_differs(task, proof) for proof in proofs):
             break
         _copy_again(here, task)
         proofs = _prove(here, task)
@@ -81,6 +84,15 @@ def verify_shard(task: ShardTask) -> int:
     path = here.run.verified(shard.id, task.attempt)
     write_parquet(path, schema, [pa.Table.from_pylist(proofs, schema=schema)], body)
     return failed
+
+
+def _differs(task: ShardTask, proof: dict[str, object]) -> bool:
+    """Whether copying again may mend something. Rows that home holds beyond the source's may be
+    those that the source deleted since the copy."""
+    if proof["state"] == "failed":
+        return True
+    more = isinstance(task.shard, RowShard) and proof["sha256"] != proof["home_sha256"]
+    return more and not task.keep and proof["site"] == task.plan_head.source_database
 
 
 def _copy_rows(here: Workplace, task: ShardTask, shard: RowShard) -> int:
@@ -136,7 +148,7 @@ def _prove(here: Workplace, task: ShardTask) -> list[dict[str, object]]:
 def _copy_again(here: Workplace, task: ShardTask) -> None:
     """Mend a difference at home; what the first copy recorded stays as it was announced."""
     if isinstance(task.shard, RowShard):
-        copy_rows(here, task.plan_head, task.shard, fresh=False)
+        copy_rows(here, task.plan_head, task.shard, fresh=False, keep=task.keep)
     else:
         copy_objects(here, task.plan_head, task.shard, careful=True)
 

@@ -186,9 +186,8 @@ class _Walk:
     def _from_columns(
         self, table: TableName, columns: tuple[str, ...], *, last: bool
     ) -> tuple[PersonPath, ...] | Undecided | None:
-        keys = [
-            key for key in self._keys if key.child == table and set(key.columns) == set(columns)
-        ]
+        named = set(columns)
+        keys = [key for key in self._keys if key.child == table and set(key.columns) == named]
         reached = [key for key in keys if key.parent in self._ways]
         if len(reached) == 1:
             found = self._by_keys(table, reached)
@@ -200,7 +199,12 @@ class _Walk:
                 f"`person` column {','.join(columns)} leads to a person in {len(reached)} ways",
                 "name a column whose foreign keys reach the people table once",
             )
-        return None if keys and not last else self._soft(table, columns)
+        waiting = any(key.parent in self._pending() for key in keys)
+        return None if keys and (waiting or not last) else self._soft(table, columns)
+
+    def _pending(self) -> set[TableName]:
+        """Tables whose ``person`` is not followed yet."""
+        return set(self._named) - set(self._ways) - set(self.undecided)
 
     def _soft(
         self, table: TableName, columns: tuple[str, ...]
