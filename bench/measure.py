@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-__all__ = ["Command", "Ratios", "timed"]
+__all__ = ["Command", "Ratios", "busy_seconds", "timed"]
 
 _SAMPLE_S = 0.03
 
@@ -75,24 +75,34 @@ def timed(
     return Command(seconds, cpu, tuple(sorted(peaks.values(), reverse=True)), output)
 
 
+def busy_seconds() -> float:
+    """Processor time that the whole machine has spent."""
+    words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    ticks = [int(word) for word in words]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
 def _watch(process: subprocess.Popen[str]) -> dict[int, int]:
     """High-water marks in MiB by process, until the first one ends."""
     peaks: dict[int, int] = {}
     while process.poll() is None:
-        for pid in (process.pid, *_children(process.pid)):
+        for pid in _family(process.pid):
             if (mib := _peak_mib(pid)) >= 20:
                 peaks[pid] = max(mib, peaks.get(pid, 0))
         time.sleep(_SAMPLE_S)
     return peaks
 
 
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
+def _family(pid: int) -> list[int]:
+    """A process with everything that came of it and still lives."""
+    found = [pid]
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            found += map(int, path.read_text().split())
+            children = path.read_text().split()
         except OSError:
             continue
+        for child in children:
+            found += _family(int(child))
     return found
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,10 +15,10 @@ from pathlib import Path
 
 import psycopg
 
-from bench.measure import Command, Ratios, timed
+from bench.measure import Command, Ratios, busy_seconds, timed
 from bench.services import Bucket, Database, Rgw, rclone
 
-__all__ = ["Figures", "ObjectWorld", "fill", "measure"]
+__all__ = ["Figures", "ObjectWorld", "Shares", "domicile", "fill", "measure", "ours", "people"]
 
 SMALL = (5_000, 16 << 10)
 LARGE = (60, 8 << 20)
@@ -69,15 +71,29 @@ template = "media/{{person}}/{{file...}}"
 """
 
 
+TUNED = ("--transfers", "32", "--checkers", "32")
+PEERS = {"tuned": TUNED, "defaults": ()}
+
+
 @dataclass
 class Figures:
-    """What the pairs said. ``copy``: our copy and proof against rclone's copy alone."""
+    """What the pairs said against rclone with some flags. against_copy: our move and verify
+    against rclone's copy alone."""
 
+    flags: str
     both: Ratios = field(default_factory=Ratios)
-    copy: Ratios = field(default_factory=Ratios)
-    copying: Ratios = field(default_factory=Ratios)
-    proving: Ratios = field(default_factory=Ratios)
-    our_cpu_share: list[float] = field(default_factory=list)
+    moving: Ratios = field(default_factory=Ratios)
+    verifying: Ratios = field(default_factory=Ratios)
+    against_copy: Ratios = field(default_factory=Ratios)
+
+
+@dataclass
+class Shares:
+    """Where the processors' time went, as medians of shares of one run's whole."""
+
+    ours: Ratios = field(default_factory=Ratios)
+    server: Ratios = field(default_factory=Ratios)
+    others: Ratios = field(default_factory=Ratios)
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,7 @@ def domicile(
 ) -> None:
     """An untimed step."""
     done = subprocess.run(
-        [sys.executable, "-m", "domicile", step, "--charter", charter],
+        [sys.executable, "-m", "domicile", step, "--charter", str(charter)],
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
@@ -127,13 +143,12 @@ def domicile(
         raise RuntimeError(f"domicile {step}: {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-def ours(world: ObjectWorld, charter: Path, step: str, workers: int = 2, **watch: bool) -> Command:
+def ours(
+    world: ObjectWorld, charter: Path, step: str, workers: int = 2, *, memory: bool = False
+) -> Command:
     """One timed command of ours, start-up included."""
-    return timed(
-        [sys.executable, "-m", "domicile", step, "--charter", charter, "--workers", str(workers)],
-        world.environ,
-        **watch,
-    )
+    command = [sys.executable, "-m", "domicile", step, "--charter", str(charter)]
+    return timed([*command, "--workers", str(workers)], world.environ, memory=memory)
 
 
 def theirs(world: ObjectWorld, home: Bucket, step: str, flags: Sequence[str]) -> Command:
@@ -171,10 +186,69 @@ def fill(world: ObjectWorld, kinds: Sequence[tuple[int, int]]) -> None:
         )
 
 
+def fill_huge(world: ObjectWorld, size_bytes: int) -> None:
+    """Add one large object."""
+    noise = random.Random(1).randbytes(8 << 20)  # noqa: S311 - data
+    key = "media/1/huge.bin"
+    with tempfile.TemporaryFile() as file:
+        for _ in range(size_bytes // len(noise)):
+            file.write(noise)
+        file.seek(0)
+        world.server.client.upload_fileobj(file, world.source.name, key)
+
+
 def people(database: Database) -> str:
     """The URL of a database in which everybody is a member."""
     url = database.fresh()
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE users (id bigint PRIMARY KEY, country text NOT NULL)")
-        connection.execute("INSERT INTO users SELECT n, 'US' FROM generate_series(1, %s) n", [PEOPLE])
+        connection.execute(
+            "INSERT INTO users SELECT n, 'US' FROM generate_series(1, %s) n", [PEOPLE]
+        )
     return url
+
+
+def measure(world: ObjectWorld, pairs: int) -> tuple[list[Figures], Shares]:
+    """Run ours and each peer in turns, every run into a fresh bucket."""
+    figures = {name: Figures(" ".join(flags) or "defaults") for name, flags in PEERS.items()}
+    shares = Shares()
+    for _ in range(pairs):
+        moved, verified = _ours(world, shares)
+        for name, flags in PEERS.items():
+            _weigh(figures[name], moved, verified, *_theirs(world, flags))
+    return list(figures.values()), shares
+
+
+def _weigh(
+    figures: Figures, moved: Command, verified: Command, copied: Command, checked: Command
+) -> None:
+    both = moved.seconds + verified.seconds
+    figures.both.add(both, copied.seconds + checked.seconds)
+    figures.moving.add(moved.seconds, copied.seconds)
+    figures.verifying.add(verified.seconds, checked.seconds)
+    figures.against_copy.add(both, copied.seconds)
+    print(f"  objects, rclone {figures.flags}: {figures.both.values[-1]:.2f}", flush=True)
+
+
+def _ours(world: ObjectWorld, shares: Shares) -> tuple[Command, Command]:
+    home = world.server.bucket()
+    charter = world.charter(home)
+    busy, server = busy_seconds(), world.server.cpu_seconds()
+    moved, verified = ours(world, charter, "move"), ours(world, charter, "verify")
+    whole = (moved.seconds + verified.seconds) * (os.cpu_count() or 1)
+    server = world.server.cpu_seconds() - server
+    client = moved.cpu_seconds + verified.cpu_seconds
+    shares.ours.add(client, whole)
+    shares.server.add(server, whole)
+    shares.others.add(max(busy_seconds() - busy - server - client, 0), whole)
+    world.server.remove(home)
+    shutil.rmtree(charter.parent)
+    return moved, verified
+
+
+def _theirs(world: ObjectWorld, flags: Sequence[str]) -> tuple[Command, Command]:
+    home = world.server.bucket()
+    copied = theirs(world, home, "copy", flags)
+    checked = theirs(world, home, "check --download", flags)
+    world.server.remove(home)
+    return copied, checked

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import psycopg
@@ -25,7 +26,20 @@ from botocore.config import Config
 
 from domicile.demo.servers import EmbeddedPostgres
 
-__all__ = ["DEBIAN_15", "Bucket", "Database", "Missing", "Rgw", "free_port", "rclone", "require"]
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import DeleteTypeDef, ObjectIdentifierTypeDef
+
+__all__ = [
+    "DEBIAN_15",
+    "Bucket",
+    "Database",
+    "Missing",
+    "Rgw",
+    "postgres15",
+    "postgres18",
+    "rclone",
+    "require",
+]
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 _CEPH = Path(__file__).parents[1] / "tests" / "services" / "ceph-rgw"
@@ -110,9 +124,7 @@ class Rgw:
 
     def _start(self) -> str:
         for _ in range(3):  # somebody may take a port between our look and its use
-            done = _ceph(
-                "start", self.directory, "memstore", str(free_port()), str(free_port())
-            )
+            done = _ceph("start", self.directory, "memstore", str(free_port()), str(free_port()))
             lines = done.stdout.split()
             if done.returncode == 0 and lines and lines[-1].startswith("http://"):
                 return lines[-1]
@@ -125,14 +137,23 @@ class Rgw:
         self.client.create_bucket(Bucket=name)
         return Bucket(self.endpoint, name)
 
+    def cpu_seconds(self) -> float:
+        """Processor time that the server's processes have used."""
+        ticks = 0
+        for file in self.directory.glob("*.pid"):
+            fields = Path(f"/proc/{file.read_text().strip()}/stat").read_text().rsplit(")", 1)[1]
+            ticks += sum(map(int, fields.split()[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def remove(self, bucket: Bucket) -> None:
         """Delete a bucket and give its memory back, so that no run finds a fuller server."""
         for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket.name):
-            refs = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in page.get("Versions", [])]
+            refs: list[ObjectIdentifierTypeDef] = [
+                {"Key": v["Key"], "VersionId": v["VersionId"]} for v in page.get("Versions", [])
+            ]
             if refs:
-                self.client.delete_objects(
-                    Bucket=bucket.name, Delete={"Objects": refs, "Quiet": True}
-                )
+                delete: DeleteTypeDef = {"Objects": refs, "Quiet": True}
+                self.client.delete_objects(Bucket=bucket.name, Delete=delete)
         self.client.delete_bucket(Bucket=bucket.name)
         subprocess.run(
             ["radosgw-admin", "gc", "process", "--include-all"],
@@ -201,8 +222,11 @@ def postgres15(directory: Path) -> Iterator[Database]:
         shutil.chown(directory, user, user)
         shutil.chown(data, user, user)
     subprocess.run(
-        [DEBIAN_15 / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-        + ["--locale=C.UTF-8", "--no-sync"],
+        [
+            DEBIAN_15 / "initdb",
+            *("-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
+            *("--locale=C.UTF-8", "--no-sync"),
+        ],
         check=True,
         capture_output=True,
         user=user,
@@ -211,10 +235,13 @@ def postgres15(directory: Path) -> Iterator[Database]:
     port = free_port()
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
-            [DEBIAN_15 / "postgres", "-D", data, "-p", str(port)]
-            + ["-c", "listen_addresses=", "-c", f"unix_socket_directories={directory}"]
-            + ["-c", "shared_buffers=64MB", "-c", "work_mem=16MB", "-c", "max_wal_size=2GB"]
-            + ["-c", "checkpoint_timeout=30min", "-c", "maintenance_work_mem=128MB"],
+            [
+                DEBIAN_15 / "postgres",
+                *("-D", data, "-p", str(port), "-c", "listen_addresses="),
+                *("-c", f"unix_socket_directories={directory}", "-c", "shared_buffers=64MB"),
+                *("-c", "work_mem=16MB", "-c", "maintenance_work_mem=128MB"),
+                *("-c", "max_wal_size=2GB", "-c", "checkpoint_timeout=30min"),
+            ],
             stdout=log,
             stderr=log,
             user=user,

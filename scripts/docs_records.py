@@ -31,7 +31,7 @@ _REGION = re.compile(r"(<!-- made from the code: (\w+) -->\n)(.*?)(<!-- end -->)
 _FILES: tuple[tuple[str, pa.Schema], ...] = (
     ("people.parquet", PEOPLE),
     ("found/SITE.parquet, found/SITE.uploads.parquet", FOUND),
-    ("shards/SHARD.parquet, of projections", KEYS),
+    ("shards/SHARD.parquet, of rows by their keys", KEYS),
     ("copied/SHARD.parquet, of rows", _ROWS_COPIED),
     ("copied/SHARD.parquet, of objects", COPIED),
     ("verified/SHARD.NNN.parquet, of rows", ROW_PROOF),

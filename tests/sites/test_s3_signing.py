@@ -41,7 +41,11 @@ def botocore_signs(
         ("GET", "", {}),
         ("GET", "versionId=a.b%2Fc%3D", {"range": "bytes=5-"}),
         ("POST", "uploads=", {"content-type": "text/plain"}),
-        ("PUT", "uploadId=2~x&partNumber=10", {"x-amz-meta-a": "  two   words ü ", "cache-control": "x"}),
+        (
+            "PUT",
+            "uploadId=2~x&partNumber=10",
+            {"x-amz-meta-a": "  two   words ü ", "cache-control": "x"},
+        ),
     ],
 )
 def test_signatures_are_those_that_botocore_makes(

@@ -99,8 +99,6 @@ def erased(verified: Stage) -> Stage:
     return _at(verified, "erased")
 
 
-
-
 def _at(stage: Stage, scene: str) -> Stage:
     """The stage put back to a scene, with the truth of the beginning."""
     stage.restore(scene)

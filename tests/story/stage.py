@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,13 @@ PLACES = ("virginia", "singapore", "oracle")
 AWAY = ("virginia", "singapore")
 SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
 _PATIENCE_S = 120
+_LIMITED = """
+import resource, runpy, signal, sys
+size = int(sys.argv.pop(1))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+runpy.run_module("domicile", run_name="__main__", alter_sys=True)
+"""
 
 
 def confirmed(*sites: str) -> list[str]:
@@ -97,19 +104,20 @@ class Stage:
         self,
         *words: str,
         environ: Mapping[str, str] | None = None,
-        preexec: Callable[[], None] | None = None,
+        largest_file: int | None = None,
     ) -> subprocess.Popen[str]:
-        """Start a command as the leader of a process group of its own."""
+        """Start a command as the leader of a process group of its own. largest_file: no file may
+        grow beyond so many bytes, as where a disk is full."""
+        module = ["-m", "domicile"] if largest_file is None else ["-c", _LIMITED, str(largest_file)]
         source = str(Path(domicile.__file__).parents[1])
-        return subprocess.Popen(  # noqa: PLW1509 - the tests have no threads that hold locks here
-            [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)],
+        return subprocess.Popen(
+            [sys.executable, *module, *words, "--charter", str(self.charter)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": source, **(environ or {})},
             start_new_session=True,
-            preexec_fn=preexec,
         )
 
     def erase(self, *sites: str, workers: int = 1) -> Done:

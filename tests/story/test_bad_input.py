@@ -22,6 +22,8 @@ Command = Callable[..., Done]
 def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Runs a command that ends early in this process."""
 
+    monkeypatch.setenv("COLUMNS", "2000")  # no message is broken across lines
+
     def run(charter: Path, *words: str) -> Done:
         monkeypatch.setattr("sys.argv", ["domicile", *words, "--charter", str(charter)])
         with pytest.raises(SystemExit) as ended:
@@ -44,7 +46,7 @@ _CHARTERS = {
     "an unknown key": ('custodian = "USDS"', 'custodiann = "USDS"', "custodiann", 2),
     "an unknown table of the charter": ("[company]", "[companies]", "companies", 2),
     "an unknown country": ('members = ["US"]', 'members = ["UK"]', "UK", 2),
-    "a home site that is not there": ('"oracle-db", ', '"oracle-bd", ', "oracle-bd", 2),
+    "a home site that is not there": ('"oracle-db", ', '"oracle-bd", ', "no such site", 2),
     "a home that is also a source": (
         'url = "file:oracle/media"',
         'url = "file:virginia/media"',
@@ -56,12 +58,12 @@ _CHARTERS = {
     "an unknown people table": ('table = "users"\nkey', 'table = "usres"\nkey', "usres", 3),
     "an unknown people column": ('country = "country"', 'country = "cuontry"', "cuontry", 3),
     "an unknown column of a dataset": ('person = ["owner_id"]', 'person = ["onwer"]', "onwer", 3),
-    "an unknown public column": ('"handle_lower", ', '"handle_lowr", ', "handle_lowr", 3),
+    "an unknown public column": ('"handle_lower", ', '"handle_lowr", ', "handle_lowr", 2),
     "an unknown key column": (
         "direct_messages.attachment_key",
         "direct_messages.atachment_key",
         "atachment_key",
-        3,
+        2,
     ),
     "an unknown table of a dataset": ('table = "devices"', 'table = "devicse"', "devicse", 3),
     "a missing directory": ("file:singapore/media", "file:singapore/mdeia", "singapore-media", 3),
@@ -116,8 +118,11 @@ _PLACES = {
     "a store that does not answer": (
         "virginia-media",
         "s3://bucket",
-        'endpoint = "http://127.0.0.1:9"\naccess_key_env = "STORY_KEY"\n'
-        'secret_key_env = "STORY_KEY"\ntimeout_s = 1\n',
+        """endpoint = "http://127.0.0.1:9"
+access_key_env = "STORY_KEY"
+secret_key_env = "STORY_KEY"
+timeout_s = 1
+""",
         "virginia-media",
     ),
 }
@@ -177,14 +182,14 @@ def test_an_erasure_before_the_verification_erases_nothing(moved: Stage) -> None
     moved.run("ledger", "verify").expect(0)
 
 
-def test_an_erasure_asks_for_its_site_its_size_and_a_yes(
-    verified: Stage, command: Command
-) -> None:
+def test_an_erasure_asks_for_its_site_its_size_and_a_yes(verified: Stage, command: Command) -> None:
     charter = verified.charter
     assert "--site" in command(charter, "erase").expect(2).err
     assert "oracle-db" in command(charter, "erase", *confirmed("oracle-db")).expect(2).err
     assert "nowhere" in command(charter, "erase", *confirmed("nowhere")).expect(2).err
-    assert "--confirm virginia-db" in command(charter, "erase", "--site", "virginia-db").expect(2).err
+    assert (
+        "--confirm virginia-db" in command(charter, "erase", "--site", "virginia-db").expect(2).err
+    )
     wrong = ("erase", "--site", "virginia-db", "--confirm", "singapore-db")
     command(charter, *wrong).expect(2)
     capped = command(charter, "erase", "--max-items", "3", *confirmed("virginia-db")).expect(2)
@@ -257,10 +262,10 @@ def test_rows_of_people_nobody_knows_are_not_examined_and_the_rest_goes_home(sta
     stage.remember()
     found = stage.run("scan", "--workers", "1", "--json").expect(1).json
     lost = [c for c in found["tables"] if c["unexamined"]]
-    assert {(c["site"], c["table"], c["unexamined"]) for c in lost} == {
-        ("virginia-db", "public.watch_events", 5),
-        ("singapore-db", "public.watch_events", 5),
-    } or {(c["site"], c["unexamined"]) for c in lost} == {("virginia-db", 5), ("singapore-db", 5)}
+    assert {(c["site"], c["table"].removeprefix("public."), c["unexamined"]) for c in lost} == {
+        ("virginia-db", "watch_events", 5),
+        ("singapore-db", "watch_events", 5),
+    }
     shown = stage.run("plan").expect(0)
     assert "not examined" in shown.out
     stage.run("move", "--workers", "1").expect(0)
@@ -270,7 +275,7 @@ def test_rows_of_people_nobody_knows_are_not_examined_and_the_rest_goes_home(sta
     assert stage.problems() == []
     said = stage.run("scan", "--workers", "1").expect(1)
     assert "everything of the members is at home" not in said.out
-    assert "10 items were not examined" in said.out
+    assert "10 items were not examined" in " ".join(said.out.split())
     certificates = [
         json.loads(path.read_text()) for path in stage.records.glob("runs/*/certificates/*.json")
     ]

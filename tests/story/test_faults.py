@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -69,7 +67,7 @@ def test_a_database_session_that_is_ended_in_an_erasure_erases_nothing_and_the_n
     verified: Stage,
 ) -> None:
     _slow(verified, "virginia", "watch_events")
-    with _terminating(verified, "virginia", "%DELETE FROM \"public\".\"watch_events\"%", 1) as ended:
+    with _terminating(verified, "virginia", '%DELETE FROM "public"."watch_events"%', 1) as ended:
         failed = verified.erase("virginia-db").expect(3)
     assert ended
     assert "virginia-db" in failed.out + failed.err
@@ -119,18 +117,8 @@ def test_a_server_that_restarts_under_a_command_costs_another_run_and_no_row(
 # --- disks that are full
 
 
-def _limit(size_bytes: int) -> Callable[[], None]:
-    """No file may grow beyond this, as where a disk is full."""
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
-
-    return limit
-
-
 def _run_limited(stage: Stage, size_bytes: int, *words: str) -> Done:
-    process = stage.start(*words, preexec=_limit(size_bytes))
+    process = stage.start(*words, largest_file=size_bytes)
     out, err = process.communicate(timeout=120)
     assert group_ended(process.pid)
     assert "Traceback" not in err, err
@@ -165,14 +153,18 @@ def test_where_the_records_are_full_nothing_is_erased_without_a_record(
     verified.run("ledger", "verify").expect(0)
 
 
-@pytest.mark.parametrize("command", ["scan", "plan"])
-def test_a_full_disk_ends_a_scan_and_a_plan_clearly(stage: Stage, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "size_bytes"), [("scan", 0), ("scan", 600), ("scan", 6_000), ("plan", 600)]
+)
+def test_a_full_disk_ends_a_scan_and_a_plan_clearly(
+    stage: Stage, command: str, size_bytes: int
+) -> None:
     if command == "plan":
         stage.run("scan", "--workers", "1").expect(1)
-    _run_limited(stage, 600, command).expect(3)
+    _run_limited(stage, size_bytes, command).expect(*((2, 3) if size_bytes == 0 else (3,)))
     assert stage.source_changes() == []
-    stage.tell()
-    assert stage.problems() == []
+    stage.run("scan", "--workers", "1").expect(1)
+    stage.run("plan").expect(0)
 
 
 # --- sources that change
@@ -192,9 +184,7 @@ def _change_rows(stage: Stage) -> None:
         "SELECT min(id) FROM devices WHERE user_id IN (SELECT id FROM users WHERE country = 'US')",
     )
     stage.everywhere_away("DELETE FROM devices WHERE id = %s", device)
-    stage.everywhere_away(
-        "INSERT INTO watch_events VALUES (%s, 1, 77, '2026-01-01')", member
-    )
+    stage.everywhere_away("INSERT INTO watch_events VALUES (%s, 1, 77, '2026-01-01')", member)
     stage.everywhere_away(
         "INSERT INTO wallet_entries VALUES (%s, 99, 1, 'USD', 'inserted meanwhile', '2026-01-01')",
         member,
@@ -233,10 +223,12 @@ def test_rows_that_changed_since_the_verification_stay_until_they_are_proven_aga
 
 
 def _go_on(stage: Stage) -> None:
-    """What the error's next step says."""
-    stage.run("verify", "--workers", "1").expect(0)
-    assert stage.lost() == []
-    stage.erase().expect(0)
+    """What the error's next step says, as often as it says so: each time finds the next shard."""
+    for _ in range(8):
+        stage.run("verify", "--workers", "1").expect(0)
+        if stage.erase().expect(0, 1).code == 0:
+            return
+    pytest.fail("the erasure never came to an end")
 
 
 def test_a_comment_of_somebody_else_that_arrives_before_the_erasure_stays_with_its_video(
@@ -273,7 +265,9 @@ def test_comments_that_arrive_during_the_erasure_are_never_taken_along(verified:
         "virginia",
         "SELECT v.id FROM videos v JOIN users u ON u.id = v.author_id WHERE u.country = 'US'",
     )
-    before = verified.execute("virginia", "SELECT count(*) FROM comments WHERE user_id = %s", writer)
+    before = verified.execute(
+        "virginia", "SELECT count(*) FROM comments WHERE user_id = %s", writer
+    )
     process = verified.start("erase", "--workers", "1", *confirmed("virginia-db"))
     written = 0
     while process.poll() is None:

@@ -134,8 +134,8 @@ def test_writes_and_deletions_that_fail_or_only_seem_to_lose_and_double_nothing(
     shop.proxy.choose = lambda method, n: plan.get(n % 8, "pass") if method == "GET" else "pass"
     shop.run_until_well("verify")
     shop.proxy.faults.clear()
-    shop.proxy.choose = (
-        lambda method, n: plan.get(n % 4 * 2, "pass") if method in ("POST", "DELETE") else "pass"
+    shop.proxy.choose = lambda method, n: (
+        plan.get(n % 4 * 2, "pass") if method in ("POST", "DELETE") else "pass"
     )
     shop.run_until_well(*_ERASE)
     shop.proxy.choose = lambda _method, _n: "pass"

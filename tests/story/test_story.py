@@ -15,13 +15,12 @@ from tests.story.stage import AWAY, SITES, Done, Stage, confirmed
 pytestmark = pytest.mark.xdist_group("story")
 
 
-
 def test_the_story_ends_as_the_truth_says_and_a_second_one_finds_nothing_to_do(
     stage: Stage,
 ) -> None:
     stage.tell(workers=2)
     assert stage.problems() == []
-    assert stage.run("scan", "--workers", "1").expect(0)
+    stage.run("scan", "--workers", "1").expect(0)
     shown = stage.run("plan").expect(0)
     assert "nothing to move and nothing to erase" in shown.out
     assert stage.run("move", "--workers", "1", "--json").expect(0).json["shards"] == 0
@@ -85,8 +84,8 @@ def _write_anew(stage: Stage) -> tuple[str, str]:
         _NEW,
     )
     stage.everywhere_away(
-        "INSERT INTO videos (id, author_id, caption, object_key, duration_ms, visibility, filmed_at,"
-        " created_at) OVERRIDING SYSTEM VALUE"
+        "INSERT INTO videos (id, author_id, caption, object_key, duration_ms, visibility,"
+        " filmed_at, created_at) OVERRIDING SYSTEM VALUE"
         " VALUES (%s, %s, 'mine', %s, 1, 'public', '(1,2)', '2026-01-02')",
         *(_NEW, _NEW, private),
     )
@@ -96,7 +95,9 @@ def _write_anew(stage: Stage) -> tuple[str, str]:
             " VALUES (%s, %s, %s, 'new words', '2026-01-03')",
             *(_NEW + number, person, on),
         )
-    stage.everywhere_away("INSERT INTO watch_events VALUES (%s, %s, 5, '2026-01-04')", reduced, video)
+    stage.everywhere_away(
+        "INSERT INTO watch_events VALUES (%s, %s, 5, '2026-01-04')", reduced, video
+    )
     draft = f"drafts/{reduced}/written later.mp4"
     for place in AWAY:
         stage.put(place, private, b"a new video")
@@ -127,7 +128,9 @@ def test_what_is_written_after_the_erasure_is_found_and_brought_home_by_a_second
         assert not {private, draft} & erased.keys(place)
     home = erased.execute("oracle", "SELECT email FROM users WHERE id = %s", _NEW)
     assert home == [("newcomer@example.com",)]
-    written = erased.execute("oracle", "SELECT id FROM comments WHERE body = 'new words' ORDER BY 1")
+    written = erased.execute(
+        "oracle", "SELECT id FROM comments WHERE body = 'new words' ORDER BY 1"
+    )
     assert written == [(_NEW,), (_NEW + 1,)]
     assert erased.get("oracle", private) == b"a new video"
     assert erased.get("oracle", draft) == b"a new draft"

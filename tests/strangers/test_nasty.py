@@ -186,3 +186,18 @@ def test_a_second_time_changes_nothing(
     before = story.home.tables(), story.source.tables()
     story.run(step)
     assert (story.home.tables(), story.source.tables()) == before
+
+
+def test_a_placeholder_that_a_check_refuses_stops_the_move_and_changes_nothing(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    refusing = f'ALTER TABLE {USERS} ADD CONSTRAINT "no fakes" CHECK ("Login" !~ \'^removed\');'
+    story = nasty_story(tmp_path, (postgres18, postgres18), more=refusing)
+    before = story.source.tables()
+    story.run("scan", expected=1)
+    story.run("plan")
+    said = story.run("move", expected=3)
+    assert "no fakes" in said
+    story.run("verify", expected=2)
+    story.run("erase", "--site", "old", "--confirm", "old", expected=1)
+    assert differences(before, story.source.tables()) == []

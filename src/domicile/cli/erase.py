@@ -164,4 +164,6 @@ def _print(session: Session, report: EraseReport) -> None:
             f"{report.failed:,} items failed, {report.unproven:,} shards are not proven and stay",
             style="bold red",
         )
-    out.print(f"certificate: {report.certificate}", soft_wrap=True)
+    out.print(
+        f"certificate: {session.estate.records / report.certificate}", markup=False, soft_wrap=True
+    )

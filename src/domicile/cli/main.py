@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 import sys
 from typing import NoReturn
 
@@ -19,9 +21,11 @@ from domicile.cli.report import report
 from domicile.cli.scan import scan
 from domicile.cli.status import status
 from domicile.cli.verify import verify
-from domicile.errors import DomicileError
+from domicile.errors import DomicileError, SiteRefused
 
 __all__ = ["cli", "main"]
+
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @click.group(epilog=EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,6 +45,11 @@ def main() -> NoReturn:
     except DomicileError as error:
         _complain(error)
         sys.exit(error.exit_code)
+    except (sqlite3.Error, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _REFUSALS:
+            raise
+        _complain(_refused_here(error))
+        sys.exit(Exit.SITE)
     except click.ClickException as error:
         error.show()
         sys.exit(Exit.OPERATOR)
@@ -48,6 +57,15 @@ def main() -> NoReturn:
         Console(stderr=True).print("stopped; run the same command again to go on", style="yellow")
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else Exit.WELL)
+
+
+def _refused_here(error: sqlite3.Error | OSError) -> SiteRefused:
+    """What this machine's disk refused where no part of the work said it in its own words."""
+    return SiteRefused(
+        f"the records directory refused a file ({error})",
+        expected="room and permission there",
+        next_step="make room, then run the same command again: it resumes",
+    )
 
 
 def _complain(error: DomicileError) -> None:

@@ -77,7 +77,9 @@ def print_plan(session: Session, made: Plan) -> None:
 
 
 def _print_effects(session: Session, made: Plan) -> None:
-    for removed in dict.fromkeys((entry.table, entry.removed) for entry in made.tables):
+    for removed in dict.fromkeys(
+        (entry.table, entry.removed) for entry in made.tables if entry.reduced or entry.projected
+    ):
         if removed[1]:
             session.out.print(
                 f"a projection of {escape(removed[0])} loses {escape(', '.join(removed[1]))}"

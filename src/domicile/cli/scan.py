@@ -49,6 +49,13 @@ def print_scan(session: Session, summary: ScanSummary) -> None:
         f" members lie elsewhere, {summary.unexamined:,} items were not examined"
     )
     out.print(verdict, style="bold green" if summary.home else "bold")
+    for spelling, people in sorted(summary.spellings.items()):
+        out.print(
+            f"{people:,} people have country {spelling!r}, which is no two-letter code:"
+            " name it in [people] spellings",
+            style="yellow",
+            markup=False,
+        )
     if summary.finding_rows or summary.finding_objects:
         out.print("next: domicile plan")
 

@@ -134,7 +134,8 @@ def not_as_verified(site: str, shard: RowShard) -> SourceChanged:
     return SourceChanged(
         f"site {site}: rows of {shard.table} (shard {shard.id}) are not the verified ones",
         expected="the rows whose copy at home was proven",
-        next_step="scan, plan and move again: what changed is brought home first",
+        next_step="run `domicile verify`, then `domicile erase` again, as often as shards"
+        " go on changing",
     )
 
 

@@ -93,7 +93,7 @@ def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
             unproven.append(shard.id)
         if (shard.id, proof.files[0].sha256) not in erased:
             shards.append(shard.id)
-            items += _items(shard)
+            items += shard.rows if isinstance(shard, RowShard) else shard.items(site)
     return Erasable(site, tuple(shards), tuple(unproven), items)
 
 
@@ -304,9 +304,3 @@ def _shards(plan: Plan, site: str) -> list[RowShard | ObjectShard]:
     if site in plan.databases:
         return [shard for shard in plan.rows if shard.erasable]
     return [shard for shard in plan.objects if site in shard.sites]
-
-
-def _items(shard: RowShard | ObjectShard) -> int:
-    if isinstance(shard, RowShard):
-        return shard.rows
-    return shard.versions + shard.markers + shard.uploads

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import MsgspecError
 
 from domicile.errors import EvidenceError, SiteRefused
 from domicile.ledger import Body, FileDigest, digest_file
@@ -35,7 +37,6 @@ B = TypeVar("B", bound=Body)
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Put a whole file in place, durably; an existing one is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
         with temporary.open("xb") as file:
@@ -44,7 +45,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         _publish(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _drop(temporary)
         raise _refused(path, error) from error
 
 
@@ -53,7 +54,6 @@ def write_parquet(
 ) -> None:
     """Put a Parquet file in place, durably, a row group a table; body is what the ledger will say
     of it (its ``files`` still empty)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     if body is not None:
         schema = schema.with_metadata({_BODY: msgspec.json.encode(body)})
@@ -66,10 +66,10 @@ def write_parquet(
             os.fsync(file.fileno())
         _publish(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _drop(temporary)
         raise _refused(path, error) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _drop(temporary)
         raise
 
 
@@ -79,7 +79,7 @@ def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[dict[
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=4096, columns=columns):
                 yield from batch.to_pylist()
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise _damaged(path) from error
 
 
@@ -88,7 +88,7 @@ def announced_body(path: Path, kind: type[B]) -> B:
     try:
         metadata = pq.read_schema(path).metadata or {}
         return msgspec.json.decode(metadata[_BODY], type=kind)
-    except (KeyError, OSError, pa.ArrowException, msgspec.MsgspecError) as error:
+    except (KeyError, OSError, UnicodeDecodeError, pa.ArrowException, MsgspecError) as error:
         raise _damaged(path) from error
 
 
@@ -104,7 +104,18 @@ def digest_under(path: Path, records: Path) -> FileDigest:
 
 
 def _temporary(path: Path) -> Path:
+    """A name beside ``path`` that nobody else takes, in a directory that is there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused(path, error) from error
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+
+
+def _drop(temporary: Path) -> None:
+    """Clean up after an error, which is the one to be told."""
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def _publish(temporary: Path, path: Path) -> None:

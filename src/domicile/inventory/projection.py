@@ -16,7 +16,15 @@ from domicile.sites.postgres import Column, Database, ForeignKey, Table
 
 __all__ = ["Projection", "project"]
 
-_LONGEST_REMOVED = 28  # len("removed-") + the 20 digits of the longest bigint
+_REMOVED = "removed-"
+_DIGEST_LENGTH = 32  # of md5, in hex: tells apart what is too long to be written out
+_LONGEST: Mapping[str, int] = {
+    "pg_catalog.int2": 6,
+    "pg_catalog.int4": 11,
+    "pg_catalog.int8": 20,
+    "pg_catalog.uuid": 36,
+}
+"""Types whose texts, joined by ``-``, can be told apart again; and their longest text."""
 
 _PLACEHOLDERS: Mapping[str, str] = {"B": "false", "N": "0", "D": "epoch", "T": "0", "A": "{}"}
 _BASE_PLACEHOLDERS: Mapping[str, str] = {
@@ -105,7 +113,7 @@ def _problem(table: Table, column: Column) -> str:
         return ""
     where = f"{table.name}.{column.name}"
     unique = any(column.name in columns for columns in table.unique)
-    short = column.max_length is not None and column.max_length < _LONGEST_REMOVED
+    short = not (_fits(table, column) or _fits_digest(column))
     distinct = column.base_type == "pg_catalog.uuid" or (column.category == "S" and not short)
     if unique and not (distinct and table.primary_key):
         return f"{where} is NOT NULL and UNIQUE, and {column.type} has no distinct placeholder"
@@ -121,19 +129,47 @@ def _placeholder(table: Table, column: Column, alias: str) -> sql.Composable:
     if column.base_type == "pg_catalog.uuid":
         return sql.SQL("md5({})").format(_identity(table, alias))
     if column.category == "S":
-        text = sql.SQL("'removed-' || {}").format(_identity(table, alias))
-        if column.max_length is None:
-            return text
-        return sql.SQL("left({}, {})").format(text, sql.Literal(column.max_length))
+        return _removed(table, column, alias)
     if column.category == "E":
         return sql.SQL("enum_first(NULL::{})").format(sql.SQL(column.type))
     fallback = _PLACEHOLDERS.get(column.category, "")
     return sql.Literal(_BASE_PLACEHOLDERS.get(column.base_type, fallback))
 
 
+def _removed(table: Table, column: Column, alias: str) -> sql.Composable:
+    """``removed-<id>``; where that may be too long, with the id's digest, or cut short."""
+    text = sql.SQL("{} || {}").format(sql.Literal(_REMOVED), _identity(table, alias))
+    if _fits(table, column):
+        return text
+    if _fits_digest(column):
+        return sql.SQL("{} || md5({})").format(sql.Literal(_REMOVED), _identity(table, alias))
+    return sql.SQL("left({}, {})").format(text, sql.Literal(column.max_length))
+
+
+def _fits(table: Table, column: Column) -> bool:
+    """Whether ``removed-`` and any row's identity have room in the column."""
+    if column.max_length is None:
+        return True
+    room = column.max_length - len(_REMOVED)
+    for name in table.primary_key:
+        part = table.column(name)
+        longest = _LONGEST.get(part.base_type, part.max_length)
+        if longest is None or (len(table.primary_key) > 1 and part.base_type not in _LONGEST):
+            return False
+        room -= longest
+    return room - max(len(table.primary_key) - 1, 0) >= 0
+
+
+def _fits_digest(column: Column) -> bool:
+    return column.max_length is None or column.max_length >= len(_REMOVED) + _DIGEST_LENGTH
+
+
 def _identity(table: Table, alias: str) -> sql.Composable:
+    """The primary key as one text, which no two rows share."""
     if not table.primary_key:
         return sql.SQL("''")
-    return sql.SQL(" || '-' || ").join(
-        sql.SQL("{}::text").format(sql.Identifier(alias, name)) for name in table.primary_key
-    )
+    parts = [sql.Identifier(alias, name) for name in table.primary_key]
+    plain = all(table.column(name).base_type in _LONGEST for name in table.primary_key)
+    if len(parts) > 1 and not plain:
+        return sql.SQL("ROW({})::text").format(sql.SQL(", ").join(parts))
+    return sql.SQL(" || '-' || ").join(sql.SQL("{}::text").format(part) for part in parts)

@@ -10,7 +10,7 @@ import psycopg
 from domicile.errors import SiteMissing
 from domicile.inventory.tables import DatabaseRules, rules_for
 from domicile.people import Register, load_people
-from domicile.sites.postgres import Table, TableName, read_database
+from domicile.sites.postgres import Table, TableName, read_database, site_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,19 +42,25 @@ def open_member_session(
     """
     connection = estate.database(site).connect()
     try:
-        for setting in _SETTINGS:
-            connection.execute(setting)
-        rules = read_rules(connection, estate)
-        people = _people_table(estate, rules, site)
-        connection.commit()
-        if people is not None:
-            with Register(run.people, run.people_index) as register:
-                load_people(connection, people, estate.charter.people.key, register.persons())
-        connection.read_only = read_only
+        with site_errors(site):
+            rules = _prepare(connection, estate, run, site)
+            connection.read_only = read_only
     except BaseException:
         connection.close()
         raise
     return connection, rules
+
+
+def _prepare(connection: psycopg.Connection, estate: Estate, run: Run, site: str) -> DatabaseRules:
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    rules = read_rules(connection, estate)
+    people = _people_table(estate, rules, site)
+    connection.commit()
+    if people is not None:
+        with Register(run.people, run.people_index) as register:
+            load_people(connection, people, estate.charter.people.key, register.persons())
+    return rules
 
 
 def _people_table(estate: Estate, rules: DatabaseRules, site: str) -> Table | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from domicile.charter import Charter, Classification, TableDataset
+from domicile.errors import CharterError
 from domicile.inventory.projection import Projection, project
 from domicile.people import MEMBERS, PersonPath, Undecided, attribute_tables, belongs
 from domicile.sites.postgres import Database, ForeignKey, Table, TableName
@@ -149,6 +150,8 @@ def _rules(
 ) -> TableRules:
     classification: Classification = dataset.classification if dataset else "protected"
     public = dataset.public if dataset else ()
+    if dataset:
+        _check_columns(dataset, table)
     if classification != "protected" and not public:
         public = table.column_names
     return TableRules(
@@ -159,6 +162,16 @@ def _rules(
         project(database, table, public),
         tuple(key for key in database.foreign_keys if key.parent == table.name),
     )
+
+
+def _check_columns(dataset: TableDataset, table: Table) -> None:
+    for column in (*dataset.public, *dataset.categories):
+        if column not in table.column_names:
+            raise CharterError(
+                f"the charter names a column {column} of {table.name}, which has none",
+                expected="one of " + ", ".join(table.column_names),
+                next_step="correct `public` or `categories` of the table's dataset",
+            )
 
 
 def _refers(key: ForeignKey, alias: str) -> sql.Composable:

@@ -34,6 +34,7 @@ from domicile.inventory.progress import Progress
 from domicile.inventory.runs import Run
 from domicile.inventory.sessions import open_member_session
 from domicile.inventory.tables import DatabaseRules
+from domicile.sites.postgres import site_errors
 
 __all__ = ["Crew", "Outcome", "Workplace", "make_executor", "run_all", "workplace"]
 
@@ -83,11 +84,9 @@ class Workplace:
         catalogue is the one of when it was opened."""
         held = self._sessions.get((site, read_only))
         if held is not None and not held[0].closed:
-            try:
+            with site_errors(site):
                 held[0].rollback()
-            except psycopg.Error:
-                held[0].close()
-            else:
+            if not held[0].closed:
                 return held
         opened = open_member_session(self.estate, self.run, site, read_only=read_only)
         self._sessions[site, read_only] = opened
@@ -144,7 +143,7 @@ def run_all(crew: Crew, function: Callable[[T], R], tasks: Iterable[T]) -> Itera
             except StopIteration:
                 exhausted = True
                 break
-            running[crew.executor.submit(function, task)] = task
+            running[_submit(crew, function, task)] = task
         if not running:
             return
         done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -158,8 +157,19 @@ def _outcome(future: Future[R], task: T) -> Outcome[T, R]:
     except DomicileError as error:
         return Outcome(task, None, error)
     except BrokenProcessPool as error:
-        raise SiteUnreachable(
-            "a worker process died (out of memory, or killed)",
-            expected="workers that live until the run ends",
-            next_step="run the same command again: it resumes; fewer --workers need less memory",
-        ) from error
+        raise _died() from error
+
+
+def _submit(crew: Crew, function: Callable[[T], R], task: T) -> Future[R]:
+    try:
+        return crew.executor.submit(function, task)
+    except BrokenProcessPool as error:  # since the last outcome was looked at
+        raise _died() from error
+
+
+def _died() -> SiteUnreachable:
+    return SiteUnreachable(
+        "a worker process died (out of memory, or killed)",
+        expected="workers that live until the run ends",
+        next_step="run the same command again: it resumes; fewer --workers need less memory",
+    )

@@ -67,6 +67,7 @@ def _write(run: Run, number: int, rows: list[Row], outside: frozenset[str]) -> O
     shard = f"objects-{number:06d}"
     write_parquet(run.shard(shard), FOUND, [pa.Table.from_pylist(rows, schema=FOUND)])
     away = [row for row in rows if row["site"] in outside]
+    sites = tuple(sorted({row["site"] for row in away}))
     return ObjectShard(
         id=shard,
         keys=len({row["key"] for row in away}),
@@ -74,5 +75,6 @@ def _write(run: Run, number: int, rows: list[Row], outside: frozenset[str]) -> O
         markers=sum(row["kind"] == "marker" for row in away),
         uploads=sum(row["kind"] == "upload" for row in away),
         bytes=sum(row["size_bytes"] for row in away if row["kind"] == "version"),
-        sites=tuple(sorted({row["site"] for row in away})),
+        sites=sites,
+        items_at=tuple(sum(bool(row["site"] == site) for row in away) for site in sites),
     )

@@ -9,7 +9,7 @@ Rules:
 3. Delete markers of the primary come home in their place. What only copies hold comes home under
    a delete marker: kept, not resurrected.
 4. Where home already has versions of the key, they must be a beginning of what is to come, or
-   contain all of it. Below that may lie what earlier runs proved to be copies: the source went on
+   contain all of it and end as it does. Below that may lie what earlier runs proved to be copies: the source went on
    since. Anything else is a conflict that is not resolved here.
 """
 
@@ -81,6 +81,7 @@ def continue_from(coming: Sequence[T], held: Sequence[T], *, known: int = 0) -> 
 
 
 def _contains(held: Sequence[T], coming: Sequence[T]) -> bool:
-    """Whether all that comes is in what is held, in its order."""
+    """Whether all that comes is in what is held, in its order, and the same is current. A content
+    that comes back after another was current (put again, or undeleted) is not there yet."""
     rest = iter(held)
-    return all(any(one == other for other in rest) for one in coming)
+    return list(held[-1:]) == list(coming[-1:]) and all(any(one == other for other in rest) for one in coming)

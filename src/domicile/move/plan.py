@@ -45,7 +45,8 @@ class RowShard(msgspec.Struct, frozen=True):
 
 class ObjectShard(msgspec.Struct, frozen=True):
     """Keys with all their versions, markers and uploads on every site; listed in the shard's
-    file. bytes counts the versions away from home."""
+    file. bytes counts the versions away from home; items_at, in the order of sites, what each of
+    them holds."""
 
     id: str
     keys: int
@@ -54,6 +55,11 @@ class ObjectShard(msgspec.Struct, frozen=True):
     uploads: int
     bytes: int
     sites: tuple[str, ...]
+    items_at: tuple[int, ...] = ()
+
+    def items(self, site: str) -> int:
+        """Versions, markers and uploads at one site."""
+        return dict(zip(self.sites, self.items_at, strict=False)).get(site, 0)
 
 
 class TablePlan(msgspec.Struct, frozen=True):

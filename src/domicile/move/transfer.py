@@ -130,7 +130,10 @@ async def in_flight(
                 results.append(None)
             results[number] = await function(task)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(most):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(most):
+                group.create_task(work())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     return results  # type: ignore[return-value]  # every place was filled

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 import pyarrow as pa
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 from psycopg import sql
 
 from domicile.charter import People
+from domicile.errors import EvidenceError
 from domicile.sites.postgres import TableName
 
 __all__ = ["Counts", "Membership", "Register", "RegisterBuilder", "person_text", "read_people"]
@@ -145,7 +147,8 @@ class RegisterBuilder:
 
 
 class Register:
-    """A frozen register, read from its Parquet file; look-ups go through the index beside it."""
+    """A frozen register, read from its Parquet file; look-ups go through the index beside it.
+    Raises EvidenceError where the file is missing or damaged."""
 
     def __init__(self, path: Path, index: Path) -> None:
         self._path = path
@@ -170,10 +173,8 @@ class Register:
 
     def persons(self) -> Iterator[tuple[list[str], Membership]]:
         """(key values, membership) of everybody, for a database session's member tables."""
-        with pq.ParquetFile(self._path) as file:
-            for batch in file.iter_batches(batch_size=10_000, columns=["key", "member"]):
-                keys = batch.column("key").to_pylist()
-                yield from zip(keys, batch.column("member").to_pylist(), strict=True)
+        for keys, members in _columns(self._path, "key", "member"):
+            yield from zip(keys, members, strict=True)
 
     def close(self) -> None:
         """Release the index."""
@@ -187,15 +188,34 @@ class Register:
 
 
 def _index(path: Path, index: Path) -> None:
+    """Make the index again. Workers may do so at once: each writes a file of its own, and the
+    last one stays."""
     index.parent.mkdir(parents=True, exist_ok=True)
-    temporary = index.with_suffix(".building")
-    temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(temporary)) as database, pq.ParquetFile(path) as file:
-        database.execute(
-            "CREATE TABLE persons (person TEXT PRIMARY KEY, member INTEGER) WITHOUT ROWID"
-        )
-        for batch in file.iter_batches(batch_size=10_000, columns=["person", "member"]):
-            rows = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
-            database.executemany("INSERT INTO persons VALUES (?, ?)", rows)
-        database.commit()
-    temporary.rename(index)
+    temporary = index.with_name(f".{index.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        with closing(sqlite3.connect(temporary)) as database:
+            database.execute(
+                "CREATE TABLE persons (person TEXT PRIMARY KEY, member INTEGER) WITHOUT ROWID"
+            )
+            for persons, members in _columns(path, "person", "member"):
+                database.executemany(
+                    "INSERT INTO persons VALUES (?, ?)", zip(persons, members, strict=True)
+                )
+            database.commit()
+        temporary.rename(index)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _columns(path: Path, *names: str) -> Iterator[list[Any]]:
+    """The columns of a register's file, a batch at a time. Raises EvidenceError."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=10_000, columns=list(names)):
+                yield [batch.column(name).to_pylist() for name in names]
+    except (KeyError, OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        raise EvidenceError(
+            f"the register {path.name} is missing, damaged or not one of ours",
+            expected="the file as it was written",
+            next_step="run `domicile ledger verify`, then restore the file or start a new scan",
+        ) from error

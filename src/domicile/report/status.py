@@ -33,6 +33,7 @@ _WHAT = {
     "move.shard-copied": "shards were copied home",
     "move.shard-verified": "shards were read back on both sides and compared",
     "erase.shard-begun": "erasures of verified shards were begun",
+    "erase.shard-refused": "shards had changed since they were verified, and were left alone",
     "erase.shard-erased": "shards were erased at a site",
     "erase.tables-rewritten": "tables and indexes were written anew without the erased rows",
     "erase.absence-checked": "sites were listed and counted again",

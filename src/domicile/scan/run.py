@@ -9,7 +9,7 @@ import msgspec
 
 import domicile
 from domicile.charter import PostgresSiteConfig
-from domicile.errors import DomicileError
+from domicile.errors import DomicileError, SiteMissing
 from domicile.inventory import (
     Crew,
     Estate,
@@ -79,11 +79,15 @@ def _freeze_people(
     people = estate.charter.people
     progress.stage("members", items=len(estate.postgres_names))
     builder = RegisterBuilder(run.people_index, people, estate.boundary.members)
+    seen: set[TableName] = set()
     for site in estate.postgres_names:
         with site_errors(site), estate.database(site).connect(read_only=True) as connection:
-            if TableName.parse(people.table) in read_database(connection).tables:
+            tables_here = read_database(connection).tables
+            seen |= set(tables_here)
+            if TableName.parse(people.table) in tables_here:
                 builder.add(read_people(connection, people))
         progress.advance()
+    _check_tables(estate, seen)
     tables, counts = builder.finish()
     write_parquet(run.people, SCHEMA, tables)
     frozen = PeopleFrozen(
@@ -95,6 +99,17 @@ def _freeze_people(
         files=(digest_under(run.people, estate.records),),
     )
     return frozen, dict(counts.spellings)
+
+
+def _check_tables(estate: Estate, seen: set[TableName]) -> None:
+    """A dataset whose table is nowhere says nothing about the table that was meant."""
+    for name, dataset in estate.charter.tables.items():
+        if TableName.parse(dataset.table) not in seen:
+            raise SiteMissing(
+                f"[tables.{name}] no database has a table {dataset.table}",
+                expected="a table of at least one of the charter's databases",
+                next_step="correct `table`, or remove the dataset",
+            )
 
 
 def _index_keys(estate: Estate, run: Run) -> None:

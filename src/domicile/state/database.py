@@ -6,12 +6,16 @@ it loses no proof.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
+
+from domicile.errors import SiteRefused
 
 __all__ = ["RunRecord", "State"]
 
@@ -46,7 +50,7 @@ class State:
 
     def __init__(self, url: str) -> None:
         self._engine = sa.create_engine(url)
-        with self._engine.connect() as connection:
+        with _refusals(), self._engine.connect() as connection:
             if _version(connection) != HEAD:
                 _migrate(connection)
             connection.commit()
@@ -59,7 +63,7 @@ class State:
 
     def start_run(self, run: str, started_at: datetime, charter_sha256: str) -> None:
         """Write down a new run."""
-        with self._engine.begin() as connection:
+        with _refusals(), self._engine.begin() as connection:
             connection.execute(
                 _RUNS.insert().values(
                     id=run, started_at=_naive(started_at), charter_sha256=charter_sha256
@@ -77,7 +81,7 @@ class State:
     def runs(self) -> list[RunRecord]:
         """Every run, newest first."""
         query = _RUNS.select().order_by(_RUNS.c.started_at.desc(), _RUNS.c.id.desc())
-        with self._engine.connect() as connection:
+        with _refusals(), self._engine.connect() as connection:
             return [
                 RunRecord(
                     row.id,
@@ -94,8 +98,21 @@ class State:
         self._engine.dispose()
 
     def _update(self, run: str, **values: object) -> None:
-        with self._engine.begin() as connection:
+        with _refusals(), self._engine.begin() as connection:
             connection.execute(_RUNS.update().where(_RUNS.c.id == run).values(**values))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """The database's errors as ours: a full disk, a file that is none."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise SiteRefused(
+            f"the state database refused ({error.orig})",
+            expected="room and permission in the records directory",
+            next_step="make room, then run the same command again",
+        ) from None
 
 
 def _version(connection: sa.Connection) -> str | None:

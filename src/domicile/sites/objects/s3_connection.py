@@ -3,8 +3,8 @@
 Why not a generic object-store client here: a key must reach the server exactly as it is
 (``a//b``, ``/a``, ``a/``, ``..``), headers that such clients hide or merge must be seen
 (``x-amz-tagging-count``, ``x-amz-meta-content-type``), and a stalled transfer must end. Requests
-are signed here (`s3_signing`); every body's SHA-256 is signed, so a store that checks it refuses what was
-damaged on the way. No aws-chunked, no trailers.
+are signed by `s3_signing`; every body's SHA-256 is signed, so a store that checks it refuses what
+was damaged on the way. No aws-chunked, no trailers.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Signer:
         # A key a day: it depends on nothing else of a request.
         self._key = lru_cache(maxsize=2)(lambda day: _signing_key(secret_key, day, region))
 
-    def sign(  # noqa: PLR0917 - the parts of an HTTP request
+    def sign(
         self,
         method: str,
         path: str,

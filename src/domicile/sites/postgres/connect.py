@@ -73,6 +73,15 @@ class _SiteConnection(psycopg.Connection[TupleRow]):
 
     site = ""
 
+    def rollback(self) -> None:
+        """End the transaction. Where the connection was lost, the server has done so: what broke
+        it is the error to report, not this."""
+        try:
+            super().rollback()
+        except psycopg.OperationalError:
+            if not self.closed:
+                raise
+
 
 class PostgresSite:
     """One database that the charter names.
@@ -120,11 +129,15 @@ class PostgresSite:
         # An empty password keeps libpq from sending another site's PGPASSWORD here.
         return {
             **_CONNECTION_DEFAULTS,
-            "sslmode": _default_sslmode(self._parameters.get("host", "")),
+            "sslmode": _default_sslmode(self._parameters.get("host") or self._default_host()),
             **self._parameters,
             "client_encoding": "UTF8",
             "password": self._password() or "",
         }
+
+    def _default_host(self) -> str:
+        """Where libpq goes when the url names no host."""
+        return self._environ.get("PGHOST", "")
 
     def check(self, *, write: bool) -> None:
         """Log in and read; with ``write`` also prove, in a transaction that is rolled back, that

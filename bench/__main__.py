@@ -1,0 +1,94 @@
+"""``python -m bench``: measure everything and write docs/benchmarks.md.
+
+``--pairs N`` and the names of parts (``objects``, ``rows``) make a quicker run, which prints and
+writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import objects, page, rows
+from bench.services import Missing, Rgw, postgres15, postgres18, require
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HUGE_BYTES = 1 << 30
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("parts", nargs="*", choices=["objects", "rows", []])
+    parser.add_argument("--pairs", type=int, default=3)
+    asked = parser.parse_args()
+    parts = asked.parts or ["objects", "rows"]
+    try:
+        require()
+        found = measure(parts, asked.pairs)
+    except Missing as error:
+        print(f"make bench: {error}", file=sys.stderr)
+        return 2
+    target = Path(os.devnull) if asked.parts else PAGE
+    page.write(target, found)
+    page.write(Path("/dev/stdout"), found)
+    too_large = [what for what, mib in found.peaks.items() if mib >= page.LIMIT_MIB]
+    return 1 if too_large else 0
+
+
+def measure(parts: list[str], pairs: int) -> page.Measured:
+    """The parts, one after the other, each on servers of its own."""
+    found = page.Measured([], objects.Shares(), [], {}, os.cpu_count() or 1)
+    # Short: the path of a socket is.
+    directory = Path(tempfile.mkdtemp(prefix="domicile-bench-"))
+    directory.chmod(0o755)
+    try:
+        if "objects" in parts:
+            _objects(directory, pairs, found)
+        if "rows" in parts:
+            _rows(directory, pairs, found)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return found
+
+
+def _objects(directory: Path, pairs: int, found: page.Measured) -> None:
+    print("objects: starting servers, filling a bucket", flush=True)
+    with (
+        postgres18(directory / "people") as database,
+        Rgw.running(directory / "rgw") as server,
+    ):
+        world = objects.ObjectWorld(
+            server, objects.people(database), server.bucket(), directory / "objects"
+        )
+        objects.fill(world, (objects.SMALL, objects.LARGE))
+        found.objects, found.shares = objects.measure(world, pairs)
+        print("objects: memory", flush=True)
+        objects.fill_huge(world, HUGE_BYTES)
+        charter = world.charter(server.bucket())
+        for step in ("move", "verify"):
+            ran = objects.ours(world, charter, step, memory=True)
+            found.peaks[f"{step}, objects, one of them of 1 GiB"] = ran.peak_mib
+
+
+def _rows(directory: Path, pairs: int, found: page.Measured) -> None:
+    print("rows: starting servers, generating rows", flush=True)
+    with (
+        postgres15(directory / "15") as source,
+        postgres18(directory / "18") as homes,
+    ):
+        world = rows.generate(source, homes, directory / "rows")
+        found.rows = rows.measure(world, pairs)
+        print("rows: memory", flush=True)
+        charter = world.charter(homes.fresh())
+        for step in ("move", "verify"):
+            ran = rows.ours(charter, step, 2, memory=True)
+            found.peaks[f"{step}, {rows.ROWS:,} rows"] = ran.peak_mib
+
+
+if __name__ == "__main__":
+    sys.exit(main())
