@@ -3,7 +3,7 @@
 ::
 
     DomicileError
-    ├── OperatorError          the operator: the charter, the command line, the order of steps   exit 2
+    ├── OperatorError          the operator: charter, commands, order of steps  [exit 2]
     │   ├── CharterError       the charter's text is wrong; names file, line and key
     │   ├── UsageError         a command was called with what it cannot take
     │   └── PlanError          the plan is missing, blocked, or the charter changed since

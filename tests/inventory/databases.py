@@ -48,5 +48,5 @@ def rules_of(connection: Connection, charter: Charter) -> DatabaseRules:
 
 def column(connection: Connection, query: sql.Composable | str) -> list[object]:
     """The first column of what a query answers."""
-    composed = sql.SQL(query) if isinstance(query, str) else query  # type: ignore[arg-type]
+    composed = sql.SQL(query) if isinstance(query, str) else query
     return [row[0] for row in connection.execute(sql.Composed([composed]))]

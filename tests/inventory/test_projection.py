@@ -144,7 +144,7 @@ def test_one_value_left_keeps_a_row_from_being_bare(postgres18: PostgresServer) 
         it.commit()
         for number, value in enumerate(SIMPLE.values()):
             for name in (f"c{number}", f"n{number}"):
-                it.execute(f"UPDATE public.t SET {name} = {value} WHERE id = 1")  # type: ignore[arg-type]
+                it.execute(f"UPDATE public.t SET {name} = {value} WHERE id = 1")
                 assert sorted(bare_rows(it, projection)) == [False, True], (name, value)
                 it.rollback()
 

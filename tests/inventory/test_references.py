@@ -79,14 +79,13 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 def naive(graph: Graph) -> set[tuple[TableName, int]]:
     """What seeds refer to and what that, reduced, still refers to: word for word."""
-    todo = [at for row in graph.values() if row.seed for *at, _ in row.refers]
+    todo = [to[:2] for row in graph.values() if row.seed for to in row.refers]
     found = set()
     while todo:
-        name, number = todo.pop()
-        row = graph[name, number]
-        if row.candidate and (name, number) not in found:
-            found.add((name, number))
-            todo += [at for *at, kept in row.refers if kept]
+        at = todo.pop()
+        if graph[at].candidate and at not in found:
+            found.add(at)
+            todo += [to[:2] for to in graph[at].refers if to[2]]
     return found
 
 
@@ -95,6 +94,7 @@ def fill(session: Session, graph: Graph) -> None:
     for (name, number), row in graph.items():
         to = {(table, kept): other for table, other, kept in row.refers}
         flags = (1, row.seed, row.candidate)
+        values: tuple[int | None, ...]
         if name is A:
             other = to.get((B, True))
             values = (number, *flags, other, other and -other, to.get((A, False)))

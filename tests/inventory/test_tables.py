@@ -101,7 +101,8 @@ CREATE TABLE videos (id int PRIMARY KEY, owner int NOT NULL REFERENCES users, ti
 INSERT INTO videos VALUES (10, 1, 'removed-10', NULL), (11, 1, 'mine', NULL),
     (12, 1, 'removed-12', NULL), (13, 1, 'removed-13', 'here'), (20, 2, 'removed-20', NULL),
     (21, 2, 'theirs', NULL);
-CREATE TABLE comments (id int PRIMARY KEY, video int REFERENCES videos, author int REFERENCES users);
+CREATE TABLE comments (id int PRIMARY KEY, video int REFERENCES videos,
+    author int REFERENCES users);
 INSERT INTO comments VALUES (30, 10, 2), (31, 11, 1), (32, 20, 1), (33, NULL, NULL);
 """
 

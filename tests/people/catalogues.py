@@ -17,15 +17,13 @@ from domicile.charter import (
 from domicile.people import Hop, PersonPath
 from domicile.sites.postgres import Column, Database, ForeignKey, Table, TableName
 
-NUMBER = Column("", "bigint", "pg_catalog.int8", "N", False, False, False, "", None, True)
-
 
 def column(name: str, *, not_null: bool = False) -> Column:
     return Column(
         name,
-        NUMBER.type,
-        NUMBER.base_type,
-        NUMBER.category,
+        "bigint",
+        "pg_catalog.int8",
+        "N",
         not_null,
         has_default=False,
         generated=False,
@@ -76,7 +74,15 @@ def database(tables: Iterable[Table | str], keys: Iterable[ForeignKey] = ()) -> 
     for entry in tables:
         one = entry if isinstance(entry, Table) else _implied(entry, keys)
         made[one.name] = one
-    return Database(180004, False, made, keys, (), (), {})
+    return Database(
+        180004,
+        in_recovery=False,
+        tables=made,
+        foreign_keys=keys,
+        triggers=(),
+        sequences=(),
+        other_relations={},
+    )
 
 
 def _implied(name: str, keys: tuple[ForeignKey, ...]) -> Table:

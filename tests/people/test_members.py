@@ -101,7 +101,7 @@ def ids(session: Session, table: str, condition: sql.Composable) -> set[int]:
         ("messages", 1, {70, 71, 73}, {75}, {70, 71, 72, 73, 74, 75}),
     ],
 )
-def test_rows_are_found_along_their_paths(  # noqa: PLR0913 - one row of a table of cases
+def test_rows_are_found_along_their_paths(
     session: Session,
     table: str,
     hops: int,

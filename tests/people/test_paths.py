@@ -173,7 +173,9 @@ def test_a_table_that_refers_to_itself_keeps_its_shortest_path() -> None:
 def test_tables_that_refer_to_each_other_in_a_circle_are_walked_once() -> None:
     to_egg = refers("chicken(egg)", "egg(id)")
     to_chicken = refers("egg(chicken)", "chicken(id)")
-    lonely = attribute_tables(charter(), database(["users", "chicken", "egg"], [to_egg, to_chicken]))
+    lonely = attribute_tables(
+        charter(), database(["users", "chicken", "egg"], [to_egg, to_chicken])
+    )
     assert set(lonely.undecided) == {named("chicken"), named("egg")}
     owner = refers("egg(owner)", "users(id)")
     owned = attribute_tables(
@@ -231,7 +233,7 @@ def catalogues(draw: st.DrawFn) -> Database:
 def shortest(catalogue: Database) -> dict[TableName, set[tuple[ForeignKey, ...]]]:
     """Every walk of the least length from each table to the people, found by trying lengths."""
     walks: dict[TableName, set[tuple[ForeignKey, ...]]] = {USERS: {()}}
-    level = {((), USERS)}
+    level: set[tuple[tuple[ForeignKey, ...], TableName]] = {((), USERS)}
     for _ in NAMES:
         level = {
             ((key, *walk), key.child)

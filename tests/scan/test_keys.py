@@ -70,6 +70,8 @@ def test_the_index_merges_what_databases_say_and_gives_persons_back(tmp_path: Pa
     index.add("other", iter([("a", "9"), ("z", "9")]))
     many = [f"k{number}" for number in range(1200)]
     index.add("d", ((key, key[1:]) for key in many))
-    found = {key: sorted(who) for key, who in index.persons("d", ["a", "b", "c", "z", *many]).items()}
+    found = {
+        key: sorted(who) for key, who in index.persons("d", ["a", "b", "c", "z", *many]).items()
+    }
     assert found == {"a": ["1", "2"], "b": ["3"], "c": []} | {key: [key[1:]] for key in many}
     index.close()

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile.scan import ScanSummary, SiteInfo
-from domicile.scan.objects import ObjectCount, Tally
 from domicile.scan.attribution import Verdict
+from domicile.scan.objects import ObjectCount, Tally
 from domicile.scan.tables import TableCount
 
 SITES = (
@@ -41,7 +41,9 @@ def rows(site: str, *, members: int = 0, unexamined: int = 0) -> TableCount:
     )
 
 
-def items(site: str, state: str, versions: int = 0, markers: int = 0, uploads: int = 0) -> ObjectCount:
+def items(
+    site: str, state: str, versions: int = 0, markers: int = 0, uploads: int = 0
+) -> ObjectCount:
     return ObjectCount(site, "media", state, "", versions, markers, uploads, 9)
 
 

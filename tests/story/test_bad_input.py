@@ -3,14 +3,17 @@ word of what was not examined; nothing is touched, nothing lost."""
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from domicile.cli import main
+from domicile.inventory import workplace
 from tests.story.stage import AWAY, SITES, Done, Stage, confirmed
 
 pytestmark = pytest.mark.xdist_group("story-faults")
@@ -29,9 +32,18 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capfd.readouterr()
+        _forget_sessions()
         return Done(words, int(str(ended.value.code)), out, err)
 
     return run
+
+
+def _forget_sessions() -> None:
+    """A worker in a thread of this process keeps its sessions until the process ends."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        workplace.cache_clear()
+        gc.collect()
 
 
 def _untouched(stage: Stage) -> None:

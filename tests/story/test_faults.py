@@ -330,3 +330,10 @@ def test_an_object_that_vanished_since_the_plan_is_no_failure(planned: Stage) ->
     planned.run("verify", "--workers", "1").expect(0)
     planned.erase().expect(0)
     planned.run("scan", "--workers", "1").expect(0)
+
+
+def test_a_probe_that_a_killed_command_left_is_swept_by_the_next(planned: Stage) -> None:
+    for place in AWAY:
+        planned.put(place, f".domicile-probe/{'0' * 16}", b"probe")
+    planned.run("move", "--workers", "1").expect(0)
+    assert planned.source_changes() == []

@@ -94,9 +94,7 @@ class PostgresSiteConfig(_Site):
     """A PostgreSQL database."""
 
     kind: Literal["postgres"]
-    url: str = Field(
-        description="`postgresql://user@host:port/database?...`, without a password."
-    )
+    url: str = Field(description="`postgresql://user@host:port/database?...`, without a password.")
     password_env: EnvironmentName | None = Field(
         default=None, description="Environment variable that holds the password."
     )
@@ -195,12 +193,8 @@ class Records(_Frozen):
         description="Directory of the records, relative to the charter. It tells who has what, so"
         " it is protected data itself and lies at home.",
     )
-    shard_rows: int = Field(
-        default=200_000, ge=1, description="Rows per shard of a table, about."
-    )
-    shard_objects: int = Field(
-        default=1_000, ge=1, description="Object versions per shard, about."
-    )
+    shard_rows: int = Field(default=200_000, ge=1, description="Rows per shard of a table, about.")
+    shard_objects: int = Field(default=1_000, ge=1, description="Object versions per shard, about.")
 
 
 class Charter(_Frozen):

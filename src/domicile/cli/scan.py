@@ -49,10 +49,12 @@ def print_scan(session: Session, summary: ScanSummary) -> None:
         f" members lie elsewhere, {summary.unexamined:,} items were not examined"
     )
     out.print(verdict, style="bold green" if summary.home else "bold")
-    for spelling, people in sorted(summary.spellings.items()):
+    if summary.spellings:
+        names = sorted(summary.spellings, key=lambda name: (-summary.spellings[name], name))
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
         out.print(
-            f"{people:,} people have country {spelling!r}, which is no two-letter code:"
-            " name it in [people] spellings",
+            f"{sum(summary.spellings.values()):,} people have a country that is no two-letter code"
+            f" ({', '.join(names[:6])}{more}): name these in [people] spellings",
             style="yellow",
             markup=False,
         )

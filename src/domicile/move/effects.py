@@ -6,9 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from domicile.inventory import DatabaseRules
 from domicile.move.plan import Effect, SequencePlan
-from domicile.sites.postgres import Database, TableName
+from domicile.sites.postgres import Database, Sequence, TableName
 
-__all__ = ["database_effects", "plan_sequences", "projection_blockers", "schema_blockers"]
+__all__ = [
+    "database_effects",
+    "plan_sequences",
+    "projection_blockers",
+    "reached",
+    "schema_blockers",
+]
 
 
 def database_effects(rules: DatabaseRules, site: str) -> Iterator[Effect]:
@@ -69,11 +75,24 @@ def plan_sequences(source: Database, home: Database) -> tuple[SequencePlan, ...]
     there = {sequence.name: sequence for sequence in home.sequences}
     plans = []
     for sequence in sorted(source.sequences, key=lambda sequence: sequence.name):
-        value = sequence.last_value if sequence.last_value is not None else sequence.min_value
-        end = sequence.max_value if sequence.increment > 0 else sequence.min_value
-        middle = value + (end - value) // 2
+        rising = sequence.increment > 0
+        first, end = sequence.min_value, sequence.max_value
+        if not rising:
+            first, end = end, first
+        value = sequence.last_value if sequence.last_value is not None else first
+        half = (abs(end - value) + 1) // 2  # the last number of all is the source's
+        goal = value + half if rising else value - half
         at_home = there.get(sequence.name)
-        if at_home is not None and at_home.last_value is not None and at_home.last_value > middle:
-            middle = at_home.last_value
-        plans.append(SequencePlan(sequence.name.schema, sequence.name.name, value, middle))
+        if at_home is not None and reached(at_home, goal):
+            goal = at_home.last_value if at_home.last_value is not None else goal
+        plans.append(SequencePlan(sequence.name.schema, sequence.name.name, value, goal))
     return tuple(plans)
+
+
+def reached(sequence: Sequence, goal: int) -> bool:
+    """Whether a sequence has given out this number, or is past it."""
+    if sequence.last_value is None:
+        return False
+    return (
+        (sequence.last_value >= goal) if sequence.increment > 0 else (sequence.last_value <= goal)
+    )

@@ -103,6 +103,9 @@ class _Copier:
             primary = len(sites) - 1
         steps, twins = steps_home(sites, primary=primary)
         rows = [_row(item, "twin") for item in twins]
+        live = self._live(group)
+        if primary < 0 and live is not None:
+            return rows + await self._beneath(key, steps[:-1], live)
         done = 0
         if self.careful or any(row["site"] == self.home_site for row in group):
             found = await self._already(key, steps)
@@ -117,6 +120,36 @@ class _Copier:
             ]
         for step in steps[done:]:
             rows += await self._take(key, step)
+        return rows
+
+    def _live(self, group: Sequence[Row]) -> Item | None:
+        """The key's current version at home, when the run's scan looked."""
+        found = (row for row in group if _is(row, self.home_site) and row["is_latest"])
+        return next((_item(row) for row in found if row["kind"] == "version"), None)
+
+    async def _beneath(self, key: str, steps: Sequence[Step], live: Item) -> list[Row]:
+        """Bring what only copies hold of a key that is current at home, and put what was current
+        there on top again. Nothing that home wrote meanwhile is covered."""
+        held = self._held(key)
+        there = [await self._content(self.home_site, key, version) for version in held]
+        rows: list[Row] = []
+        ours: list[Content | None] = []
+        for step in steps:
+            if step.item is None:
+                continue
+            ours.append(await self._content(step.item.site, key, step.item))
+            if ours[-1] in there:
+                rows.append(_row(step.item, "copied", content=ours[-1]))
+            else:
+                rows += await self._take(key, step)
+        before = await self._content(self.home_site, key, live)
+        interrupted = bool(held) and there[0] != before and there[0] in ours
+        current = live if interrupted or not held else held[0]
+        if interrupted or any(content not in there for content in ours):
+            if current.is_marker:
+                await self.home.put_marker(key)
+            else:
+                await copy_version(self.home, self.home, key, current.version_id)
         return rows
 
     async def _take(self, key: str, step: Step) -> list[Row]:
@@ -135,9 +168,7 @@ class _Copier:
         self, key: str, steps: Sequence[Step]
     ) -> tuple[int, list[Content | None]] | None:
         """How many steps home has behind it, by content; None for a conflict."""
-        held = self.held.get(key)
-        if held is None:
-            held = held_versions(self.home, [key]).get(key, [])
+        held = self._held(key)
         if not held:
             return 0, []
         there = [await self._content(self.home_site, key, version) for version in reversed(held)]
@@ -149,6 +180,11 @@ class _Copier:
         if done is None:
             done = continue_from(coming, there, known=self._known(key, there))
         return None if done is None else (done, coming)
+
+    def _held(self, key: str) -> Sequence[ObjectVersion]:
+        """What home holds of a key now, newest first."""
+        held = self.held.get(key)
+        return held if held is not None else held_versions(self.home, [key]).get(key, [])
 
     def _known(self, key: str, held: Sequence[Content | None]) -> int:
         """How many of home's versions, from the oldest on, earlier runs brought."""

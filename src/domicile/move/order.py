@@ -7,10 +7,12 @@ Rules:
    twin is a guess that saves a transfer; verification proves it, or the version is brought after
    all.
 3. Delete markers of the primary come home in their place. What only copies hold comes home under
-   a delete marker: kept, not resurrected.
+   a delete marker: kept, not resurrected. Where home has the key as current, that is put
+   on top again
+   (see `objects`): a backup that is erased later than the primary hides nothing at home.
 4. Where home already has versions of the key, they must be a beginning of what is to come, or
-   contain all of it and end as it does. Below that may lie what earlier runs proved to be copies: the source went on
-   since. Anything else is a conflict that is not resolved here.
+   contain all of it and end as it does. Below that may lie what earlier runs proved to be copies:
+   the source went on since. Anything else is a conflict that is not resolved here.
 """
 
 from __future__ import annotations
@@ -84,4 +86,5 @@ def _contains(held: Sequence[T], coming: Sequence[T]) -> bool:
     """Whether all that comes is in what is held, in its order, and the same is current. A content
     that comes back after another was current (put again, or undeleted) is not there yet."""
     rest = iter(held)
-    return list(held[-1:]) == list(coming[-1:]) and all(any(one == other for other in rest) for one in coming)
+    within = all(any(one == other for other in rest) for one in coming)
+    return within and (not coming or held[-1] == coming[-1])

@@ -27,6 +27,7 @@ from domicile.inventory import (
     run_all,
 )
 from domicile.ledger import Body, files_of
+from domicile.move.effects import reached
 from domicile.move.entries import SchemaMade, SequencesSet, ShardCopied, ShardVerified
 from domicile.move.plan import ObjectShard, Plan, RowShard
 from domicile.move.rows import MARKERS_SQL
@@ -246,9 +247,11 @@ class _Mover:
     def _set_sequences(self, connection: psycopg.Connection) -> None:
         if any(True for _ in self.entries.of(SequencesSet)):
             return
+        there = {sequence.name: sequence for sequence in read_database(connection).sequences}
         for sequence in self.plan.sequences:
             name = TableName(sequence.schema, sequence.name)
-            set_sequence(connection, name, sequence.home_value)
+            if name not in there or not reached(there[name], sequence.home_value):
+                set_sequence(connection, name, sequence.home_value)
         connection.commit()
         self.evidence.record(
             SequencesSet(
@@ -327,11 +330,11 @@ class _Mover:
             return 0
         home = str(self.plan.home_database)
         with site_errors(home), self.estate.database(home).connect(read_only=True) as connection:
-            there = {s.name: s.last_value for s in read_database(connection).sequences}
+            there = {s.name: s for s in read_database(connection).sequences}
         wrong = 0
         for sequence in self.plan.sequences:
-            value = there.get(TableName(sequence.schema, sequence.name))
-            if value is None or value < sequence.home_value:
+            at_home = there.get(TableName(sequence.schema, sequence.name))
+            if at_home is None or not reached(at_home, sequence.home_value):
                 wrong += 1
                 self.progress.note(f"sequence {sequence.name} at home is not where it was set")
         return wrong

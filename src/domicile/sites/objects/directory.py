@@ -83,13 +83,16 @@ class DirectorySite:
             return
         key = _PROBE + os.urandom(8).hex()
         with site_errors(self._name, self._root, "writing a probe"):
-            version_id = self._write_whole(key, b"probe", is_marker=False)
+            self._write_whole(key, b"probe", is_marker=False)
             if os.path.exists(os.path.join(self._root, "%2EDOMICILE-PROBE")):
                 raise SiteRefused(
                     f"site {self._name}: the file system does not tell upper from lower case",
                     expected="a case-sensitive file system, or two keys would share a file",
                 )
-        for failure in self.delete([VersionRef(key, version_id)]):
+        # Every probe goes, those of commands that were killed among them.
+        pages = self.versions(_PROBE)
+        refs = [VersionRef(one.key, one.version_id) for page in pages for one in page]
+        for failure in self.delete(refs):
             raise SiteRefused(f"site {self._name}: a probe could not be deleted: {failure.reason}")
 
     def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:

@@ -78,10 +78,18 @@ class S3Site:
         if not write:
             return
         key = _PROBE + os.urandom(8).hex()
-        with site_errors(self.name, "writing a probe"):
-            answer = self._client.put_object(Bucket=self._bucket.bucket, Key=key, Body=b"probe")
-        ref = VersionRef(key, answer.get("VersionId", "null"))
-        for failure in self.delete([ref]):
+        try:
+            with site_errors(self.name, "writing a probe"):
+                self._client.put_object(Bucket=self._bucket.bucket, Key=key, Body=b"probe")
+        finally:
+            self._sweep_probes()
+
+    def _sweep_probes(self) -> None:
+        """Delete every probe: this one, however often it was written, and those of commands that
+        were killed or lost the answer."""
+        pages = self.versions(_PROBE)
+        refs = [VersionRef(one.key, one.version_id) for page in pages for one in page]
+        for failure in self.delete(refs):
             raise SiteRefused(
                 f"site {self.name}: a probe could not be deleted: {failure.reason}",
                 expected="credentials that may delete object versions",

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from domicile.inventory import FOUND, Job, Workplace, write_parquet
+from domicile.move.object_proof import OBJECT_PROOF, prove_objects
+from domicile.move.objects import copy_objects
+from domicile.move.plan import ObjectShard, Plan
+from domicile.sites.objects import Attributes, VersionRef
+from domicile.sites.objects.directory import DirectorySite
+
+CHARTER = """\
+[company]
+name = "Reel"
+
+[boundaries.us]
+members = ["US"]
+custodian = "US Data Security"
+provider = "Oracle"
+home = ["oracle"]
+
+[people]
+table = "users"
+key = ["id"]
+country = "country"
+
+[sites.oracle]
+kind = "objects"
+country = "US"
+provider = "Oracle"
+url = "file:oracle"
+
+[sites.virginia]
+kind = "objects"
+country = "US"
+provider = "Reel"
+url = "file:virginia"
+
+[sites.singapore]
+kind = "objects"
+country = "SG"
+provider = "Reel"
+role = "backup"
+url = "file:singapore"
+
+[sites.old_db]
+kind = "postgres"
+country = "US"
+provider = "Reel"
+url = "postgresql://localhost/reel"
+
+[objects.media]
+template = "media/{person}"
+"""
+KEY = "media/7"
+PLAN = Plan(
+    run="",
+    boundary="us",
+    charter_sha256="",
+    made="",
+    source_database=None,
+    home_database=None,
+    home_objects="oracle",
+    databases=(),
+    stores=("virginia", "singapore"),
+    rows=(),
+    objects=(),
+    tables=(),
+    effects=(),
+    sequences=(),
+    blockers=(),
+    warnings=(),
+    unexamined=0,
+    files=(),
+)
+Row = dict[str, Any]
+
+
+class Stores:
+    """A primary, a backup and home, with one key, through as many runs as a test takes."""
+
+    def __init__(self, base: Path) -> None:
+        (base / "domicile.toml").write_text(CHARTER)
+        self.base = base
+        self.sites = {name: DirectorySite(name, base / name, durable=False) for name in PLACES}
+        for site in self.sites.values():
+            site.create()
+        self.run = 0
+
+    def put(self, site: str, data: bytes | None) -> None:
+        """A new current version of the key, or (None) a delete marker."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield data or b""
+
+        if data is None:
+            asyncio.run(self.sites[site].put_marker(KEY))
+        else:
+            asyncio.run(self.sites[site].write(KEY, chunks(), Attributes(), len(data)))
+
+    def holds(self, site: str) -> list[bytes | None]:
+        """What a site has of the key, oldest first."""
+        versions = [version for page in self.sites[site].versions() for version in page]
+        return [
+            None if v.is_marker else asyncio.run(self._read(site, v.version_id))
+            for v in reversed(versions)
+        ]
+
+    async def _read(self, site: str, version_id: str) -> bytes:
+        read = await self.sites[site].read(KEY, version_id)
+        return b"".join([chunk async for chunk in read.chunks])
+
+    def scan(self) -> Workplace:
+        """A new run that has found what lies here now, as one shard."""
+        self.run += 1
+        path = self.base / "domicile.toml"
+        digest = sha256(path.read_bytes()).hexdigest()
+        here = Workplace(Job(str(path), digest, f"run{self.run}", date(2026, 1, 2)))
+        rows = [row for name in here.estate.object_names for row in self._rows(name)]
+        write_parquet(
+            here.run.shard("objects-0"), FOUND, [pa.Table.from_pylist(rows, schema=FOUND)]
+        )
+        return here
+
+    def _rows(self, site: str) -> list[Row]:
+        return [
+            {
+                "site": site,
+                "kind": "marker" if version.is_marker else "version",
+                "key": version.key,
+                "version_id": version.version_id,
+                "is_latest": version.is_latest,
+                "size_bytes": version.size_bytes,
+                "etag": version.etag,
+                "modified": version.modified,
+                "dataset": "media",
+                "person": "7",
+                "state": "member",
+                "reason": "",
+            }
+            for page in self.sites[site].versions()
+            for version in page
+        ]
+
+    def move(self, here: Workplace, *, careful: bool = False) -> list[str]:
+        """Copy and prove; the states of the proofs."""
+        copy_objects(here, PLAN, SHARD, careful=careful)
+        proofs = prove_objects(here, PLAN, SHARD)
+        table = pa.Table.from_pylist(proofs, schema=OBJECT_PROOF)
+        write_parquet(here.run.verified("objects-0", 1), OBJECT_PROOF, [table])
+        return sorted({proof["state"] for proof in proofs})
+
+    def erase(self, *sites: str) -> None:
+        """Everything at these sites is gone."""
+        for name in sites:
+            site = self.sites[name]
+            for page in site.versions():
+                site.delete([VersionRef(v.key, v.version_id) for v in page])
+
+
+PLACES = ("oracle", "virginia", "singapore")
+SHARD = ObjectShard("objects-0", 1, 1, 0, 0, 1, ("singapore", "virginia"))
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Stores:
+    """Three empty stores."""
+    return Stores(tmp_path)
+
+
+def test_a_history_comes_home_and_the_primarys_current_is_current(stores: Stores) -> None:
+    for data in (b"one", None, b"two"):
+        stores.put("virginia", data)
+    for data in (b"zero", b"one"):
+        stores.put("singapore", data)
+    assert stores.move(stores.scan()) == ["verified"]
+    assert stores.holds("oracle")[-3:] == [b"one", None, b"two"]
+    assert set(stores.holds("oracle")) == {b"zero", b"one", b"two", None}
+
+
+def test_moving_again_brings_nothing_twice(stores: Stores) -> None:
+    for data in (b"one", None, b"two"):
+        stores.put("virginia", data)
+    here = stores.scan()
+    stores.move(here)
+    before = stores.holds("oracle")
+    assert stores.move(here, careful=True) == ["verified"]
+    assert stores.move(stores.scan()) == ["verified"]
+    assert stores.holds("oracle") == before
+
+
+def test_what_only_a_backup_has_comes_home_under_a_marker(stores: Stores) -> None:
+    stores.put("singapore", b"one")
+    here = stores.scan()
+    assert stores.move(here) == ["verified"]
+    assert stores.holds("oracle") == [b"one", None]
+    assert stores.move(here, careful=True) == ["verified"]
+    assert stores.holds("oracle") == [b"one", None]
+
+
+@pytest.mark.parametrize("first", [b"old", None])
+def test_what_is_put_again_after_it_was_replaced_or_deleted_is_current_again(
+    stores: Stores, first: bytes | None
+) -> None:
+    for data in (b"again", first):
+        stores.put("virginia", data)
+    assert stores.move(stores.scan()) == ["verified"]
+    stores.erase("virginia")
+    stores.put("virginia", b"again")
+    assert stores.move(stores.scan()) == ["verified"]
+    assert stores.holds("oracle") == [b"again", first, b"again"]
+
+
+def test_a_backup_that_is_erased_later_than_the_primary_does_not_hide_what_is_home(
+    stores: Stores,
+) -> None:
+    for site in ("virginia", "singapore"):
+        stores.put(site, b"one")
+    assert stores.move(stores.scan()) == ["verified"]
+    before = stores.holds("oracle")
+    stores.erase("virginia")
+    assert stores.move(stores.scan()) == ["verified"]
+    assert stores.holds("oracle") == before
+    assert before[-1] == b"one"
+
+
+def test_a_backup_that_lags_behind_never_covers_what_is_current_at_home(stores: Stores) -> None:
+    stores.put("virginia", b"two")
+    assert stores.move(stores.scan()) == ["verified"]
+    stores.erase("virginia")
+    stores.put("singapore", b"one")
+    assert stores.move(stores.scan()) == ["verified"]
+    assert stores.holds("oracle") == [b"two", b"one", b"two"]
+
+
+def test_a_backup_brought_beneath_what_is_current_may_be_interrupted_anywhere(
+    stores: Stores,
+) -> None:
+    stores.put("virginia", b"two")
+    assert stores.move(stores.scan()) == ["verified"]
+    stores.erase("virginia")
+    for data in (b"zero", b"one"):
+        stores.put("singapore", data)
+    here = stores.scan()
+    stores.put("oracle", b"zero")  # as far as an attempt got that was killed
+    assert stores.move(here, careful=True) == ["verified"]
+    assert stores.holds("oracle") == [b"two", b"zero", b"one", b"two"]
+    for run, careful in ((here, True), (stores.scan(), False)):
+        assert stores.move(run, careful=careful) == ["verified"]
+        assert stores.holds("oracle") == [b"two", b"zero", b"one", b"two"]
+
+
+@pytest.mark.parametrize("since", [b"newer", None])
+def test_what_home_did_since_the_scan_stays_current(stores: Stores, since: bytes | None) -> None:
+    stores.put("virginia", b"two")
+    assert stores.move(stores.scan()) == ["verified"]
+    stores.erase("virginia")
+    stores.put("singapore", b"one")
+    here = stores.scan()
+    stores.put("oracle", since)
+    assert stores.move(here) == ["verified"]
+    assert stores.holds("oracle") == [b"two", since, b"one", since]
+
+
+def test_what_home_wrote_itself_is_never_covered(stores: Stores) -> None:
+    stores.put("virginia", b"one")
+    stores.put("oracle", b"mine")
+    assert stores.move(stores.scan()) == ["failed"]
+    assert stores.holds("oracle") == [b"mine"]
