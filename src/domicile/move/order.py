@@ -8,8 +8,8 @@ Rules:
    all.
 3. Delete markers of the primary come home in their place. What only copies hold comes home under
    a delete marker: kept, not resurrected. Where home has the key as current, that is put
-   on top again
-   (see `objects`): a backup that is erased later than the primary hides nothing at home.
+   on top again instead (see `objects`): a backup that is erased later than the primary hides
+   nothing at home.
 4. Where home already has versions of the key, they must be a beginning of what is to come, or
    contain all of it and end as it does. Below that may lie what earlier runs proved to be copies:
    the source went on since. Anything else is a conflict that is not resolved here.
