@@ -14,16 +14,19 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options
 
-.PHONY: help demo test check format bench docs services requirements clean
+.PHONY: help demo test test-long check format bench docs services requirements clean
 
 help: ## what there is to make
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 demo: .venv/run.stamp ## the whole story on this machine, in under two minutes
 	$(BIN)/domicile demo
 
 test: .venv/dev.stamp ## all tests that this machine has the services for
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-long: .venv/dev.stamp ## the same, killed at many more instants
+	DOMICILE_LONG_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/story/test_kills.py
 
 check: .venv/dev.stamp ## style, types, the direction of imports
 	$(BIN)/ruff check --quiet

@@ -17,6 +17,7 @@ __all__ = ["LIMIT_MIB", "Measured", "write"]
 
 LIMIT_MIB = 400
 TARGET = 0.8
+BUSY = 0.1
 
 
 @dataclass
@@ -73,14 +74,15 @@ def _objects(found: Measured) -> list[str]:
         for each in found.objects
     ]
     shares = found.shares
-    return [
-        *lines,
+    lines += [
         "",
         f"The target is {TARGET} of copy + check. Of the processors' time during our runs the",
         f"server took {shares.server.median:.0%}, Domicile {shares.ours.median:.0%}, everything",
         f"else on the machine {shares.others.median:.0%}.",
-        "",
     ]
+    if shares.others.median > BUSY:
+        lines += ["**The machine was busy with other work: these figures are rough.**"]
+    return [*lines, ""]
 
 
 def _rows(found: Measured) -> list[str]:

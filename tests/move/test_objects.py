@@ -95,7 +95,7 @@ class Stores:
             site.create()
         self.run = 0
 
-    def put(self, site: str, data: bytes | None) -> None:
+    def put(self, site: str, data: bytes | None, content_type: str = "") -> None:
         """A new current version of the key, or (None) a delete marker."""
 
         async def chunks() -> AsyncIterator[bytes]:
@@ -104,7 +104,8 @@ class Stores:
         if data is None:
             asyncio.run(self.sites[site].put_marker(KEY))
         else:
-            asyncio.run(self.sites[site].write(KEY, chunks(), Attributes(), len(data)))
+            attributes = Attributes(content_type=content_type)
+            asyncio.run(self.sites[site].write(KEY, chunks(), attributes, len(data)))
 
     def holds(self, site: str) -> list[bytes | None]:
         """What a site has of the key, oldest first."""
@@ -184,6 +185,28 @@ def test_a_history_comes_home_and_the_primarys_current_is_current(stores: Stores
     assert stores.move(stores.scan()) == ["verified"]
     assert stores.holds("oracle")[-3:] == [b"one", None, b"two"]
     assert set(stores.holds("oracle")) == {b"zero", b"one", b"two", None}
+
+
+def test_equal_versions_of_a_backup_are_not_brought_twice(stores: Stores) -> None:
+    for site in ("virginia", "singapore"):
+        stores.put(site, b"one")
+    assert stores.move(stores.scan()) == ["verified"]
+    assert stores.holds("oracle") == [b"one"]
+
+
+def test_a_backup_with_the_same_bytes_and_other_attributes_is_brought_after_all(
+    stores: Stores,
+) -> None:
+    stores.put("virginia", b"one", "video/mp4")
+    stores.put("singapore", b"one", "application/octet-stream")
+    here = stores.scan()
+    assert stores.move(here) == ["failed", "verified"]
+    assert stores.move(here, careful=True) == ["verified"]
+    assert stores.holds("oracle") == [b"one"] * 3
+    current = asyncio.run(stores.sites["oracle"].read(KEY))
+    assert current.attributes.content_type == "video/mp4"
+    assert stores.move(here, careful=True) == ["verified"]
+    assert stores.holds("oracle") == [b"one"] * 3
 
 
 def test_moving_again_brings_nothing_twice(stores: Stores) -> None:

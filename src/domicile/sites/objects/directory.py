@@ -188,7 +188,7 @@ class DirectorySite:
                     if received <= size_bytes:
                         pending.write(chunk)
                 self._require_size(key, received, size_bytes)
-                sidecar = _sidecar(pending.version_id, size_bytes, attributes, is_marker=False)
+                sidecar = _sidecar(pending, size_bytes, attributes, is_marker=False)
                 if self._durable:
                     await asyncio.to_thread(pending.commit, sidecar)
                 else:
@@ -214,9 +214,7 @@ class DirectorySite:
         try:
             if data:
                 pending.write(data)
-            pending.commit(
-                _sidecar(pending.version_id, len(data), Attributes(), is_marker=is_marker)
-            )
+            pending.commit(_sidecar(pending, len(data), Attributes(), is_marker=is_marker))
         finally:
             pending.discard()
         return pending.version_id
@@ -313,10 +311,9 @@ async def _at_once(data: bytes) -> AsyncIterator[bytes]:
 
 
 def _sidecar(
-    version_id: str, size_bytes: int, attributes: Attributes, *, is_marker: bool
+    pending: PendingVersion, size_bytes: int, attributes: Attributes, *, is_marker: bool
 ) -> Sidecar:
-    # The id serves as the etag: it changes with every version and claims nothing about the bytes.
-    return Sidecar(is_marker, size_bytes, version_id, time.time_ns(), attributes)
+    return Sidecar(is_marker, size_bytes, pending.etag, time.time_ns(), attributes)
 
 
 def _delete_versions(directory: str, refs: Iterable[VersionRef]) -> Iterator[DeleteFailure]:
