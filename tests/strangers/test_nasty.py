@@ -102,9 +102,9 @@ COUNTS = {
     TICKETS: 2,
     REFERENCE: 0,
 }
-_NAME = "realm || '-' || \"No.\""
+_NAME = "('(' || realm || ',' || \"No.\" || ')')"  # no two composite keys read alike
 PROJECTED = {
-    USERS: f"SELECT realm, \"No.\", 'removed-' || {_NAME}, 'removed-' || {_NAME} AS login,"
+    USERS: f"SELECT realm, \"No.\", 'removed-' || md5({_NAME}), 'removed-' || {_NAME} AS login,"
     f" upper('removed-' || {_NAME}), nick, NULL, 'zealous', '{{}}', NULL, '{{}}', NULL,"
     f" '0.0000', '00:00:00', NULL, '1970-01-01 00:00:00+00'::timestamptz,"
     f" md5({_NAME})::uuid, NULL, NULL FROM {USERS}",

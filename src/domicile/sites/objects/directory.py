@@ -94,6 +94,9 @@ class DirectorySite:
         refs = [VersionRef(one.key, one.version_id) for page in pages for one in page]
         for failure in self.delete(refs):
             raise SiteRefused(f"site {self._name}: a probe could not be deleted: {failure.reason}")
+        for unfinished in self.uploads(_PROBE):
+            for upload in unfinished:
+                self.abort(upload)
 
     def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
         """See `ObjectSite.versions`. Raises `SiteRefused` on a file that is none of ours."""
