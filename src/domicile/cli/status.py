@@ -33,11 +33,13 @@ def print_status(session: Session, found: Status) -> None:
     """The before-and-after table and the verdict."""
     rows = status_rows(found)
     table = Table(title=rows.title)
-    table.add_column("site", overflow="fold")
+    widest = max((len(row[0]) for row in rows.rows if row[1]), default=4)
+    table.add_column("site", min_width=widest, overflow="fold")
     for name in rows.header[2:]:
         figures = name in {"before", "after", "now", "reduced", "not examined"}
         justify: Literal["left", "right"] = "right" if figures else "left"
-        table.add_column(name, justify=justify, no_wrap=name != "not examined")
+        wraps = name == "not examined"
+        table.add_column(name, justify=justify, no_wrap=not wraps, max_width=8 if wraps else None)
     for site, where, *cells in rows.rows:
         place = f"{escape(site)}\n[dim]{escape(where)}[/dim]" if where else escape(site)
         table.add_row(place, *(escape(cell) for cell in cells))
