@@ -55,7 +55,8 @@ class SequencesSet(Body, frozen=True):
 
 @entry_kind("move.shard-copied", version=1)
 class ShardCopied(Body, frozen=True):
-    """A shard was written to home. items are rows, or object versions and markers."""
+    """A shard was written to home. items are rows, or object versions: those brought, and those
+    left to verification because an equal one was; bytes are the brought ones'."""
 
     run: str
     shard: str

@@ -130,7 +130,7 @@ def _copy_objects(here: Workplace, task: ShardTask, shard: ObjectShard) -> int:
         shard=shard.id,
         source=",".join(shard.sites),
         home=str(task.plan_head.home_objects),
-        items=len(copied),
+        items=sum(row["state"] in {"copied", "twin"} for row in rows),
         bytes=size_bytes,
         files=(),
     )
