@@ -187,28 +187,6 @@ def test_a_history_comes_home_and_the_primarys_current_is_current(stores: Stores
     assert set(stores.holds("oracle")) == {b"zero", b"one", b"two", None}
 
 
-def test_equal_versions_of_a_backup_are_not_brought_twice(stores: Stores) -> None:
-    for site in ("virginia", "singapore"):
-        stores.put(site, b"one")
-    assert stores.move(stores.scan()) == ["verified"]
-    assert stores.holds("oracle") == [b"one"]
-
-
-def test_a_backup_with_the_same_bytes_and_other_attributes_is_brought_after_all(
-    stores: Stores,
-) -> None:
-    stores.put("virginia", b"one", "video/mp4")
-    stores.put("singapore", b"one", "application/octet-stream")
-    here = stores.scan()
-    assert stores.move(here) == ["failed", "verified"]
-    assert stores.move(here, careful=True) == ["verified"]
-    assert stores.holds("oracle") == [b"one"] * 3
-    current = asyncio.run(stores.sites["oracle"].read(KEY))
-    assert current.attributes.content_type == "video/mp4"
-    assert stores.move(here, careful=True) == ["verified"]
-    assert stores.holds("oracle") == [b"one"] * 3
-
-
 def test_moving_again_brings_nothing_twice(stores: Stores) -> None:
     for data in (b"one", None, b"two"):
         stores.put("virginia", data)
