@@ -14,6 +14,8 @@ import pytest
 
 from domicile.cli import main
 from domicile.inventory import workplace
+from tests.services.objects import S3Server
+from tests.services.postgres import PostgresServer, fresh_database
 from tests.story.stage import AWAY, SITES, Done, Stage, confirmed
 
 pytestmark = pytest.mark.xdist_group("story-faults")
@@ -157,6 +159,51 @@ def test_a_site_that_cannot_be_used_is_a_clear_error(
         text = text.replace("postgresql://postgres@", "postgresql://stranger@")
     failed = command(_write_beside(made_stage, tmp_path, text), "scan", "--workers", "1").expect(3)
     assert word in failed.err
+    assert "planted-secret" not in failed.err + failed.out
+
+
+def test_a_wrong_password_is_a_clear_error_that_does_not_repeat_it(
+    made_stage: Stage,
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres15: PostgresServer,
+) -> None:
+    monkeypatch.setenv("STORY_PASSWORD", "planted-secret")
+    url = fresh_database(postgres15).config.url
+    text = made_stage.charter.read_text()
+    text = _replace_url(text, "virginia-db", url, 'password_env = "STORY_PASSWORD"')
+    failed = command(_write_beside(made_stage, tmp_path, text), "scan", "--workers", "1").expect(3)
+    assert "virginia-db" in failed.err
+    assert "password authentication failed" in failed.err
+    assert "STORY_PASSWORD" in failed.err
+    assert "planted-secret" not in failed.err + failed.out
+
+
+@pytest.mark.parametrize(
+    ("secret", "word"), [("", "NoSuchBucket"), ("planted-secret", "SignatureDoesNotMatch")]
+)
+def test_a_missing_bucket_and_a_wrong_key_are_clear_errors(
+    made_stage: Stage,
+    command: Command,
+    tmp_path: Path,
+    rgw: S3Server,
+    secret: str,
+    word: str,
+) -> None:
+    keys = tmp_path / "credentials"
+    keys.write_text(f"{rgw.access_key}\n{secret or rgw.secret_key}\n")
+    keys.chmod(0o600)
+    store = f"""endpoint = "{rgw.endpoint}"
+credentials_file = "{keys}"
+"""
+    text = _replace_url(
+        made_stage.charter.read_text(), "singapore-media", "s3://no-such-bucket", store
+    )
+    failed = command(_write_beside(made_stage, tmp_path, text), "scan", "--workers", "1").expect(3)
+    assert "singapore-media" in failed.err
+    assert word in failed.err
+    assert "next: " in failed.err
     assert "planted-secret" not in failed.err + failed.out
 
 

@@ -50,7 +50,11 @@ def answered(site: str, doing: str, status: int, code: str) -> SiteError:
     """The error for an answer that says no."""
     what = f"site {site}: {doing} failed: {code} (HTTP {status})"
     if code == "NoSuchBucket":
-        return SiteMissing(what, next_step="create the bucket or correct the site's url")
+        return SiteMissing(
+            what,
+            expected="the bucket that the site's url names",
+            next_step="create the bucket or correct the site's url",
+        )
     if is_transient(status, code):
         return unreachable(site, doing, f"{code} (HTTP {status})")
     if code in _CREDENTIALS or (status in (401, 403) and code not in _FULL):
