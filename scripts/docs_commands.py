@@ -32,10 +32,12 @@ def commands_page() -> str:
 
 
 def _sections(name: str, group: click.Group) -> Iterator[str]:
-    for word, command in group.commands.items():
+    context = click.Context(group, info_name=name)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
         if isinstance(command, click.Group):
             yield from _sections(f"{name} {word}", command)
-        else:
+        elif command is not None:
             yield _section(f"{name} {word}", command)
 
 

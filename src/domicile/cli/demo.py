@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from domicile.errors import EvidenceError, PlanError
 
 __all__ = ["demo"]
 
+_CAP = 1_000_000  # what `domicile erase` erases at a site without being told that it may more
 _SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
 
 
@@ -50,6 +52,7 @@ class _Story:
         self.workspace = workspace
         self.charter = workspace / "domicile.toml"
         self.workers = () if workers is None else ("--workers", str(workers))
+        self.rows = 0
 
     def tell(self, people: int, seed: int) -> int:
         from domicile.demo.servers import stop_all
@@ -74,7 +77,8 @@ class _Story:
         )
         remove_workspace(self.workspace)
         made = write_workspace(self.workspace, build(people, seed))
-        self.console.print(f"{sum(made.rows.values()):,} rows and {made.objects:,} objects")
+        self.rows = sum(made.rows.values())
+        self.console.print(f"{self.rows:,} rows and {made.objects:,} objects")
 
     def _commands(self) -> None:
         self._run("scan", *self.workers, expected=Exit.REMAINS)
@@ -82,7 +86,8 @@ class _Story:
         self._run("move", *self.workers)
         self._run("verify", *self.workers)
         sites = [word for site in _SITES for word in ("--site", site, "--confirm", site)]
-        self._run("erase", *self.workers, *sites)
+        cap = ("--max-items", str(self.rows)) if self.rows > _CAP else ()
+        self._run("erase", *self.workers, *cap, *sites)
         self._run("scan", *self.workers)
         self._run("ledger", "verify")
         self._run("status")
@@ -127,10 +132,9 @@ def _serve(console: Console, workspace: Path) -> int:
     from domicile.demo.servers import start_all, stop_all
 
     start_all(workspace)
+    ending = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     console.print(f"serving {workspace}; stop with Ctrl-C", soft_wrap=True)
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        stop_all(workspace)
+    signal.sigwait(ending)
+    stop_all(workspace)
     return Exit.WELL

@@ -3,39 +3,60 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import sqlite3
 import sys
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import click
 from rich.console import Console
 
 import domicile
-from domicile.cli.demo import demo
-from domicile.cli.erase import erase
 from domicile.cli.exits import EXIT_CODES_HELP, Exit
-from domicile.cli.ledger import ledger
-from domicile.cli.move import move
-from domicile.cli.plan import plan
-from domicile.cli.report import report
-from domicile.cli.scan import scan
-from domicile.cli.status import status
-from domicile.cli.verify import verify
 from domicile.errors import DomicileError, SiteRefused
 
-__all__ = ["cli", "main"]
+__all__ = ["COMMANDS", "cli", "main"]
 
 _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-@click.group(epilog=EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+COMMANDS = {
+    "scan": "Find whose data lies where. Reads only.",
+    "plan": "Show what would move and be erased, and write it down.",
+    "move": "Bring home what the plan says.",
+    "verify": "Read back both sides and compare.",
+    "erase": "Erase away from home what is proven at home.",
+    "status": "Say where the members' data lies, from the records alone.",
+    "report": "Write one HTML file that shows all of it, offline.",
+    "ledger": "What happened, provably.",
+    "demo": "Tell the whole story on a generated network.",
+}
+"""Each command lies in the module of its name, in this package, under that name."""
+
+
+class _Commands(click.Group):
+    """Imports a command when it is called for: help is quick, and a worker imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"domicile.cli.{cmd_name}")
+        return cast("click.Command", getattr(module, cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands, epilog=EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(domicile.__version__, prog_name="domicile")
 def cli() -> None:
     """Find whose data lies where, bring it home, prove it, and leave nothing behind."""
-
-
-for _command in (scan, plan, move, verify, erase, status, report, ledger, demo):
-    cli.add_command(_command)
 
 
 def main() -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
@@ -13,7 +14,9 @@ from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.errors import PlanError
 from domicile.inventory import Run
 from domicile.move import Plan, make_plan
-from domicile.state import State
+
+if TYPE_CHECKING:
+    from domicile.state import State  # slow to import, and no worker has use for it
 
 __all__ = ["plan", "print_plan"]
 

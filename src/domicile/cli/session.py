@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
 from rich.console import Console
 
 from domicile.charter import LoadedCharter, load_charter
+from domicile.cli import kinds  # noqa: F401 - whoever opens a ledger reads every kind
 from domicile.cli.progress import BarProgress
 from domicile.errors import CharterError
 from domicile.inventory import Crew, Estate, Evidence, Progress, Quiet, make_executor
 from domicile.sites.endpoints import contradictions
-from domicile.state import State
+
+if TYPE_CHECKING:
+    from domicile.state import State  # slow to import, and no worker has use for it
 
 __all__ = ["Options", "Session", "common_options", "emit_json", "workers_option"]
 
@@ -99,6 +102,8 @@ class Session:
     @property
     def state(self) -> State:
         """The state database."""
+        from domicile.state import State
+
         state = State.beside(self.estate.records)
         self._stack.callback(state.close)
         return state

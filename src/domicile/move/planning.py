@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 import psycopg
@@ -39,7 +40,9 @@ from domicile.move.entries import Planned
 from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
 from domicile.scan import ScanSummary, read_scan
 from domicile.sites.postgres import Database, TableName, read_database, site_errors
-from domicile.state import State
+
+if TYPE_CHECKING:
+    from domicile.state import State  # slow to import, and no worker has use for it
 
 __all__ = ["load_plan", "make_plan", "read_plan"]
 

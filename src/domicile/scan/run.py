@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,7 +34,9 @@ from domicile.scan.objects import ObjectCount, scan_objects
 from domicile.scan.summary import ScanSummary, SiteInfo
 from domicile.scan.tables import TableCount, count_tables
 from domicile.sites.postgres import TableName, read_database, site_errors
-from domicile.state import State
+
+if TYPE_CHECKING:
+    from domicile.state import State  # slow to import, and no worker has use for it
 
 __all__ = ["read_scan", "run_scan"]
 

@@ -1,0 +1,20 @@
+"""The demo as a newcomer runs it, in a world so small that no object of a member lies anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_a_world_whose_buckets_hold_nothing_of_a_member_comes_home_too(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "domicile", "demo", "--people", "40", "--workers", "1"]
+    done = subprocess.run(
+        [*command, "--workspace", str(tmp_path / "world")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "verdict: home" in done.stdout
+    assert "4 certificates of erasure: complete" in done.stdout
