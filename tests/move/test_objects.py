@@ -115,6 +115,10 @@ class Stores:
             for v in reversed(versions)
         ]
 
+    def etags(self, site: str) -> list[str]:
+        """The ETags of what a site has of the key."""
+        return [version.etag for page in self.sites[site].versions() for version in page]
+
     async def _read(self, site: str, version_id: str) -> bytes:
         read = await self.sites[site].read(KEY, version_id)
         return b"".join([chunk async for chunk in read.chunks])
@@ -185,6 +189,52 @@ def test_a_history_comes_home_and_the_primarys_current_is_current(stores: Stores
     assert stores.move(stores.scan()) == ["verified"]
     assert stores.holds("oracle")[-3:] == [b"one", None, b"two"]
     assert set(stores.holds("oracle")) == {b"zero", b"one", b"two", None}
+
+
+def test_equal_versions_of_a_backup_are_not_brought_twice(stores: Stores) -> None:
+    for site in ("virginia", "singapore"):
+        stores.put(site, b"one")
+    assert stores.move(stores.scan()) == ["verified"]
+    assert stores.holds("oracle") == [b"one"]
+
+
+def test_a_backup_with_the_same_bytes_and_other_attributes_is_brought_after_all(
+    stores: Stores,
+) -> None:
+    stores.put("virginia", b"one", "video/mp4")
+    stores.put("singapore", b"one", "application/octet-stream")
+    here = stores.scan()
+    assert stores.move(here) == ["failed", "verified"]
+    assert stores.move(here, careful=True) == ["verified"]
+    assert stores.holds("oracle") == [b"one"] * 3
+    current = asyncio.run(stores.sites["oracle"].read(KEY))
+    assert current.attributes.content_type == "video/mp4"
+    assert stores.move(here, careful=True) == ["verified"]
+    assert stores.holds("oracle") == [b"one"] * 3
+
+
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize("later", [[], [b"two"], [None]])
+def test_a_backups_version_comes_home_where_the_one_it_equals_is_gone_since_the_scan(
+    stores: Stores, later: list[bytes | None], *, careful: bool
+) -> None:
+    for site in ("virginia", "singapore"):
+        stores.put(site, b"one")
+    for data in later:
+        stores.put("virginia", data)
+    here = stores.scan()
+    (first,) = [
+        version
+        for page in stores.sites["virginia"].versions()
+        for version in page
+        if version.etag == stores.etags("singapore")[0]
+    ]
+    stores.sites["virginia"].delete([VersionRef(KEY, first.version_id)])
+    assert "failed" not in stores.move(here, careful=careful)
+    assert b"one" in stores.holds("oracle")
+    assert stores.holds("oracle")[-1] == (later[-1] if later else None)
+    assert "failed" not in stores.move(here, careful=True)
+    assert stores.holds("oracle").count(b"one") == 1
 
 
 def test_moving_again_brings_nothing_twice(stores: Stores) -> None:

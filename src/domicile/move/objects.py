@@ -106,30 +106,35 @@ class _Copier:
         live = self._live(group)
         if primary < 0 and live is not None:
             return rows + await self._beneath(key, steps[:-1], live)
-        done = 0
+        planned, done = steps, 0
         if self.careful or any(row["site"] == self.home_site for row in group):
-            found = await self._already(key, steps)
-            if found is None:
+            steps, coming, gone = await self._present(key, steps)
+            rows += gone
+            there = await self._already(key, coming)
+            if there is None:
                 reason = "home holds something else under this key"
                 return rows + [_row(s.item, "failed", reason=reason) for s in steps if s.item]
-            done, contents = found
+            done = there
             rows += [
                 _row(step.item, "copied", content=content)
-                for step, content in zip(steps[:done], contents, strict=False)
+                for step, content in zip(steps[:done], coming, strict=False)
                 if step.item
             ]
         for step in steps[done:]:
             rows += await self._take(key, step)
-        if self.careful and done == len(steps):
-            rows += await self._untrusted(key, twins)
-        return rows
+        doubtful = twins if self.careful and done == len(steps) else _bereft(twins, planned, rows)
+        return rows + await self._untrusted(key, doubtful)
 
     async def _untrusted(self, key: str, twins: Sequence[Item]) -> list[Row]:
-        """Look at twins instead of believing their ETags, and bring those that are none: the same
-        bytes may carry other attributes."""
-        held = self._held(key)
-        if not twins or not held:
+        """Look at twins instead of believing their ETags, and bring those whose content is not at
+        home: the version they resemble has gone since, or carries other attributes."""
+        if not twins:
             return []
+        held = held_versions(self.home, [key]).get(key, [])
+        if not held:
+            steps = [*map(Step, twins), Step(None)]
+            return [row for step in steps for row in await self._take(key, step)]
+        self.held = {**self.held, key: held}
         top = held[0]
         live = Item(
             site=self.home_site,
@@ -157,7 +162,11 @@ class _Copier:
         for step in steps:
             if step.item is None:
                 continue
-            ours.append(await self._content(step.item.site, key, step.item))
+            try:
+                ours.append(await self._content(step.item.site, key, step.item))
+            except SiteMissing:
+                rows.append(_row(step.item, "gone"))
+                continue
             if ours[-1] in there:
                 rows.append(_row(step.item, "copied", content=ours[-1]))
             else:
@@ -184,22 +193,33 @@ class _Copier:
                 return [_row(step.item, "gone")]
         return [_row(step.item, "copied", home_version=version, content=content)]
 
-    async def _already(
+    async def _present(
         self, key: str, steps: Sequence[Step]
-    ) -> tuple[int, list[Content | None]] | None:
-        """How many steps home has behind it, by content; None for a conflict."""
+    ) -> tuple[list[Step], list[Content | None], list[Row]]:
+        """The steps whose versions are still there, with their contents, and what is gone."""
+        present: list[Step] = []
+        contents: list[Content | None] = []
+        gone: list[Row] = []
+        for step in steps:
+            try:
+                content = await self._content(step.item.site, key, step.item) if step.item else None
+            except SiteMissing:
+                gone += [_row(step.item, "gone")] if step.item else []
+                continue
+            present.append(step)
+            contents.append(content)
+        return present, contents, gone
+
+    async def _already(self, key: str, coming: Sequence[Content | None]) -> int | None:
+        """How many of what is coming home has behind it; None for a conflict."""
         held = self._held(key)
         if not held:
-            return 0, []
+            return 0
         there = [await self._content(self.home_site, key, version) for version in reversed(held)]
-        coming = [
-            await self._content(step.item.site, key, step.item) if step.item else None
-            for step in steps
-        ]
         done = continue_from(coming, there)
         if done is None:
             done = continue_from(coming, there, known=self._known(key, there))
-        return None if done is None else (done, coming)
+        return done
 
     def _held(self, key: str) -> Sequence[ObjectVersion]:
         """What home holds of a key now, newest first."""
@@ -218,6 +238,14 @@ class _Copier:
             return None
         async with self.budget.take(version.size_bytes):
             return await read_content(self.here.estate.objects(site), key, version.version_id)
+
+
+def _bereft(twins: Sequence[Item], steps: Sequence[Step], rows: Sequence[Row]) -> list[Item]:
+    """The twins of which a version that they resemble was gone when it was to be brought."""
+    gone = {(row["site"], row["version_id"]) for row in rows if row["state"] == "gone"}
+    items = [step.item for step in steps if step.item]
+    lost = {(i.size_bytes, i.etag) for i in items if (i.site, i.version_id) in gone}
+    return [twin for twin in twins if (twin.size_bytes, twin.etag) in lost]
 
 
 def _is(row: Row, site: str) -> bool:

@@ -316,8 +316,7 @@ async def _at_once(data: bytes) -> AsyncIterator[bytes]:
 def _sidecar(
     pending: PendingVersion, size_bytes: int, attributes: Attributes, *, is_marker: bool
 ) -> Sidecar:
-    # The id serves as the etag: it changes with every version and claims nothing about the bytes.
-    return Sidecar(is_marker, size_bytes, pending.version_id, time.time_ns(), attributes)
+    return Sidecar(is_marker, size_bytes, pending.etag, time.time_ns(), attributes)
 
 
 def _delete_versions(directory: str, refs: Iterable[VersionRef]) -> Iterator[DeleteFailure]:
