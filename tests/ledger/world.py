@@ -14,7 +14,7 @@ from domicile.ledger import (
     Entry,
     FileDigest,
     FileSigner,
-    Ledger,
+    Log,
     Verification,
     entry_kind,
     verify_log,
@@ -56,8 +56,8 @@ def texts(prefix: str, count: int) -> list[Entry]:
     return [noted(f"{prefix}{number}") for number in range(count)]
 
 
-def open_ledger(directory: Path, disk: Disk | None = None) -> Ledger:
-    return Ledger.open(directory, SIGNER, ORIGIN, disk=disk)
+def open_ledger(directory: Path, disk: Disk | None = None) -> Log:
+    return Log.open(directory, SIGNER, ORIGIN, disk=disk)
 
 
 def fill(directory: Path, entries: Iterable[Entry]) -> None:

@@ -1,4 +1,4 @@
-"""The log itself: appending, durably and in a signed checkpoint, and recovering after a crash.
+"""The log's files: growing the tree, signing and publishing it, and recovering after a crash.
 
 Invariants:
 
@@ -8,7 +8,8 @@ Invariants:
   dropped, and only those whose complete tile is there.
 * No file that a published checkpoint covers is ever written again.
 * What was signed and kept is published, or nothing is: opening continues from the larger of the
-  two notes and refuses a log that does not lead to both.
+  two notes and refuses a log whose right edge does not lead to both. It reads the edge alone;
+  recomputing the whole tree is what `verify` does.
 * A failed fsync, and any failure from the keeping of the signed note on, ends this writer: what
   the disk holds is unknown until the log is opened again.
 """
@@ -28,6 +29,7 @@ from typing import Self
 
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger.disk import Disk, SyncFailed
+from domicile.ledger.edge import read_edge
 from domicile.ledger.entries import Body, Entry, decode, encode
 from domicile.ledger.lock import WriterLock
 from domicile.ledger.merkle import leaf_hash
@@ -35,9 +37,8 @@ from domicile.ledger.note import Checkpoint, Verifier, open_checkpoint
 from domicile.ledger.signing import Signer, sign_note
 from domicile.ledger.store import CHECKPOINT, PRIVATE, SIGNED, VKEY, Store, stored_tiles
 from domicile.ledger.tiles import TILE_WIDTH, Tile, TreeEdge, encode_bundle
-from domicile.ledger.walk import Walk
 
-__all__ = ["Ledger", "LedgerReader", "read_only", "stamp"]
+__all__ = ["LedgerReader", "Log", "read_only", "stamp"]
 
 _REOPEN = "check the ledger's disk and directory, then open the ledger again"
 _LOOK_FIRST = f"{_REOPEN}; see which entries it holds before repeating any"
@@ -77,7 +78,7 @@ def read_only(directory: Path) -> LedgerReader:
     return LedgerReader(directory, Store(directory).checkpoint())
 
 
-class Ledger:
+class Log:
     """The log's one writer. Usable from several threads, not from a forked child."""
 
     def __init__(self, directory: Path, signer: Signer, disk: Disk, lock: WriterLock) -> None:
@@ -90,9 +91,7 @@ class Ledger:
         self._tail: list[bytes] = []
 
     @classmethod
-    def open(
-        cls, directory: Path, signer: Signer, origin: str, *, disk: Disk | None = None
-    ) -> Ledger:
+    def open(cls, directory: Path, signer: Signer, origin: str, *, disk: Disk | None = None) -> Log:
         """Open the log for writing, or begin a new one; recover what a crash left.
 
         origin is the log's name and its key's: a URL without scheme, ``example.com/ledger``.
@@ -161,7 +160,10 @@ class Ledger:
         Raises UsageError where an entry cannot be one, SiteRefused where it was not recorded or
         (the message says so) where that is unknown until the log is opened again.
         """
-        encoded = [encode(entry) for entry in entries]
+        return self.extend([encode(entry) for entry in entries])
+
+    def extend(self, encoded: Sequence[bytes]) -> list[int]:
+        """`append` for entries that are encoded already."""
         with self._turn:
             self._check_open()
             if not encoded:
@@ -169,6 +171,11 @@ class Ledger:
             first = self.size
             self._commit(encoded)
         return list(range(first, first + len(encoded)))
+
+    @property
+    def ended(self) -> str:
+        """Why this writer takes nothing any more; empty while it does."""
+        return self._ended
 
     def _check_open(self) -> None:
         if self._ended or not self._lock.held:
@@ -271,15 +278,14 @@ class Ledger:
         self._settle(heads, notes)
 
     def _prove(self, heads: Sequence[Checkpoint]) -> None:
-        """Recompute the tree from its entries; every signed head must be on its way."""
-        sizes = frozenset(head.size for head in heads)
-        walk = Walk(self._store, max(sizes), _halt, sizes)
-        for _ in walk.entries():
-            pass
-        for head in heads:
-            if head.root != walk.roots[head.size]:
+        """Read the right edge of each signed head: it must lead to the signed root."""
+        for head in sorted(heads, key=lambda head: head.size):
+            try:
+                self._edge, self._tail = read_edge(self._store, head.size)
+            except EvidenceError as error:
+                raise _damaged(error.failed) from error
+            if self._edge.root() != head.root:
                 raise _damaged(f"the entries do not lead to what was signed at size {head.size}")
-        self._edge, self._tail = walk.edge, walk.tail
 
     def _settle(self, heads: dict[str, Checkpoint], notes: dict[str, bytes]) -> None:
         """Publish the larger of the two notes in both places, durable also where a crash came
@@ -329,10 +335,6 @@ def _established(entries: Iterator[tuple[int, bytes]], claims: Collection[str]) 
     for _, data in entries:
         found |= wanted & decode(data).body.establishes()
     return frozenset(found)
-
-
-def _halt(problem: str) -> None:
-    raise _damaged(problem)
 
 
 def _damaged(failed: str) -> EvidenceError:
