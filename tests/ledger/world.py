@@ -105,6 +105,32 @@ class FaultyDisk(Disk):
         if error:
             raise error
 
+    def open(self, path: Path) -> int:
+        error = self._turn("open")
+        descriptor = super().open(path)
+        if error:
+            os.close(descriptor)
+            raise error
+        return descriptor
+
+    def write_at(self, descriptor: int, data: bytes, offset: int) -> None:
+        error = self._turn("write at")
+        super().write_at(descriptor, data[: len(data) // 2] if error else data, offset)
+        if error:
+            raise error
+
+    def sync_data(self, descriptor: int) -> None:
+        error = self._turn("sync data", SyncFailed)
+        super().sync_data(descriptor)
+        if error:
+            raise error
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        error = self._turn("truncate")
+        super().truncate(descriptor, length)
+        if error:
+            raise error
+
     def rename(self, source: Path, target: Path) -> None:
         error = self._turn(f"rename {target.name}")
         super().rename(source, target)

@@ -14,7 +14,7 @@ from domicile.ledger import (
     Body,
     Entry,
     FileSigner,
-    Log,
+    Ledger,
     decode,
     files_of,
     read_only,
@@ -75,7 +75,7 @@ class Evidence:
         self.signer = FileSigner.create_or_load(
             records / "keys" / "ledger.key", log_origin(boundary)
         )
-        self._ledger = Log.open(ledger_directory(records), self.signer, log_origin(boundary))
+        self._ledger = Ledger.open(ledger_directory(records), self.signer, log_origin(boundary))
         self._charter = charter_sha256
 
     def record(self, *bodies: Body, into: RunEntries | None = None) -> None:

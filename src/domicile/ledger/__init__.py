@@ -17,6 +17,7 @@ from domicile.ledger.entries import (
     files_of,
 )
 from domicile.ledger.files import digest_file
+from domicile.ledger.ledger import Ledger
 from domicile.ledger.log import LedgerReader, Log, read_only, stamp
 from domicile.ledger.signing import FileSigner, Signer
 from domicile.ledger.verify import Verification, verify_log
@@ -26,6 +27,7 @@ __all__ = [
     "Entry",
     "FileDigest",
     "FileSigner",
+    "Ledger",
     "LedgerReader",
     "Log",
     "Sha256Hex",

@@ -35,6 +35,28 @@ class Disk:
         except OSError as error:
             raise SyncFailed(error.errno, "fsync failed") from error
 
+    def open(self, path: Path) -> int:
+        """Open a file that is there, for writing in its middle."""
+        return os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
+    def write_at(self, descriptor: int, data: bytes, offset: int) -> None:
+        """Write all of ``data`` from ``offset`` on."""
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(descriptor, view, offset)
+            view, offset = view[done:], offset + done
+
+    def sync_data(self, descriptor: int) -> None:
+        """Wait until what was written to a file of settled length is on the medium."""
+        try:
+            os.fdatasync(descriptor)
+        except OSError as error:
+            raise SyncFailed(error.errno, "fdatasync failed") from error
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        """Cut a file off."""
+        os.ftruncate(descriptor, length)
+
     def rename(self, source: Path, target: Path) -> None:
         """Put ``source`` in ``target``'s place at once."""
         source.replace(target)

@@ -13,14 +13,18 @@ from threading import Lock
 
 from domicile.errors import UsageError
 
-__all__ = ["WriterLock"]
+__all__ = ["Taken", "WriterLock"]
 
 _table = Lock()
 _held: dict[tuple[int, int], int] = {}  # device and inode of the lock file -> holder's process id
 
 
+class Taken(UsageError):
+    """Somebody else writes to this log."""
+
+
 class WriterLock:
-    """Held from construction to `release`. Raises UsageError where somebody holds it."""
+    """Held from construction to `release`. Raises Taken where somebody holds it."""
 
     def __init__(self, path: Path) -> None:
         with _table:
@@ -57,8 +61,8 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _taken(path: Path) -> UsageError:
-    return UsageError(
+def _taken(path: Path) -> Taken:
+    return Taken(
         f"the ledger {path.parent.parent} is being written by somebody else",
         expected="one writer at a time",
         next_step="wait until the other command has ended, or stop it, and repeat",

@@ -38,7 +38,7 @@ from domicile.ledger.signing import Signer, sign_note
 from domicile.ledger.store import CHECKPOINT, PRIVATE, SIGNED, VKEY, Store, stored_tiles
 from domicile.ledger.tiles import TILE_WIDTH, Tile, TreeEdge, encode_bundle
 
-__all__ = ["LedgerReader", "Log", "read_only", "stamp"]
+__all__ = ["LedgerReader", "Log", "read_only", "refusal", "stamp"]
 
 _REOPEN = "check the ledger's disk and directory, then open the ledger again"
 _LOOK_FIRST = f"{_REOPEN}; see which entries it holds before repeating any"
@@ -106,12 +106,12 @@ class Log:
                 next_step="give the log the key that it was begun with",
             )
         disk = disk or Disk()
-        with _refusal("the ledger cannot be opened"):
+        with refusal("the ledger cannot be opened"):
             disk.make_directories(directory / PRIVATE / "tmp")
             lock = WriterLock(directory / PRIVATE / "lock")
         try:
             ledger = cls(directory, signer, disk, lock)
-            with _refusal("the ledger cannot be opened"):
+            with refusal("the ledger cannot be opened"):
                 ledger._recover()
         except BaseException:
             lock.release()
@@ -346,7 +346,8 @@ def _damaged(failed: str) -> EvidenceError:
 
 
 @contextlib.contextmanager
-def _refusal(failed: str) -> Iterator[None]:
+def refusal(failed: str) -> Iterator[None]:
+    """The disk's errors as what they mean: not recorded, and what to do."""
     try:
         yield
     except OSError as error:

@@ -1,0 +1,235 @@
+"""Appending to a log that several processes share.
+
+Whoever has the log's lock is its sequencer and listens at its door; the others append through that
+door. Where the sequencer goes away in the middle of a request, the next process takes its place or
+finds who did, and repeats the request under the same id: nothing is lost and nothing doubled.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from domicile.errors import SiteRefused
+from domicile.ledger.disk import Disk
+from domicile.ledger.door import ANSWER, Busy, Door, connect, encode_request
+from domicile.ledger.entries import Entry, encode
+from domicile.ledger.journal import ID_BYTES, Journal, Request
+from domicile.ledger.lock import Taken
+from domicile.ledger.log import LedgerReader, Log, read_only, refusal
+from domicile.ledger.sequencer import Sequencer, check_request
+from domicile.ledger.signing import Signer
+from domicile.ledger.store import PRIVATE
+
+__all__ = ["Ledger"]
+
+_ANSWER_S = 30.0
+_PATIENCE_S = 10.0
+_ATTEMPTS = 5
+_PAUSE_S = 0.05
+
+
+class Ledger:
+    """A log, open for appending. Usable from several threads, not from a forked child."""
+
+    def __init__(self, directory: Path, signer: Signer, origin: str, disk: Disk | None) -> None:
+        self._directory, self._signer, self._origin, self._disk = directory, signer, origin, disk
+        self._process = os.getpid()
+        self._turn = Lock()
+        self._closed = False
+        self._writer = self._open()
+
+    @classmethod
+    def open(
+        cls, directory: Path, signer: Signer, origin: str, *, disk: Disk | None = None
+    ) -> Self:
+        """Open the log, or begin a new one; as its sequencer, or through the process that is.
+
+        origin is the log's name and its key's: a URL without scheme, ``example.com/ledger``.
+        Raises UsageError where origin and key do not fit, or somebody else writes to the log who
+        does not answer; EvidenceError where what was signed is not what is there; SiteRefused
+        where the directory cannot be written.
+        """
+        return cls(directory, signer, origin, disk)
+
+    def append(
+        self, entries: Sequence[Entry], *, identity: bytes | None = None, integrated: bool = True
+    ) -> list[int]:
+        """Append all of ``entries`` or none; their indices. When it returns they are durable and,
+        with ``integrated``, under a published, signed checkpoint.
+
+        identity: 16 bytes; a call repeated under them adds no second entry (see
+        `journal.KEPT_REQUESTS`). Raises UsageError where an entry cannot be one, Busy, SiteRefused
+        where it was not recorded, is in no checkpoint yet, or (the message says which) where that
+        is unknown.
+        """
+        if not entries:
+            return []
+        request = Request(identity or os.urandom(ID_BYTES), tuple(encode(e) for e in entries))
+        check_request(request)
+        first = self._append(request, integrated=integrated)
+        return list(range(first, first + len(entries)))
+
+    @property
+    def size(self) -> int:
+        """How many entries the published checkpoint covers."""
+        return self.reader().size
+
+    @property
+    def root(self) -> bytes:
+        """The published root."""
+        return self.reader().checkpoint.root
+
+    def reader(self) -> LedgerReader:
+        """The log as it is published now."""
+        return read_only(self._directory)
+
+    def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Entries from index ``start`` to the published size. Raises EvidenceError."""
+        return self.reader().entries(start)
+
+    def established(self, claims: Collection[str]) -> frozenset[str]:
+        """Those of ``claims`` that some entry establishes; reads the whole log once."""
+        return self.reader().established(claims)
+
+    def close(self) -> None:
+        """Leave the log to others. What is durable is integrated first, as far as the disk takes
+        it; the next opening integrates the rest."""
+        self._closed = True
+        if self._process == os.getpid():
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _append(self, request: Request, *, integrated: bool) -> int:
+        for _ in range(_ATTEMPTS):
+            if self._closed or self._process != os.getpid():
+                raise _not_ours(closed=self._closed)
+            writer = self._writer
+            try:
+                return writer.append(request, integrated=integrated)
+            except ConnectionError:
+                with self._turn:
+                    if self._writer is writer:
+                        writer.close()
+                        self._writer = self._open()
+        raise SiteRefused(
+            "it is unknown whether the entries are recorded: whoever writes to the ledger did not"
+            f" answer {_ATTEMPTS} times",
+            expected=f"an answer within {_ANSWER_S:.0f} s",
+            next_step="see what the other process does, then repeat under the same id",
+        )
+
+    def _open(self) -> _Here | _Elsewhere:
+        """Take the log, or find who has it; whoever has it may be just beginning or ending."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return _Here(self._directory, self._signer, self._origin, self._disk)
+            except Taken:
+                try:
+                    return _Elsewhere(_door(self._directory))
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise
+            time.sleep(_PAUSE_S)
+
+
+class _Here:
+    """This process is the sequencer."""
+
+    def __init__(self, directory: Path, signer: Signer, origin: str, disk: Disk | None) -> None:
+        disk = disk or Disk()
+        self._log = Log.open(directory, signer, origin, disk=disk)
+        try:
+            with refusal("the ledger cannot be opened"):
+                journal, groups = Journal.open(directory / PRIVATE / "journal", disk)
+                door = Door(_door(directory))
+            self._sequencer = Sequencer.start(self._log, journal, groups, door)
+        except BaseException:
+            self._log.close()
+            raise
+
+    def append(self, request: Request, *, integrated: bool) -> int:
+        receipt = self._sequencer.submit(request.entries, request.id)
+        (first, *_) = receipt.durable()
+        if integrated:
+            receipt.integrated()
+        return first
+
+    def close(self) -> None:
+        self._sequencer.close()
+        self._log.close()
+
+
+class _Elsewhere:
+    """Another process is the sequencer. One request at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._turn = Lock()
+        self._socket = connect(path, _ANSWER_S)
+
+    def append(self, request: Request, *, integrated: bool) -> int:
+        with self._turn:
+            try:
+                self._socket.sendall(encode_request(request, integrated=integrated))
+                first = self._answer(request)
+                if integrated:
+                    self._answer(request)
+            except TimeoutError as error:
+                raise ConnectionError from error
+        return first
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _answer(self, request: Request) -> int:
+        status, identity, value, length = ANSWER.unpack(_receive(self._socket, ANSWER.size))
+        message = _receive(self._socket, length).decode(errors="replace")
+        if identity != request.id:
+            raise ConnectionError
+        if status in {b"D", b"I"}:
+            return int(value)
+        if status == b"G":
+            raise ConnectionError
+        failed, _, next_step = message.partition("\n")
+        kind = Busy if status == b"B" else SiteRefused
+        raise kind(failed, expected="a ledger that takes entries", next_step=next_step)
+
+
+def _door(directory: Path) -> Path:
+    return directory / PRIVATE / "door"
+
+
+def _receive(connection: socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        more = connection.recv(count - len(data))
+        if not more:
+            raise ConnectionError
+        data += more
+    return bytes(data)
+
+
+def _not_ours(*, closed: bool) -> SiteRefused:
+    why = "it was closed" if closed else "another process opened it"
+    return SiteRefused(
+        f"the ledger takes no entries: {why}",
+        expected="a ledger opened by this process",
+        next_step="open the ledger again and repeat under the same id",
+    )

@@ -1,0 +1,439 @@
+"""One sequencer per log: it makes entries durable in groups, and has them integrated.
+
+Two threads. The *committer* takes whatever waits (in this process, and at the `door` from others),
+writes it as one group, and acknowledges it as *durable* after one fdatasync. The *integrator* takes
+what is durable and puts it into the signed, published tree: *integrated*.
+
+Invariants:
+
+- Order: journal, fdatasync, durable, tiles, signature, checkpoint, integrated, and only then is the
+  journal trimmed. The order of the journal is the order of the log.
+- A request whose id is known (see `journal.KEPT_REQUESTS`) gets the answer of the first one; it
+  adds no entry.
+- Beyond a fixed depth of entries that are not integrated yet, callers are turned away at once, and
+  nothing of theirs is recorded.
+- After a failed fsync nothing is acknowledged any more: what the disk holds is unknown until the
+  log is opened again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from threading import Condition, Lock, Thread
+from typing import Self
+
+from domicile.errors import DomicileError, EvidenceError, SiteRefused, UsageError
+from domicile.ledger.disk import SyncFailed
+from domicile.ledger.door import Busy, Door, Leaving
+from domicile.ledger.journal import (
+    ID_BYTES,
+    KEPT_REQUESTS,
+    MAX_GROUP_BYTES,
+    Group,
+    Journal,
+    Request,
+    group_bytes,
+)
+from domicile.ledger.log import Log
+from domicile.ledger.pending import Pending
+
+__all__ = ["DEPTH", "Receipt", "Sequencer", "check_request"]
+
+DEPTH = 65_536
+"""Entries that may wait for integration before callers are turned away."""
+_PAUSE_S = 0.1  # between two integrations that nobody waits for
+_BACKOFF_S = (0.1, 5.0)
+
+
+class Receipt:
+    """What a caller in this process holds of its request."""
+
+    def __init__(self, count: int, hurry: Callable[[], None]) -> None:
+        self._count, self._hurry = count, hurry
+        self._durable: Future[int] = Future()
+        self._integrated: Future[int] = Future()
+
+    def durable(self, timeout_s: float | None = None) -> list[int]:
+        """Wait until the entries are durable; their indices. Raises SiteRefused where they were
+        not recorded, or (the message says so) where that is unknown; TimeoutError."""
+        first = _wait(self._durable, timeout_s)
+        return list(range(first, first + self._count))
+
+    def integrated(self, timeout_s: float | None = None) -> int:
+        """Wait until a published checkpoint covers the entries; its size. Raises like `durable`."""
+        self._hurry()
+        return _wait(self._integrated, timeout_s)
+
+    def tell(self, pending: Pending, error: DomicileError | None) -> None:
+        """For the sequencer."""
+        _settle(self._durable, pending.first, error)
+        if error is not None or pending.size:
+            _settle(self._integrated, pending.size, error)
+
+
+@dataclass(slots=True)
+class _Queues:
+    """What the two threads share, under one condition."""
+
+    waiting: deque[Pending] = field(default_factory=deque)
+    durable: deque[Pending] = field(default_factory=deque)
+    entries: int = 0
+    """Taken on and not integrated yet."""
+    urgent: bool = False
+    closing: bool = False
+    committed: bool = False
+    """The committer has done its last."""
+    ended: str = ""
+
+
+class Sequencer:
+    """The one writer of a log. Usable from any thread, not from a forked child."""
+
+    def __init__(self, log: Log, journal: Journal, door: Door, *, depth: int = DEPTH) -> None:
+        self.log = log
+        self._journal, self._door, self._depth = journal, door, depth
+        self._queues = _Queues()
+        self._turn = Lock()
+        self._has_durable = Condition(self._turn)
+        self._ids: OrderedDict[bytes, int] = OrderedDict()  # of requests; to their first entries
+        self._next = log.size
+        self._process = os.getpid()
+        self._threads = (
+            Thread(target=self._commit_all, name="ledger-committer", daemon=True),
+            Thread(target=self._integrate_all, name="ledger-integrator", daemon=True),
+        )
+
+    @classmethod
+    def start(
+        cls, log: Log, journal: Journal, groups: Sequence[Group], door: Door, *, depth: int = DEPTH
+    ) -> Self:
+        """Recover what the journal holds beyond the log, and begin.
+
+        Raises EvidenceError where journal and log contradict each other, SiteRefused where what
+        is durable cannot be integrated.
+        """
+        _settle_journal(log, groups)
+        sequencer = cls(log, journal, door, depth=depth)
+        for group in groups:
+            sequencer._remember(group)
+        for thread in sequencer._threads:
+            thread.start()
+        return sequencer
+
+    def submit(self, entries: Sequence[bytes], identity: bytes | None = None) -> Receipt:
+        """Take encoded entries on, all or none. identity: 16 bytes, the same for a repetition.
+
+        Raises Busy, SiteRefused where this sequencer has ended, UsageError where the request
+        cannot be one.
+        """
+        request = Request(identity or os.urandom(ID_BYTES), tuple(entries))
+        check_request(request)
+        receipt = Receipt(len(entries), self._hurry)
+        with self._turn:
+            if why := self._refusal(len(entries)):
+                raise why
+            self._queues.entries += len(entries)
+            self._queues.waiting.append(Pending(request, receipt.tell))
+        self._door.wake()
+        return receipt
+
+    def close(self) -> None:
+        """Finish what was taken on and stop. Does nothing the second time."""
+        if self._process != os.getpid():
+            return
+        with self._turn:
+            self._queues.closing = True
+            self._has_durable.notify_all()
+        self._door.wake()
+        for thread in self._threads:
+            thread.join()
+        self._door.close()
+        self._journal.close()
+
+    def _hurry(self) -> None:
+        with self._turn:
+            self._queues.urgent = True
+            self._has_durable.notify_all()
+
+    def _refusal(self, count: int) -> SiteRefused | None:
+        """Why a request of ``count`` entries is not taken on, if it is not. Under the lock."""
+        queues = self._queues
+        ended = queues.ended or ("it was closed" if queues.closing else "")
+        if self._process != os.getpid():
+            ended = "another process holds its lock"
+        if ended:
+            return _ended(ended)
+        return _busy(queues.entries) if queues.entries + count > self._depth else None
+
+    # The committer.
+
+    def _commit_all(self) -> None:
+        try:
+            while group := self._next_group():
+                self._commit(group)
+                self._door.flush()
+        except BaseException as error:
+            self._end(f"its committer broke down ({type(error).__name__})", [])
+            raise
+        finally:
+            with self._turn:
+                self._queues.committed = True
+                self._has_durable.notify_all()
+
+    def _next_group(self) -> list[Pending]:
+        """Wait for requests and take as many as fit into a group; empty when all is done."""
+        while True:
+            with self._turn:
+                idle, done = not self._queues.waiting, self._queues.closing or self._queues.ended
+            if idle and done:
+                return []
+            self._take_on(self._door.poll(wait=idle))
+            if taken := self._take():
+                return taken
+
+    def _take_on(self, pendings: Sequence[Pending]) -> None:
+        """Take on what came through the door, or turn it away."""
+        with self._turn:
+            refused = []
+            for pending in pendings:
+                count = len(pending.request.entries)
+                if why := self._refusal(count):
+                    refused.append((pending, why))
+                else:
+                    self._queues.entries += count
+                    self._queues.waiting.append(pending)
+        for pending, why in refused:
+            pending.tell(pending, why)
+        if refused:
+            self._door.flush()
+
+    def _take(self) -> list[Pending]:
+        taken: list[Pending] = []
+        room = MAX_GROUP_BYTES
+        with self._turn:
+            waiting = self._queues.waiting
+            while waiting and (room := room - group_bytes(waiting[0].request)) >= 0:
+                taken.append(waiting.popleft())
+        return taken
+
+    def _commit(self, taken: Sequence[Pending]) -> None:
+        fresh, repeated = self._sort(taken)
+        group = Group(self._next, tuple(pending.request for pending in fresh))
+        try:
+            if fresh:
+                self._journal.append(group)
+        except SyncFailed:
+            self._end("an fsync failed", taken)
+            return
+        except OSError as error:
+            self._refuse(taken, _not_recorded(error))
+            return
+        self._remember(group)
+        self._next = group.end
+        for pending in (*fresh, *repeated):
+            pending.first = self._ids[pending.request.id]
+            pending.tell(pending, None)
+        with self._turn:
+            self._queues.durable += (*fresh, *repeated)
+            self._queues.urgent |= any(pending.is_urgent for pending in taken)
+            self._has_durable.notify_all()
+
+    def _sort(self, taken: Sequence[Pending]) -> tuple[list[Pending], list[Pending]]:
+        """New requests, and repetitions (of known ones, and within this very group)."""
+        fresh: dict[bytes, Pending] = {}
+        repeated = []
+        for pending in taken:
+            identity = pending.request.id
+            if identity in self._ids or identity in fresh:
+                repeated.append(pending)
+            else:
+                pending.is_new = True
+                fresh[identity] = pending
+        return list(fresh.values()), repeated
+
+    def _remember(self, group: Group) -> None:
+        first = group.first
+        for request in group.requests:
+            self._ids[request.id] = first
+            first += len(request.entries)
+        while len(self._ids) > KEPT_REQUESTS:
+            self._ids.popitem(last=False)
+
+    # The integrator.
+
+    def _integrate_all(self) -> None:
+        backoff = _BACKOFF_S[0]
+        while pendings := self._next_durable():
+            try:
+                self._integrate(pendings)
+                backoff = _BACKOFF_S[0]
+            except DomicileError as error:
+                if self.log.ended or self._queues.committed:
+                    self._end(self.log.ended or error.failed, pendings)
+                    return
+                self._put_back(pendings, error)
+                time.sleep(backoff)
+                backoff = min(2 * backoff, _BACKOFF_S[1])
+            except BaseException as error:
+                self._end(f"its integrator broke down ({type(error).__name__})", pendings)
+                raise
+
+    def _next_durable(self) -> list[Pending]:
+        """Wait for durable requests, a little longer where nobody waits for their integration, so
+        that a checkpoint covers many. Empty when all is done."""
+        with self._turn:
+            queues = self._queues
+            self._has_durable.wait_for(lambda: queues.durable or queues.ended or queues.committed)
+            self._has_durable.wait_for(
+                lambda: queues.urgent or queues.ended or queues.committed, _PAUSE_S
+            )
+            taken = [] if queues.ended else list(queues.durable)
+            queues.durable.clear()
+            queues.urgent = False
+            return taken
+
+    def _integrate(self, pendings: Sequence[Pending]) -> None:
+        fresh = [pending for pending in pendings if pending.is_new]
+        self.log.extend([entry for pending in fresh for entry in pending.request.entries])
+        with self._turn:
+            self._queues.entries -= sum(len(pending.request.entries) for pending in pendings)
+        for pending in pendings:
+            pending.size = self.log.size
+            pending.tell(pending, None)
+        self._door.wake()
+        with contextlib.suppress(OSError):  # both are done again later
+            self._journal.trim(self.log.size)
+            self._journal.prepare()
+
+    def _put_back(self, pendings: Sequence[Pending], error: DomicileError) -> None:
+        """Tell those who wait that their entries are durable and in no checkpoint yet."""
+        for pending in pendings:
+            pending.tell(pending, _not_signed(error))
+        self._door.wake()
+        with self._turn:
+            self._queues.durable.extendleft(reversed(pendings))
+
+    # Ends.
+
+    def _refuse(self, pendings: Sequence[Pending], error: DomicileError) -> None:
+        with self._turn:
+            self._queues.entries -= sum(len(pending.request.entries) for pending in pendings)
+        for pending in pendings:
+            pending.tell(pending, error)
+
+    def _end(self, why: str, doubtful: Sequence[Pending]) -> None:
+        """Acknowledge nothing any more. doubtful: those of whom nobody knows how far they got."""
+        with self._turn:
+            self._queues.ended = why
+            left = [*doubtful, *self._queues.durable, *self._queues.waiting]
+            self._queues.waiting.clear()
+            self._queues.durable.clear()
+            self._has_durable.notify_all()
+        for pending in left:
+            pending.tell(pending, _unknown(why))
+        self._door.wake()
+
+
+def check_request(request: Request) -> None:
+    """Raise UsageError unless this can be a request."""
+    if len(request.id) != ID_BYTES or not request.entries:
+        raise _unfit("a request of no entries, or under an id of another length")
+    if group_bytes(request) > MAX_GROUP_BYTES:
+        raise _unfit(f"a request of more than {MAX_GROUP_BYTES:,} bytes")
+
+
+def _settle_journal(log: Log, groups: Sequence[Group]) -> None:
+    """Integrate what the journal holds beyond the log; the rest must be in the log already."""
+    beyond: list[bytes] = []
+    size = log.size
+    if groups and groups[0].first > size:
+        raise _contradiction(f"entries {size} to {groups[0].first - 1} are missing from both")
+    stored = log.entries(groups[0].first) if groups else iter(())
+    for group in groups:
+        index = group.first
+        for entry in (entry for request in group.requests for entry in request.entries):
+            if index >= size:
+                beyond.append(entry)
+            elif next(stored) != (index, entry):
+                raise _contradiction(f"entry {index} is another in the journal than in the tree")
+            index += 1
+    log.extend(beyond)
+
+
+def _wait(future: Future[int], timeout_s: float | None) -> int:
+    try:
+        return future.result(timeout_s)
+    except FutureTimeoutError:
+        raise TimeoutError from None
+
+
+def _settle(future: Future[int], value: int, error: DomicileError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+
+
+def _busy(entries: int) -> Busy:
+    return Busy(
+        f"the ledger is busy: {entries:,} entries wait for their checkpoint",
+        expected="a ledger that keeps up",
+        next_step="wait a moment and repeat; nothing was recorded",
+    )
+
+
+def _ended(why: str) -> Leaving:
+    return Leaving(
+        f"the ledger takes no entries: {why}",
+        expected="a ledger opened by this process",
+        next_step="open the ledger again and repeat under the same id",
+    )
+
+
+def _unknown(why: str) -> SiteRefused:
+    return SiteRefused(
+        f"it is unknown whether the entries are recorded: {why}",
+        expected="a disk that takes and keeps the ledger's files",
+        next_step="check the ledger's disk, open the ledger again and repeat under the same id",
+    )
+
+
+def _not_signed(error: DomicileError) -> SiteRefused:
+    return SiteRefused(
+        f"the entries are recorded and in no signed checkpoint yet: {error.failed}",
+        expected=error.expected,
+        next_step=error.next_step,
+    )
+
+
+def _not_recorded(error: OSError) -> SiteRefused:
+    return SiteRefused(
+        f"the entries were not recorded: {error.strerror or type(error).__name__}",
+        expected="room and permission on the ledger's disk",
+        next_step="make room on the ledger's disk and repeat",
+    )
+
+
+def _unfit(failed: str) -> UsageError:
+    return UsageError(
+        failed,
+        expected=f"entries, at most {MAX_GROUP_BYTES:,} bytes of them, under an id of 16 bytes",
+        next_step="append the entries in several requests",
+    )
+
+
+def _contradiction(failed: str) -> EvidenceError:
+    return EvidenceError(
+        f"the ledger's journal and tree contradict each other: {failed}",
+        expected="a journal that goes on where the signed tree ends",
+        next_step="keep the directory as it is, restore a copy of it elsewhere and compare",
+    )
