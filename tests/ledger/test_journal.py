@@ -50,7 +50,7 @@ def test_a_segment_comes_back_as_it_was_written(
 
 
 GROUPS = chained(
-    [(request(1, "one"), request(2, "two", "three")), (request(3, ""),), (request(4, "x"),)]
+    [(request(1, "one"), request(2, "", "three")), (request(3, "y"),), (request(4, "x"),)]
 )
 WHOLE = segment(GROUPS)
 ENDS = [len(segment(GROUPS[:count], 0)) for count in range(4)]
