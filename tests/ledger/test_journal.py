@@ -17,12 +17,12 @@ from tests.ledger.world import FaultyDisk
 NONCE = bytes(range(16))
 HEAD = b"domjrnl1" + NONCE
 entries = st.lists(st.binary(max_size=60), min_size=1, max_size=4).map(tuple)
-requests = st.builds(Request, st.binary(min_size=16, max_size=16), entries)
+requests = st.builds(Request.of, st.binary(min_size=16, max_size=16), entries)
 batches = st.lists(st.lists(requests, min_size=1, max_size=3).map(tuple), max_size=5)
 
 
 def request(number: int, *texts: str) -> Request:
-    return Request(number.to_bytes(16, "big"), tuple(text.encode() for text in texts))
+    return Request.of(number.to_bytes(16, "big"), [text.encode() for text in texts])
 
 
 def chained(batches: list[tuple[Request, ...]], first: int = 0) -> list[Group]:
@@ -87,7 +87,7 @@ def test_a_group_of_another_segment_is_no_group_here() -> None:
     stranger = encode_group(bytes(16), GROUPS[0])
     assert read_segment(HEAD + stranger + bytes(9))[0] == []
     # Nor is one that a caller wrote into an entry, behind a write that broke off.
-    inner = Request(bytes(16), (encode_group(bytes(16), GROUPS[1]),))
+    inner = Request.of(bytes(16), [encode_group(bytes(16), GROUPS[1])])
     torn = encode_group(NONCE, Group(0, (inner,)))[1:]
     assert read_segment(HEAD + torn) == ([], len(HEAD), False)
 

@@ -75,10 +75,17 @@ class FaultyDisk(Disk):
     def __init__(self, at: int = -1, fault: Fault = "failed", code: int = errno.EIO) -> None:
         self.at, self.fault, self.code = at, fault, code
         self.calls: list[str] = []
+        self.awaited = ""
+
+    def fail_next(self, call: str) -> None:
+        """Fail at the next call of this name."""
+        self.awaited = call
 
     def _turn(self, call: str, kind: type[OSError] = OSError) -> OSError | None:
         self.calls.append(call)
-        if len(self.calls) - 1 != self.at:
+        if call == self.awaited:
+            self.awaited = ""
+        elif len(self.calls) - 1 != self.at:
             return None
         error = kind(self.code, os.strerror(self.code))
         if self.fault == "failed":

@@ -19,13 +19,14 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from domicile.errors import DomicileError, EvidenceError, SiteRefused
 from domicile.ledger.journal import ID_BYTES, MAX_GROUP_BYTES, Request
 from domicile.ledger.pending import Pending
-from domicile.ledger.tiles import MAX_ENTRY_BYTES, decode_bundle, encode_bundle
+from domicile.ledger.tiles import MAX_ENTRY_BYTES, decode_bundle
 
 __all__ = ["ANSWER", "Busy", "Door", "Leaving", "connect", "encode_request"]
 
@@ -49,10 +50,9 @@ class Leaving(SiteRefused):
 
 def encode_request(request: Request, *, integrated: bool) -> bytes:
     """A request as it goes through the socket."""
-    body = encode_bundle(request.entries)
     kind = _INTEGRATED if integrated else _DURABLE
-    head = _REQUEST.pack(kind, request.id, len(request.entries))
-    return _LENGTH.pack(len(head) + len(body)) + head + body
+    head = _REQUEST.pack(kind, request.id, request.number)
+    return _LENGTH.pack(len(head) + len(request.bundle)) + head + request.bundle
 
 
 def connect(path: Path, timeout_s: float) -> socket.socket:
@@ -86,8 +86,9 @@ class _Visitor:
     """One connection: what came of its next request, and what it has not been sent yet."""
 
     socket: socket.socket
-    received: bytearray = field(default_factory=bytearray)
-    unsent: bytearray = field(default_factory=bytearray)
+    received: bytes = b""
+    unsent: bytes = b""
+    is_slow: bool = False  # the selector says when it takes more
 
 
 class Door:
@@ -164,46 +165,41 @@ class Door:
             return []
         except OSError:
             data = b""
-        visitor.received += data
+        came: list[Pending] = []
         try:
-            requests = list(_requests(visitor.received))
+            requests, visitor.received = _take_requests(visitor.received + data)
         except EvidenceError:
             data, requests = b"", []
+        for kind, request in requests:
+            tell = partial(self._tell, visitor)
+            came.append(Pending(request, tell, is_urgent=kind == _INTEGRATED))
         if not data:
             self._dismiss(visitor)
-        return [self._pending(visitor, *found) for found in requests]
+        return came
 
-    def _pending(self, visitor: _Visitor, kind: int, request: Request) -> Pending:
-        answered = False
-
-        def tell(pending: Pending, error: DomicileError | None) -> None:
-            nonlocal answered
-            if answered:
-                return
-            answered = error is not None or pending.size > 0 or kind == _DURABLE
+    def _tell(self, visitor: _Visitor, pending: Pending, error: DomicileError | None) -> None:
+        if not pending.is_told:
+            pending.is_told = error is not None or pending.size > 0 or not pending.is_urgent
             self._posted.append((visitor, _answer(pending, error)))
-
-        return Pending(request, tell, is_urgent=kind == _INTEGRATED)
 
     def _send(self, visitor: _Visitor) -> None:
         try:
-            while visitor.unsent:
-                del visitor.unsent[: visitor.socket.send(visitor.unsent)]
+            sent = visitor.socket.send(visitor.unsent)
         except BlockingIOError:
-            pass
+            sent = 0
         except OSError:
             self._dismiss(visitor)
             return
+        visitor.unsent = visitor.unsent[sent:]
         if len(visitor.unsent) > _MAX_UNSENT_BYTES:
             self._dismiss(visitor)
-            return
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if visitor.unsent else 0)
-        with contextlib.suppress(KeyError):
-            if self._selector.get_key(visitor.socket).events != wanted:
-                self._selector.modify(visitor.socket, wanted, visitor)
+        elif visitor.is_slow != bool(visitor.unsent):
+            visitor.is_slow = bool(visitor.unsent)
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if visitor.is_slow else 0)
+            self._selector.modify(visitor.socket, wanted, visitor)
 
     def _dismiss(self, visitor: _Visitor) -> None:
-        visitor.unsent.clear()
+        visitor.unsent = b""
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(visitor.socket)
         visitor.socket.close()
@@ -225,23 +221,27 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _requests(received: bytearray) -> Iterator[tuple[int, Request]]:
-    """Take whole requests from what was received. Raises EvidenceError where it is none."""
+def _take_requests(received: bytes) -> tuple[list[tuple[int, Request]], bytes]:
+    """The whole requests of what was received, and the rest. Raises EvidenceError where it is
+    none."""
+    requests: list[tuple[int, Request]] = []
     at = 0
     while len(received) - at >= _LENGTH.size:
         (length,) = _LENGTH.unpack_from(received, at)
-        if not _REQUEST.size < length <= _REQUEST.size + MAX_GROUP_BYTES - 64:
+        if not _REQUEST.size < length <= MAX_GROUP_BYTES // 2:
             raise _no_request()
         begin, end = at + _LENGTH.size, at + _LENGTH.size + length
         if end > len(received):
             break
         kind, identity, count = _REQUEST.unpack_from(received, begin)
-        bundle = bytes(received[begin + _REQUEST.size : end])
+        request = Request(identity, count, received[begin + _REQUEST.size : end])
         if kind not in {_DURABLE, _INTEGRATED} or not count:
             raise _no_request()
-        yield kind, Request(identity, tuple(decode_bundle(bundle, count)))
+        if count > 1 or int.from_bytes(request.bundle[:2], "big") + 2 != len(request.bundle):
+            decode_bundle(request.bundle, count)
+        requests.append((kind, request))
         at = end
-    del received[:at]
+    return requests, received[at:]
 
 
 def _answer(pending: Pending, error: DomicileError | None) -> bytes:

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from domicile.errors import EvidenceError
 from domicile.ledger.disk import Disk, SyncFailed
@@ -37,13 +38,13 @@ __all__ = [
     "Journal",
     "Request",
     "encode_group",
-    "group_bytes",
     "read_segment",
 ]
 
 ID_BYTES = 16
 SEGMENT_BYTES = 4 << 20
 MAX_GROUP_BYTES = 2 << 20
+"""Of one group; a request may be half as large."""
 KEPT_REQUESTS = 65_536
 KEPT_SEGMENTS = 16
 """A request repeated under its id is recognised as long as it is among the last 65,536, or among
@@ -56,12 +57,27 @@ _MARK = b"DGRP"
 _REQUEST = struct.Struct(">16sII")  # id, entries, bytes of the bundle
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One caller's entries. id has 16 bytes."""
+class Request(NamedTuple):
+    """One caller's entries: an id of 16 bytes, the number of entries, and their bundle."""
 
     id: bytes
-    entries: tuple[bytes, ...]
+    number: int
+    bundle: bytes
+
+    @classmethod
+    def of(cls, identity: bytes, entries: Sequence[bytes]) -> Request:
+        """A request of these entries, none of which exceeds 65,535 bytes."""
+        return cls(identity, len(entries), encode_bundle(entries))
+
+    @property
+    def entries(self) -> list[bytes]:
+        """The entries. Raises EvidenceError where the bundle holds another number of them."""
+        return decode_bundle(self.bundle, self.number)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the request adds to a group."""
+        return _REQUEST.size + len(self.bundle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +90,14 @@ class Group:
     @property
     def end(self) -> int:
         """The index after the last entry."""
-        return self.first + sum(len(request.entries) for request in self.requests)
-
-
-def group_bytes(request: Request) -> int:
-    """What a request adds to a group."""
-    return _REQUEST.size + sum(2 + len(entry) for entry in request.entries)
+        return self.first + sum(request.number for request in self.requests)
 
 
 def encode_group(nonce: bytes, group: Group) -> bytes:
     """The frame of a group in the segment with this nonce."""
-    parts = []
+    parts: list[bytes] = []
     for request in group.requests:
-        bundle = encode_bundle(request.entries)
-        parts += [_REQUEST.pack(request.id, len(request.entries), len(bundle)), bundle]
+        parts += (_REQUEST.pack(request.id, request.number, len(request.bundle)), request.bundle)
     payload = b"".join(parts)
     crc = _checksum(nonce, group.first, payload)
     return _FRAME.pack(_MARK, len(payload), crc, group.first) + payload
@@ -132,7 +142,7 @@ def _requests(payload: bytes) -> Iterator[Request]:
     while at < len(payload):
         identity, count, length = _REQUEST.unpack_from(payload, at)
         begin, at = at + _REQUEST.size, at + _REQUEST.size + length
-        yield Request(identity, tuple(decode_bundle(payload[begin:at], count)))
+        yield Request(identity, count, payload[begin:at])
 
 
 def _marks(data: bytes, after: int) -> Iterator[int]:
@@ -165,6 +175,7 @@ class Journal:
     def __init__(self, directory: Path, disk: Disk) -> None:
         self._directory, self._disk = directory, disk
         self._turn = Lock()
+        self._making = Lock()
         self._segments: list[_Segment] = []
         self._spare: Path | None = None
         self._descriptor = -1
@@ -186,7 +197,7 @@ class Journal:
     def append(self, group: Group) -> None:
         """Make a group durable. Raises SyncFailed where it is unknown whether it is, another
         OSError where nothing of it was written."""
-        size = _FRAME.size + sum(group_bytes(request) for request in group.requests)
+        size = _FRAME.size + sum(request.size_bytes for request in group.requests)
         if self._descriptor < 0 or self._at + size > SEGMENT_BYTES:
             self._rotate(group.first)
         frame = encode_group(self._nonce, group)
@@ -202,8 +213,9 @@ class Journal:
 
     def prepare(self) -> None:
         """Have the next segment ready before it is needed."""
-        if self._spare is None:
-            self._spare = self._make()
+        with self._making:
+            if self._spare is None:
+                self._spare = self._make()
 
     def trim(self, size: int) -> None:
         """Drop the oldest segments whose entries the signed tree of ``size`` holds."""
@@ -213,6 +225,16 @@ class Journal:
                 if kept < KEPT_REQUESTS and len(self._segments) <= KEPT_SEGMENTS:
                     return
                 self._disk.remove(self._segments.pop(0).path)
+
+    def drop(self) -> None:
+        """Begin anew, oldest segment first: everything in it is in the signed tree."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        with self._turn:
+            while self._segments:
+                self._disk.remove(self._segments[0].path)
+                self._segments.pop(0)
 
     def close(self) -> None:
         """Close the segment; a spare one is dropped."""
@@ -224,15 +246,14 @@ class Journal:
             self._spare = None
 
     def _rotate(self, first: int) -> None:
-        self.prepare()
-        path, self._spare = self._spare, None
-        if path is None:
-            raise AssertionError
+        with self._making:
+            path = self._spare or self._make()
+            self._spare = path  # where it cannot be opened it is still there
+            descriptor, nonce = self._disk.open(path), _nonce(path)
+            self._spare = None
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor = self._disk.open(path)
-        self._nonce = _nonce(path)
-        self._at = _HEAD.size
+        self._descriptor, self._nonce, self._at = descriptor, nonce, _HEAD.size
         with self._turn:
             self._segments.append(_Segment(path, first, 0))
 

@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -71,7 +72,7 @@ class Ledger:
         """
         if not entries:
             return []
-        request = Request(identity or os.urandom(ID_BYTES), tuple(encode(e) for e in entries))
+        request = Request.of(identity or os.urandom(ID_BYTES), [encode(e) for e in entries])
         check_request(request)
         first = self._append(request, integrated=integrated)
         return list(range(first, first + len(entries)))
@@ -141,12 +142,12 @@ class Ledger:
         while True:
             try:
                 return _Here(self._directory, self._signer, self._origin, self._disk)
-            except Taken:
+            except Taken as taken:
                 try:
                     return _Elsewhere(_door(self._directory))
                 except OSError:
                     if time.monotonic() > deadline:
-                        raise
+                        raise taken from None
             time.sleep(_PAUSE_S)
 
 
@@ -155,18 +156,19 @@ class _Here:
 
     def __init__(self, directory: Path, signer: Signer, origin: str, disk: Disk | None) -> None:
         disk = disk or Disk()
-        self._log = Log.open(directory, signer, origin, disk=disk)
-        try:
+        with ExitStack() as stack:
+            self._log = Log.open(directory, signer, origin, disk=disk)
+            stack.callback(self._log.close)
             with refusal("the ledger cannot be opened"):
                 journal, groups = Journal.open(directory / PRIVATE / "journal", disk)
+                stack.callback(journal.close)
                 door = Door(_door(directory))
+                stack.callback(door.close)
             self._sequencer = Sequencer.start(self._log, journal, groups, door)
-        except BaseException:
-            self._log.close()
-            raise
+            stack.pop_all()  # the sequencer closes them
 
     def append(self, request: Request, *, integrated: bool) -> int:
-        receipt = self._sequencer.submit(request.entries, request.id)
+        receipt = self._sequencer.submit(request)
         (first, *_) = receipt.durable()
         if integrated:
             receipt.integrated()

@@ -39,9 +39,8 @@ from domicile.ledger.journal import (
     Group,
     Journal,
     Request,
-    group_bytes,
 )
-from domicile.ledger.log import Log
+from domicile.ledger.log import Log, refusal
 from domicile.ledger.pending import Pending
 
 __all__ = ["DEPTH", "Receipt", "Sequencer", "check_request"]
@@ -120,6 +119,9 @@ class Sequencer:
         is durable cannot be integrated.
         """
         _settle_journal(log, groups)
+        if groups and groups[-1].end < log.size:  # an older journal was restored: go on after it
+            with refusal("the ledger's journal cannot be begun anew"):
+                journal.drop()
         sequencer = cls(log, journal, door, depth=depth)
         for group in groups:
             sequencer._remember(group)
@@ -127,19 +129,18 @@ class Sequencer:
             thread.start()
         return sequencer
 
-    def submit(self, entries: Sequence[bytes], identity: bytes | None = None) -> Receipt:
-        """Take encoded entries on, all or none. identity: 16 bytes, the same for a repetition.
+    def submit(self, request: Request) -> Receipt:
+        """Take a request on, all of it or nothing; the same id for a repetition.
 
-        Raises Busy, SiteRefused where this sequencer has ended, UsageError where the request
-        cannot be one.
+        Raises Busy, Leaving where this sequencer has ended, UsageError where the request cannot be
+        one.
         """
-        request = Request(identity or os.urandom(ID_BYTES), tuple(entries))
         check_request(request)
-        receipt = Receipt(len(entries), self._hurry)
+        receipt = Receipt(request.number, self._hurry)
         with self._turn:
-            if why := self._refusal(len(entries)):
+            if why := self._refusal(request.number):
                 raise why
-            self._queues.entries += len(entries)
+            self._queues.entries += request.number
             self._queues.waiting.append(Pending(request, receipt.tell))
         self._door.wake()
         return receipt
@@ -203,7 +204,7 @@ class Sequencer:
         with self._turn:
             refused = []
             for pending in pendings:
-                count = len(pending.request.entries)
+                count = pending.request.number
                 if why := self._refusal(count):
                     refused.append((pending, why))
                 else:
@@ -219,7 +220,7 @@ class Sequencer:
         room = MAX_GROUP_BYTES
         with self._turn:
             waiting = self._queues.waiting
-            while waiting and (room := room - group_bytes(waiting[0].request)) >= 0:
+            while waiting and (room := room - waiting[0].request.size_bytes) >= 0:
                 taken.append(waiting.popleft())
         return taken
 
@@ -262,7 +263,7 @@ class Sequencer:
         first = group.first
         for request in group.requests:
             self._ids[request.id] = first
-            first += len(request.entries)
+            first += request.number
         while len(self._ids) > KEPT_REQUESTS:
             self._ids.popitem(last=False)
 
@@ -303,7 +304,7 @@ class Sequencer:
         fresh = [pending for pending in pendings if pending.is_new]
         self.log.extend([entry for pending in fresh for entry in pending.request.entries])
         with self._turn:
-            self._queues.entries -= sum(len(pending.request.entries) for pending in pendings)
+            self._queues.entries -= sum(pending.request.number for pending in pendings)
         for pending in pendings:
             pending.size = self.log.size
             pending.tell(pending, None)
@@ -324,7 +325,7 @@ class Sequencer:
 
     def _refuse(self, pendings: Sequence[Pending], error: DomicileError) -> None:
         with self._turn:
-            self._queues.entries -= sum(len(pending.request.entries) for pending in pendings)
+            self._queues.entries -= sum(pending.request.number for pending in pendings)
         for pending in pendings:
             pending.tell(pending, error)
 
@@ -343,10 +344,10 @@ class Sequencer:
 
 def check_request(request: Request) -> None:
     """Raise UsageError unless this can be a request."""
-    if len(request.id) != ID_BYTES or not request.entries:
+    if len(request.id) != ID_BYTES or not request.number:
         raise _unfit("a request of no entries, or under an id of another length")
-    if group_bytes(request) > MAX_GROUP_BYTES:
-        raise _unfit(f"a request of more than {MAX_GROUP_BYTES:,} bytes")
+    if request.size_bytes > MAX_GROUP_BYTES // 2:
+        raise _unfit(f"a request of more than {MAX_GROUP_BYTES // 2:,} bytes")
 
 
 def _settle_journal(log: Log, groups: Sequence[Group]) -> None:
@@ -426,7 +427,7 @@ def _not_recorded(error: OSError) -> SiteRefused:
 def _unfit(failed: str) -> UsageError:
     return UsageError(
         failed,
-        expected=f"entries, at most {MAX_GROUP_BYTES:,} bytes of them, under an id of 16 bytes",
+        expected=f"entries of at most {MAX_GROUP_BYTES // 2:,} bytes under an id of 16",
         next_step="append the entries in several requests",
     )
 
