@@ -214,7 +214,7 @@ class Journal:
     def prepare(self) -> None:
         """Have the next segment ready before it is needed."""
         with self._making:
-            if self._spare is None:
+            if self._spare is None and self._at > SEGMENT_BYTES // 2:
                 self._spare = self._make()
 
     def trim(self, size: int) -> None:
