@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,18 @@ def test_a_failed_write_leaves_unknown_what_the_disk_holds(tmp_path: Path, call:
     disk.at = before + ["write at", "sync data"].index(call)
     with pytest.raises(SyncFailed):
         journal.append(GROUPS[1])
+
+
+def test_a_write_without_room_is_gone_over_by_the_next(tmp_path: Path) -> None:
+    disk = FaultyDisk(code=errno.ENOSPC)
+    journal, _ = open_journal(tmp_path / "journal", disk)
+    journal.append(GROUPS[0])
+    disk.fail_next("write at")
+    with pytest.raises(OSError, match="No space") as refused:
+        journal.append(Group(GROUPS[0].end, (request(9, "x" * 500),)))
+    assert not isinstance(refused.value, SyncFailed)
+    for group in GROUPS[1:]:
+        journal.append(group)
+    journal.close()
+    assert open_journal(tmp_path / "journal")[1] == GROUPS
+    assert open_journal(tmp_path / "journal")[1] == GROUPS

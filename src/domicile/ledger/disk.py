@@ -5,10 +5,15 @@ Durable means: the file fsynced, then renamed into place, then its directory fsy
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
-__all__ = ["Disk", "SyncFailed"]
+__all__ = ["NO_ROOM", "Disk", "SyncFailed"]
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A write that failed so wrote at most a part."""
 
 
 class SyncFailed(OSError):

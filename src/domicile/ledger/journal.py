@@ -26,7 +26,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from domicile.errors import EvidenceError
-from domicile.ledger.disk import Disk, SyncFailed
+from domicile.ledger.disk import NO_ROOM, Disk, SyncFailed
 from domicile.ledger.tiles import decode_bundle, encode_bundle
 
 __all__ = [
@@ -204,6 +204,8 @@ class Journal:
         try:
             self._disk.write_at(self._descriptor, frame, self._at)
         except OSError as error:
+            if error.errno in NO_ROOM:  # at most a part was written: the next group goes over it
+                raise
             raise SyncFailed(error.errno, error.strerror) from error
         self._disk.sync_data(self._descriptor)
         self._at += len(frame)

@@ -7,7 +7,7 @@ leaves splits at the largest power of two smaller than n. Proofs are verified as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from domicile.errors import EvidenceError
@@ -22,6 +22,7 @@ __all__ = [
     "root_from_consistency",
     "root_from_inclusion",
     "root_of",
+    "subtree_hashes",
     "verify_consistency",
     "verify_inclusion",
 ]
@@ -51,6 +52,16 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
         odd = [row[-1]] if len(row) % 2 else []
         row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)] + odd
     return row[0]
+
+
+def subtree_hashes(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The complete subtrees that make up leaves ``start`` to ``end``, left to right, each as its
+    level and its index among the subtrees of 2**level leaves. start is a multiple of the largest.
+    """
+    while start < end:
+        level = (end - start).bit_length() - 1
+        yield level, start >> level
+        start += 1 << level
 
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:

@@ -230,8 +230,8 @@ class Sequencer:
         try:
             if fresh:
                 self._journal.append(group)
-        except SyncFailed:
-            self._end("an fsync failed", taken)
+        except SyncFailed as error:
+            self._end(f"an fsync failed ({os.strerror(error.errno or 0)})", taken)
             return
         except OSError as error:
             self._refuse(taken, _not_recorded(error))
