@@ -22,9 +22,7 @@ import contextlib
 import os
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Lock, Thread
 from typing import Self
@@ -41,40 +39,14 @@ from domicile.ledger.journal import (
     Request,
 )
 from domicile.ledger.log import Log, refusal
-from domicile.ledger.pending import Pending
+from domicile.ledger.pending import Pending, Receipt
 
-__all__ = ["DEPTH", "Receipt", "Sequencer", "check_request"]
+__all__ = ["DEPTH", "Sequencer", "check_request"]
 
 DEPTH = 65_536
 """Entries that may wait for integration before callers are turned away."""
 _PAUSE_S = 0.1  # between two integrations that nobody waits for
 _BACKOFF_S = (0.1, 5.0)
-
-
-class Receipt:
-    """What a caller in this process holds of its request."""
-
-    def __init__(self, count: int, hurry: Callable[[], None]) -> None:
-        self._count, self._hurry = count, hurry
-        self._durable: Future[int] = Future()
-        self._integrated: Future[int] = Future()
-
-    def durable(self, timeout_s: float | None = None) -> list[int]:
-        """Wait until the entries are durable; their indices. Raises SiteRefused where they were
-        not recorded, or (the message says so) where that is unknown; TimeoutError."""
-        first = _wait(self._durable, timeout_s)
-        return list(range(first, first + self._count))
-
-    def integrated(self, timeout_s: float | None = None) -> int:
-        """Wait until a published checkpoint covers the entries; its size. Raises like `durable`."""
-        self._hurry()
-        return _wait(self._integrated, timeout_s)
-
-    def tell(self, pending: Pending, error: DomicileError | None) -> None:
-        """For the sequencer."""
-        _settle(self._durable, pending.first, error)
-        if error is not None or pending.size:
-            _settle(self._integrated, pending.size, error)
 
 
 @dataclass(slots=True)
@@ -366,22 +338,6 @@ def _settle_journal(log: Log, groups: Sequence[Group]) -> None:
                 raise _contradiction(f"entry {index} is another in the journal than in the tree")
             index += 1
     log.extend(beyond)
-
-
-def _wait(future: Future[int], timeout_s: float | None) -> int:
-    try:
-        return future.result(timeout_s)
-    except FutureTimeoutError:
-        raise TimeoutError from None
-
-
-def _settle(future: Future[int], value: int, error: DomicileError | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
 
 
 def _busy(entries: int) -> Busy:
