@@ -23,7 +23,7 @@ directory, name = Path(sys.argv[1]), sys.argv[2]
 chance = random.Random(name)
 print("ready", flush=True)
 sys.stdin.readline()
-with Ledger.open(directory, SIGNER, ORIGIN) as ledger:
+with Ledger.open(directory, [SIGNER], ORIGIN) as ledger:
     for number in range(100_000):
         batch = texts(f"{name}-{number}-", chance.choice([1, 1, 2, 40, 300]))
         ledger.append(batch, integrated=chance.random() < 0.3)
@@ -74,7 +74,7 @@ def test_kills_of_the_sequencer_and_its_clients_lose_and_double_nothing(tmp_path
             rounds[-1].append(kill(process))
             if (directory / "checkpoint").exists():
                 seen.append((directory / "checkpoint").read_bytes())
-    with Ledger.open(directory, SIGNER, ORIGIN) as ledger:
+    with Ledger.open(directory, [SIGNER], ORIGIN) as ledger:
         ledger.append(texts("last", 1))
         bodies = [decode(data).body for _, data in ledger.entries()]
     found = [body.text for body in bodies if isinstance(body, Noted)]

@@ -12,7 +12,8 @@ import pytest
 
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger import Entry, FileSigner, Log, decode, encode, read_only
-from domicile.ledger.note import Verifier, open_checkpoint
+from domicile.ledger.keys import Verifier
+from domicile.ledger.note import open_checkpoint
 from domicile.ledger.tiles import tiles_of
 from tests.ledger.world import (
     BEGIN,
@@ -22,7 +23,6 @@ from tests.ledger.world import (
     FaultyDisk,
     Noted,
     check,
-    entry,
     fill,
     noted,
     open_ledger,
@@ -93,13 +93,6 @@ def test_a_reader_keeps_its_size_while_the_writer_goes_on(tmp_path: Path) -> Non
 def test_reading_where_there_is_no_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="no checkpoint"):
         read_only(tmp_path)
-
-
-def test_established_finds_claims_and_only_those_asked_for(tmp_path: Path) -> None:
-    with open_ledger(tmp_path) as ledger:
-        ledger.append([entry(Noted("a", claims=("x", "y")))])
-        assert ledger.established(["x", "z"]) == {"x"}
-        assert read_only(tmp_path).established({"y"}) == {"y"}
 
 
 def test_a_second_opener_in_the_same_process_is_refused(tmp_path: Path) -> None:
@@ -185,9 +178,9 @@ def test_the_largest_bundle_survives_reopening(tmp_path: Path) -> None:
 def test_another_key_cannot_continue_a_log(tmp_path: Path) -> None:
     fill(tmp_path, texts("a", 1))
     with pytest.raises(EvidenceError, match="no key that you trust"):
-        Log.open(tmp_path, FileSigner(ORIGIN, bytes(32)), ORIGIN)
+        Log.open(tmp_path, [FileSigner(ORIGIN, bytes(32))], ORIGIN)
     with pytest.raises(UsageError, match="cannot sign for"):
-        Log.open(tmp_path, FileSigner("other", bytes(32)), ORIGIN)
+        Log.open(tmp_path, [FileSigner("other", bytes(32))], ORIGIN)
     open_ledger(tmp_path).close()  # neither kept the lock
 
 

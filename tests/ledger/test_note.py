@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from domicile.errors import EvidenceError, UsageError
+from domicile.ledger.checkpoint import Checkpoint
+from domicile.ledger.keys import Verifier
 from domicile.ledger.note import (
-    Checkpoint,
     Note,
     Signature,
-    Verifier,
     open_checkpoint,
     parse_note,
     verify_note,
@@ -160,4 +160,4 @@ def test_a_signer_that_signs_something_else_is_found_out_before_publishing() -> 
             return super().sign(message + b"!")
 
     with pytest.raises(EvidenceError):
-        sign_note(Checkpoint("a", 0, bytes(32)).text, Wrong("a", bytes(32)))
+        sign_note(Checkpoint("a", 0, bytes(32)).text, [Wrong("a", bytes(32))], 1)

@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         directory.mkdir()
         run = Run(RememberingDisk(directory))
         for opening in range(2):
-            with Ledger.open(directory, SIGNER, ORIGIN, disk=run.disk) as ledger:
+            with Ledger.open(directory, [SIGNER], ORIGIN, disk=run.disk) as ledger:
                 threads = [
                     Thread(target=_append, args=(run, ledger, opening, which)) for which in range(2)
                 ]
@@ -77,7 +77,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_signed_is_taken_back(
         calls = chance.randrange(len(run.disk.calls) + 1)
         directory = tmp_path / f"{seed}"
         run.disk.after_power_loss(calls, seed, directory)
-        with Ledger.open(directory, SIGNER, ORIGIN) as ledger:
+        with Ledger.open(directory, [SIGNER], ORIGIN) as ledger:
             ledger.append(texts("after", 1))
             bodies = [decode(data).body for _, data in ledger.entries()]
         found = [body.text for body in bodies if isinstance(body, Noted)]

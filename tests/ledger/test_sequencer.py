@@ -25,7 +25,7 @@ from tests.ledger.world import ORIGIN, SIGNER, FaultyDisk, check, noted, open_le
 
 
 def open_shared(directory: Path, disk: Disk | None = None) -> Ledger:
-    return Ledger.open(directory, SIGNER, ORIGIN, disk=disk)
+    return Ledger.open(directory, [SIGNER], ORIGIN, disk=disk)
 
 
 def request(number: int, *names: str) -> Request:
@@ -347,7 +347,7 @@ def test_a_log_opened_by_its_files_alone_takes_over_from_the_journal(tmp_path: P
     """Appending without a journal, as before there was one, leaves a journal that is behind."""
     with open_shared(tmp_path) as ledger:
         ledger.append(texts("a", 1))
-    with Log.open(tmp_path, SIGNER, ORIGIN) as log:
+    with Log.open(tmp_path, [SIGNER], ORIGIN) as log:
         log.append(texts("b", 1))
     with open_shared(tmp_path) as ledger:
         assert ledger.append(texts("c", 1)) == [2]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from domicile.errors import UsageError
-from domicile.ledger.note import Verifier
+from domicile.ledger.keys import Verifier
 from domicile.ledger.signing import FileSigner
 
 

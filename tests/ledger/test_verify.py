@@ -10,8 +10,8 @@ import pytest
 
 from domicile.errors import EvidenceError, UsageError
 from domicile.ledger import Entry, FileSigner, Log, digest_file, encode, verify_log
+from domicile.ledger.checkpoint import Checkpoint
 from domicile.ledger.merkle import leaf_hash
-from domicile.ledger.note import Checkpoint
 from domicile.ledger.signing import sign_note
 from domicile.ledger.tiles import decode_bundle, encode_bundle
 from tests.ledger.world import (
@@ -48,8 +48,8 @@ def rewrite(path: Path, width: int, change: Callable[[list[bytes]], list[bytes]]
 
 
 def publish(directory: Path, size: int, root: bytes, signer: FileSigner = SIGNER) -> None:
-    note = sign_note(Checkpoint(signer.name, size, root).text, signer)
-    (directory / "checkpoint").write_bytes(note)
+    note = sign_note(Checkpoint(signer.name, size, root).text, [signer], 1)
+    (directory / "checkpoint").write_bytes(note.encode())
     (directory / ".log" / "signed").unlink(missing_ok=True)
 
 
@@ -179,7 +179,7 @@ def test_two_histories_are_found_by_whoever_kept_a_checkpoint(tmp_path: Path) ->
 
 def test_a_checkpoint_of_another_log_is_not_compared(log: Path, tmp_path: Path) -> None:
     other = FileSigner("example.com/other", bytes(32))
-    Log.open(tmp_path / "other", other, other.name).close()
+    Log.open(tmp_path / "other", [other], other.name).close()
     kept = (tmp_path / "other" / "checkpoint").read_bytes()
     found = verify_log(log, [SIGNER.vkey, other.vkey], log, seen=[kept])
     assert found.problems == ("checkpoint 1 seen earlier is of another log, example.com/other",)

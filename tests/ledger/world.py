@@ -57,7 +57,7 @@ def texts(prefix: str, count: int) -> list[Entry]:
 
 
 def open_ledger(directory: Path, disk: Disk | None = None) -> Log:
-    return Log.open(directory, SIGNER, ORIGIN, disk=disk)
+    return Log.open(directory, [SIGNER], ORIGIN, disk=disk)
 
 
 def fill(directory: Path, entries: Iterable[Entry]) -> None:

@@ -8,9 +8,8 @@ import click
 
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
-from domicile.errors import EvidenceError
 from domicile.inventory import ledger_directory
-from domicile.ledger import verify_log
+from domicile.ledger import published_keys, verify_log
 
 __all__ = ["ledger", "verify"]
 
@@ -22,12 +21,12 @@ def ledger() -> None:
 
 @ledger.command()
 @common_options
-@click.option("--key", "keys", multiple=True, help="The log's public key (default: log.vkey).")
+@click.option("--key", "keys", multiple=True, help="A public key of the log (default: log.vkey).")
 def verify(charter: Path, as_json: bool, keys: tuple[str, ...]) -> int:
     """Recompute the tree, every file's digest, and the chain of evidence."""
     with Session.open(Options(charter, as_json)) as session:
         directory = ledger_directory(session.estate.records)
-        trusted = list(keys) or [_published_key(directory)]
+        trusted = list(keys) or published_keys(directory)
         found = verify_log(directory, trusted, session.estate.records)
     if as_json:
         emit_json(found)
@@ -45,14 +44,3 @@ def verify(charter: Path, as_json: bool, keys: tuple[str, ...]) -> int:
         if found.sound:
             session.out.print("every entry, digest and chain of evidence holds", style="green")
     return Exit.WELL if found.sound else Exit.EVIDENCE
-
-
-def _published_key(directory: Path) -> str:
-    try:
-        return (directory / "log.vkey").read_text().strip()
-    except OSError as error:
-        raise EvidenceError(
-            "there is no ledger here",
-            expected=f"a log in {directory.name}/ with its log.vkey",
-            next_step="run `domicile scan`, or name the log's key with --key",
-        ) from error

@@ -20,6 +20,7 @@ from domicile.ledger import (
     read_only,
     stamp,
 )
+from domicile.ledger.keys import COSIGN_MLDSA44
 
 __all__ = ["Evidence", "RunEntries", "ledger_directory", "log_origin", "read_run"]
 
@@ -72,10 +73,10 @@ class Evidence:
 
     def __init__(self, records: Path, boundary: str, charter_sha256: str) -> None:
         self.records = records
-        self.signer = FileSigner.create_or_load(
-            records / "keys" / "ledger.key", log_origin(boundary)
-        )
-        self._ledger = Ledger.open(ledger_directory(records), self.signer, log_origin(boundary))
+        origin, keys = log_origin(boundary), records / "keys"
+        self.signer = FileSigner.create_or_load(keys / "ledger.key", origin)
+        lasting = FileSigner.create_or_load(keys / "ledger-mldsa44.key", origin, COSIGN_MLDSA44)
+        self._ledger = Ledger.open(ledger_directory(records), [self.signer, lasting], origin)
         self._charter = charter_sha256
 
     def record(self, *bodies: Body, into: RunEntries | None = None) -> None:

@@ -17,8 +17,9 @@ from domicile.ledger.entries import (
     files_of,
 )
 from domicile.ledger.files import digest_file
-from domicile.ledger.ledger import Ledger
-from domicile.ledger.log import LedgerReader, Log, read_only, stamp
+from domicile.ledger.ledger import Ledger, stamp
+from domicile.ledger.log import Log
+from domicile.ledger.reader import LedgerReader, published_keys, read_only
 from domicile.ledger.signing import FileSigner, Signer
 from domicile.ledger.verify import Verification, verify_log
 
@@ -38,6 +39,7 @@ __all__ = [
     "encode",
     "entry_kind",
     "files_of",
+    "published_keys",
     "read_only",
     "stamp",
     "verify_log",

@@ -226,7 +226,7 @@ class Journal:
                 kept = sum(segment.requests for segment in self._segments[1:])
                 if kept < KEPT_REQUESTS and len(self._segments) <= KEPT_SEGMENTS:
                     return
-                self._disk.remove(self._segments.pop(0).path)
+                self._remove_oldest()
 
     def drop(self) -> None:
         """Begin anew, oldest segment first: everything in it is in the signed tree."""
@@ -235,8 +235,7 @@ class Journal:
             self._descriptor = -1
         with self._turn:
             while self._segments:
-                self._disk.remove(self._segments[0].path)
-                self._segments.pop(0)
+                self._remove_oldest()
 
     def close(self) -> None:
         """Close the segment; a spare one is dropped."""
@@ -246,6 +245,12 @@ class Journal:
         if self._spare is not None:
             self._disk.remove(self._spare)
             self._spare = None
+
+    def _remove_oldest(self) -> None:
+        """Durable before the next one goes: a power loss must not leave a gap between two."""
+        self._disk.remove(self._segments[0].path)
+        self._disk.sync_directory(self._directory)
+        self._segments.pop(0)
 
     def _rotate(self, first: int) -> None:
         with self._making:

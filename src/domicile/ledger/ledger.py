@@ -10,25 +10,29 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from domicile.errors import SiteRefused
+from domicile.ledger.cosigning import Cosigner
 from domicile.ledger.disk import Disk
 from domicile.ledger.door import ANSWER, Busy, Door, connect, encode_request
-from domicile.ledger.entries import Entry, encode
+from domicile.ledger.entries import Body, Entry, encode
 from domicile.ledger.journal import ID_BYTES, Journal, Request
 from domicile.ledger.lock import Taken
-from domicile.ledger.log import LedgerReader, Log, read_only, refusal
+from domicile.ledger.log import Log, refusal
+from domicile.ledger.reader import LedgerReader, read_only
 from domicile.ledger.sequencer import Sequencer, check_request
 from domicile.ledger.signing import Signer
 from domicile.ledger.store import PRIVATE
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "stamp"]
 
 _ANSWER_S = 30.0
 _PATIENCE_S = 10.0
@@ -36,11 +40,16 @@ _ATTEMPTS = 5
 _PAUSE_S = 0.05
 
 
+def stamp(body: Body, charter: str) -> Entry:
+    """An entry of now, by the system's clock. charter: SHA-256 (hex) of the charter in force."""
+    return Entry(body, datetime.now(UTC), charter)
+
+
 class Ledger:
     """A log, open for appending. Usable from several threads, not from a forked child."""
 
-    def __init__(self, directory: Path, signer: Signer, origin: str, disk: Disk | None) -> None:
-        self._directory, self._signer, self._origin, self._disk = directory, signer, origin, disk
+    def __init__(self, directory: Path, begin: Callable[[], Log], disk: Disk) -> None:
+        self._directory, self._begin, self._disk = directory, begin, disk
         self._process = os.getpid()
         self._turn = Lock()
         self._closed = False
@@ -48,16 +57,24 @@ class Ledger:
 
     @classmethod
     def open(
-        cls, directory: Path, signer: Signer, origin: str, *, disk: Disk | None = None
+        cls,
+        directory: Path,
+        signers: Sequence[Signer],
+        origin: str,
+        *,
+        cosigner: Cosigner | None = None,
+        disk: Disk | None = None,
     ) -> Self:
         """Open the log, or begin a new one; as its sequencer, or through the process that is.
 
-        origin is the log's name and its key's: a URL without scheme, ``example.com/ledger``.
+        origin is the log's name and its keys': a URL without scheme, ``example.com/ledger``.
         Raises UsageError where origin and key do not fit, or somebody else writes to the log who
         does not answer; EvidenceError where what was signed is not what is there; SiteRefused
         where the directory cannot be written.
         """
-        return cls(directory, signer, origin, disk)
+        disk = disk or Disk()
+        begin = partial(Log.open, directory, signers, origin, cosigner=cosigner, disk=disk)
+        return cls(directory, begin, disk)
 
     def append(
         self, entries: Sequence[Entry], *, identity: bytes | None = None, integrated: bool = True
@@ -94,10 +111,6 @@ class Ledger:
     def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Entries from index ``start`` to the published size. Raises EvidenceError."""
         return self.reader().entries(start)
-
-    def established(self, claims: Collection[str]) -> frozenset[str]:
-        """Those of ``claims`` that some entry establishes; reads the whole log once."""
-        return self.reader().established(claims)
 
     def close(self) -> None:
         """Leave the log to others. What is durable is integrated first, as far as the disk takes
@@ -141,7 +154,7 @@ class Ledger:
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                return _Here(self._directory, self._signer, self._origin, self._disk)
+                return _Here(self._directory, self._begin, self._disk)
             except Taken as taken:
                 try:
                     return _Elsewhere(_door(self._directory))
@@ -154,10 +167,9 @@ class Ledger:
 class _Here:
     """This process is the sequencer."""
 
-    def __init__(self, directory: Path, signer: Signer, origin: str, disk: Disk | None) -> None:
-        disk = disk or Disk()
+    def __init__(self, directory: Path, begin: Callable[[], Log], disk: Disk) -> None:
         with ExitStack() as stack:
-            self._log = Log.open(directory, signer, origin, disk=disk)
+            self._log = begin()
             stack.callback(self._log.close)
             with refusal("the ledger cannot be opened"):
                 journal, groups = Journal.open(directory / PRIVATE / "journal", disk)

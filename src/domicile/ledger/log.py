@@ -4,8 +4,10 @@ Invariants:
 
 * One process at a time holds the lock and writes.
 * Write order: bundles and tiles (fsynced, renamed, directories fsynced); sign; the signed note
-  kept in ``.log/signed``; the same note published as ``checkpoint``. Only then are partial tiles
-  dropped, and only those whose complete tile is there.
+  kept in ``.log/signed``; the witnesses asked; the note with their lines published as
+  ``checkpoint``. Only then are partial tiles dropped, and only those whose complete tile is there.
+* Where too few witnesses answer, the signed tree is *ahead* of the published one. It may grow
+  further; it is never taken back.
 * No file that a published checkpoint covers is ever written again.
 * What was signed and kept is published, or nothing is: opening continues from the larger of the
   two notes and refuses a log whose right edge does not lead to both. It reads the edge alone;
@@ -20,97 +22,87 @@ import contextlib
 import errno
 import itertools
 import os
-from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from domicile.errors import EvidenceError, SiteRefused, UsageError
+from domicile.ledger.checkpoint import Checkpoint
+from domicile.ledger.cosigning import Cosigner, NotCosigned, Unwitnessed
 from domicile.ledger.disk import Disk, SyncFailed
 from domicile.ledger.edge import read_edge
-from domicile.ledger.entries import Body, Entry, decode, encode
+from domicile.ledger.entries import Entry, encode
+from domicile.ledger.keys import Verifier
 from domicile.ledger.lock import WriterLock
 from domicile.ledger.merkle import leaf_hash
-from domicile.ledger.note import Checkpoint, Verifier, open_checkpoint
+from domicile.ledger.note import Note, open_checkpoint, parse_note
+from domicile.ledger.proofs import Prover
 from domicile.ledger.signing import Signer, sign_note
 from domicile.ledger.store import CHECKPOINT, PRIVATE, SIGNED, VKEY, Store, stored_tiles
 from domicile.ledger.tiles import TILE_WIDTH, Tile, TreeEdge, encode_bundle
 
-__all__ = ["LedgerReader", "Log", "read_only", "refusal", "stamp"]
+__all__ = ["Log", "refusal"]
 
 _REOPEN = "check the ledger's disk and directory, then open the ledger again"
 _LOOK_FIRST = f"{_REOPEN}; see which entries it holds before repeating any"
 
 
-def stamp(body: Body, charter: str) -> Entry:
-    """An entry of now, by the system's clock. charter: SHA-256 (hex) of the charter in force."""
-    return Entry(body, datetime.now(UTC), charter)
-
-
-class LedgerReader:
-    """A log as it was when it was opened, without the lock. Nothing is verified: see verify."""
-
-    def __init__(self, directory: Path, checkpoint: Checkpoint) -> None:
-        self._store = Store(directory)
-        self.checkpoint = checkpoint
-
-    @property
-    def size(self) -> int:
-        """How many entries the checkpoint covers."""
-        return self.checkpoint.size
-
-    def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
-        """Entries from index ``start`` on, with their indices. Raises EvidenceError."""
-        return self._store.entries(self.size, start)
-
-    def established(self, claims: Collection[str]) -> frozenset[str]:
-        """Those of ``claims`` that some entry establishes; reads the whole log once.
-
-        Raises EvidenceError where an entry cannot be read.
-        """
-        return _established(self.entries(), claims)
-
-
-def read_only(directory: Path) -> LedgerReader:
-    """Open a log for reading. Raises EvidenceError where there is none."""
-    return LedgerReader(directory, Store(directory).checkpoint())
-
-
 class Log:
     """The log's one writer. Usable from several threads, not from a forked child."""
 
-    def __init__(self, directory: Path, signer: Signer, disk: Disk, lock: WriterLock) -> None:
-        self._directory, self._signer, self._disk, self._lock = directory, signer, disk, lock
+    def __init__(
+        self,
+        directory: Path,
+        signers: Sequence[Signer],
+        cosigner: Cosigner,
+        disk: Disk,
+        lock: WriterLock,
+    ) -> None:
+        self._directory, self._disk, self._lock = directory, disk, lock
+        self._signers, self._cosigner = tuple(signers), cosigner
         self._store = Store(directory)
         self._turn = Lock()
         self._ended = ""
+        self._ahead: Note | None = None  # signed and kept, not published
+        self._published = 0
+        self._grown: list[Tile] = []  # since the last publication
         self._names = itertools.count()
         self._edge = TreeEdge()
         self._tail: list[bytes] = []
 
     @classmethod
-    def open(cls, directory: Path, signer: Signer, origin: str, *, disk: Disk | None = None) -> Log:
+    def open(
+        cls,
+        directory: Path,
+        signers: Sequence[Signer],
+        origin: str,
+        *,
+        cosigner: Cosigner | None = None,
+        disk: Disk | None = None,
+    ) -> Log:
         """Open the log for writing, or begin a new one; recover what a crash left.
 
-        origin is the log's name and its key's: a URL without scheme, ``example.com/ledger``.
+        origin is the log's name and its keys': a URL without scheme, ``example.com/ledger``.
         Raises UsageError where somebody else writes to it or origin and key do not fit,
         EvidenceError where what was signed is not what is there, SiteRefused where the directory
         cannot be written.
         """
-        if signer.name != origin:
+        names = {signer.name for signer in signers}
+        if names != {origin}:
             raise UsageError(
-                f"the key {signer.name} cannot sign for the log {origin}",
-                expected="a key of the log's own name",
-                next_step="give the log the key that it was begun with",
+                f"keys of {', '.join(sorted(names)) or 'nobody'} cannot sign for the log {origin}",
+                expected="keys of the log's own name",
+                next_step="give the log the keys that it was begun with",
             )
         disk = disk or Disk()
         with refusal("the ledger cannot be opened"):
             disk.make_directories(directory / PRIVATE / "tmp")
             lock = WriterLock(directory / PRIVATE / "lock")
         try:
-            ledger = cls(directory, signer, disk, lock)
+            ledger = cls(directory, signers, cosigner or Unwitnessed(), disk, lock)
             with refusal("the ledger cannot be opened"):
                 ledger._recover()
         except BaseException:
@@ -137,28 +129,30 @@ class Log:
 
     @property
     def size(self) -> int:
-        """How many entries the published checkpoint covers."""
+        """How many entries the signed tree has."""
         return self._edge.size
 
     @property
     def root(self) -> bytes:
-        """The published root."""
+        """The signed root."""
         return self._edge.root()
+
+    @property
+    def published_size(self) -> int:
+        """How many entries the published checkpoint covers: fewer while witnesses are away."""
+        return self._published
 
     def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Entries from index ``start`` to the size of now. Raises EvidenceError."""
         return self._store.entries(self.size, start)
 
-    def established(self, claims: Collection[str]) -> frozenset[str]:
-        """Those of ``claims`` that some entry establishes; reads the whole log once."""
-        return _established(self.entries(), claims)
-
     def append(self, entries: Sequence[Entry]) -> list[int]:
         """Append all of ``entries`` or none; their indices. When it returns they are durable and
         under a published, signed checkpoint.
 
-        Raises UsageError where an entry cannot be one, SiteRefused where it was not recorded or
-        (the message says so) where that is unknown until the log is opened again.
+        Raises UsageError where an entry cannot be one, NotCosigned where they are signed and not
+        published, SiteRefused where they were not recorded or (the message says so) where that is
+        unknown until the log is opened again.
         """
         return self.extend([encode(entry) for entry in entries])
 
@@ -185,6 +179,12 @@ class Log:
                 next_step="open the ledger again; see which entries it holds before repeating any",
             )
 
+    def publish(self) -> None:
+        """Publish what is signed, if it is not yet. Raises NotCosigned, SiteRefused."""
+        with self._turn:
+            self._check_open()
+            self._publish()
+
     def _commit(self, encoded: Sequence[bytes]) -> None:
         edge, tail = self._edge.copy(), list(self._tail)
         files = _grow(edge, tail, encoded)
@@ -195,14 +195,20 @@ class Log:
                 self._ended = "an fsync failed"
             raise _not_recorded(error, f"{len(encoded)} entries were not recorded") from error
         note = self._sign(edge)
-        self._ended = (
-            "an append broke off while publishing"  # stays so unless the next lines all succeed
-        )
-        self._publish(note, edge.size)
-        self._edge, self._tail = edge, tail
-        self._ended = ""
+        self._keep(SIGNED, note, edge.size)
+        self._edge, self._tail, self._ahead = edge, tail, note
+        self._grown += (tile for tile, _ in files)
+        self._publish()
+
+    def _publish(self) -> None:
+        if self._ahead is None:
+            return
+        note = self._cosigner.cosign(self._ahead, Prover(self._store, self.size))
+        self._keep(CHECKPOINT, note, self.size)
+        self._ahead, self._published = None, self.size
+        grown, self._grown = self._grown, []
         with contextlib.suppress(OSError):  # the next opening drops them
-            self._drop_superseded(files)
+            self._drop_superseded(grown)
 
     def _store_tiles(self, files: Sequence[tuple[Tile, bytes]]) -> None:
         """Durable when it returns; nothing of it counts before a checkpoint covers it."""
@@ -222,18 +228,19 @@ class Log:
             self._discard(temporaries)  # a full disk must not stay full of them
             raise
 
-    def _sign(self, edge: TreeEdge) -> bytes:
-        checkpoint = Checkpoint(self._signer.name, edge.size, edge.root())
-        return sign_note(checkpoint.text, self._signer)
+    def _sign(self, edge: TreeEdge) -> Note:
+        checkpoint = Checkpoint(self._signers[0].name, edge.size, edge.root())
+        return sign_note(checkpoint.text, self._signers, int(time.time()))
 
-    def _publish(self, note: bytes, size: int) -> None:
-        """Keep the signed note, then publish it."""
+    def _keep(self, name: str, note: Note, size: int) -> None:
+        """Write a signed note durably; until that is done this writer counts as ended."""
+        self._ended = "an append broke off while publishing"
         try:
-            self._put(SIGNED, note)
-            self._put(CHECKPOINT, note)
+            self._put(name, note.encode())
         except OSError as error:
-            failed = f"it is unknown whether entries {self.size} to {size - 1} were recorded"
+            failed = f"it is unknown whether entries {self._published} to {size - 1} were recorded"
             raise _not_recorded(error, failed, _LOOK_FIRST) from error
+        self._ended = ""
 
     def _put(self, name: str, data: bytes) -> None:
         target = self._directory / name
@@ -254,8 +261,8 @@ class Log:
             with contextlib.suppress(OSError):  # the next opening removes them
                 self._disk.remove(temporary)
 
-    def _drop_superseded(self, files: Sequence[tuple[Tile, bytes]]) -> None:
-        for tile, _ in files:
+    def _drop_superseded(self, grown: Sequence[Tile]) -> None:
+        for tile in grown:
             partials = self._directory / f"{tile.path}.p"
             if tile.width == TILE_WIDTH and partials.is_dir():
                 for partial in partials.iterdir():
@@ -271,8 +278,8 @@ class Log:
         if not notes:
             self._begin()
             return
-        verifier = Verifier.parse(self._signer.vkey)
-        heads = {name: open_checkpoint(note, [verifier]) for name, note in notes.items()}
+        keys = [Verifier.parse(signer.vkey) for signer in self._signers]
+        heads = {name: open_checkpoint(note, keys) for name, note in notes.items()}
         self._prove(list(heads.values()))
         self._cut()
         self._settle(heads, notes)
@@ -288,21 +295,30 @@ class Log:
                 raise _damaged(f"the entries do not lead to what was signed at size {head.size}")
 
     def _settle(self, heads: dict[str, Checkpoint], notes: dict[str, bytes]) -> None:
-        """Publish the larger of the two notes in both places, durable also where a crash came
-        between a rename and its directory's fsync.
+        """Keep the larger of the two notes and publish it, durable also where a crash came between
+        a rename and its directory's fsync.
         """
         last = max(heads, key=lambda name: heads[name].size)
+        if heads.get(SIGNED) != heads[last]:
+            self._put(SIGNED, notes[last])
         for name in (SIGNED, CHECKPOINT):
-            if notes.get(name) != notes[last]:
-                self._put(name, notes[last])
             self._disk.sync_directory((self._directory / name).parent)
+        published = heads.get(CHECKPOINT)
+        self._published = published.size if published else 0
+        if published != heads[last]:
+            self._ahead = parse_note(notes[last])
+            with contextlib.suppress(NotCosigned):  # whoever appends is told
+                self._publish()
 
     def _begin(self) -> None:
         """Publish the checkpoint of the empty tree; tiles without one are damage."""
         if any(stored_tiles(self._directory)):
             raise _damaged(f"{self._directory} holds tiles but no checkpoint")
-        self._put(VKEY, (self._signer.vkey + "\n").encode())
-        self._publish(self._sign(self._edge), 0)
+        self._put(VKEY, "".join(f"{signer.vkey}\n" for signer in self._signers).encode())
+        self._ahead = self._sign(self._edge)
+        self._put(SIGNED, self._ahead.encode())
+        with contextlib.suppress(NotCosigned):
+            self._publish()
 
     def _cut(self) -> None:
         """Drop what no checkpoint covers, and partial tiles that are complete by now."""
@@ -326,15 +342,6 @@ def _grow(edge: TreeEdge, tail: list[bytes], encoded: Sequence[bytes]) -> list[t
     if tail:
         files.append((Tile(None, edge.size // TILE_WIDTH, len(tail)), encode_bundle(tail)))
     return files + [(tile, data) for tile, data in edge.partials() if tile not in before]
-
-
-def _established(entries: Iterator[tuple[int, bytes]], claims: Collection[str]) -> frozenset[str]:
-    wanted, found = frozenset(claims), set[str]()
-    if not wanted:
-        return frozenset()
-    for _, data in entries:
-        found |= wanted & decode(data).body.establishes()
-    return frozenset(found)
 
 
 def _damaged(failed: str) -> EvidenceError:

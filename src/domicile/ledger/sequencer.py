@@ -18,18 +18,16 @@ Invariants:
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from threading import Condition, Lock, Thread
+from threading import Thread
 from typing import Self
 
 from domicile.errors import DomicileError, EvidenceError, SiteRefused, UsageError
 from domicile.ledger.disk import SyncFailed
 from domicile.ledger.door import Busy, Door, Leaving
+from domicile.ledger.integrator import Integrator, Queues
 from domicile.ledger.journal import (
     ID_BYTES,
     KEPT_REQUESTS,
@@ -49,36 +47,21 @@ _PAUSE_S = 0.1  # between two integrations that nobody waits for
 _BACKOFF_S = (0.1, 5.0)
 
 
-@dataclass(slots=True)
-class _Queues:
-    """What the two threads share, under one condition."""
-
-    waiting: deque[Pending] = field(default_factory=deque)
-    durable: deque[Pending] = field(default_factory=deque)
-    entries: int = 0
-    """Taken on and not integrated yet."""
-    urgent: bool = False
-    closing: bool = False
-    committed: bool = False
-    """The committer has done its last."""
-    ended: str = ""
-
-
 class Sequencer:
     """The one writer of a log. Usable from any thread, not from a forked child."""
 
     def __init__(self, log: Log, journal: Journal, door: Door, *, depth: int = DEPTH) -> None:
         self.log = log
         self._journal, self._door, self._depth = journal, door, depth
-        self._queues = _Queues()
-        self._turn = Lock()
-        self._has_durable = Condition(self._turn)
+        self._queues = Queues()
+        self._turn = self._queues.turn
         self._ids: OrderedDict[bytes, int] = OrderedDict()  # of requests; to their first entries
         self._next = log.size
         self._process = os.getpid()
+        integrator = Integrator(log, journal, self._queues, door.wake)
         self._threads = (
             Thread(target=self._commit_all, name="ledger-committer", daemon=True),
-            Thread(target=self._integrate_all, name="ledger-integrator", daemon=True),
+            Thread(target=integrator.run, name="ledger-integrator", daemon=True),
         )
 
     @classmethod
@@ -108,7 +91,7 @@ class Sequencer:
         one.
         """
         check_request(request)
-        receipt = Receipt(request.number, self._hurry)
+        receipt = Receipt(request.number, self._queues.hurry)
         with self._turn:
             if why := self._refusal(request.number):
                 raise why
@@ -123,17 +106,12 @@ class Sequencer:
             return
         with self._turn:
             self._queues.closing = True
-            self._has_durable.notify_all()
+            self._queues.changed.notify_all()
         self._door.wake()
         for thread in self._threads:
             thread.join()
         self._door.close()
         self._journal.close()
-
-    def _hurry(self) -> None:
-        with self._turn:
-            self._queues.urgent = True
-            self._has_durable.notify_all()
 
     def _refusal(self, count: int) -> SiteRefused | None:
         """Why a request of ``count`` entries is not taken on, if it is not. Under the lock."""
@@ -153,12 +131,12 @@ class Sequencer:
                 self._commit(group)
                 self._door.flush()
         except BaseException as error:
-            self._end(f"its committer broke down ({type(error).__name__})", [])
+            self._queues.end(f"its committer broke down ({type(error).__name__})", [])
             raise
         finally:
             with self._turn:
                 self._queues.committed = True
-                self._has_durable.notify_all()
+                self._queues.changed.notify_all()
 
     def _next_group(self) -> list[Pending]:
         """Wait for requests and take as many as fit into a group; empty when all is done."""
@@ -203,7 +181,7 @@ class Sequencer:
             if fresh:
                 self._journal.append(group)
         except SyncFailed as error:
-            self._end(f"an fsync failed ({os.strerror(error.errno or 0)})", taken)
+            self._queues.end(f"an fsync failed ({os.strerror(error.errno or 0)})", taken)
             return
         except OSError as error:
             self._refuse(taken, _not_recorded(error))
@@ -216,7 +194,7 @@ class Sequencer:
         with self._turn:
             self._queues.durable += (*fresh, *repeated)
             self._queues.urgent |= any(pending.is_urgent for pending in taken)
-            self._has_durable.notify_all()
+            self._queues.changed.notify_all()
 
     def _sort(self, taken: Sequence[Pending]) -> tuple[list[Pending], list[Pending]]:
         """New requests, and repetitions (of known ones, and within this very group)."""
@@ -239,60 +217,6 @@ class Sequencer:
         while len(self._ids) > KEPT_REQUESTS:
             self._ids.popitem(last=False)
 
-    # The integrator.
-
-    def _integrate_all(self) -> None:
-        backoff = _BACKOFF_S[0]
-        while pendings := self._next_durable():
-            try:
-                self._integrate(pendings)
-                backoff = _BACKOFF_S[0]
-            except DomicileError as error:
-                if self.log.ended or self._queues.committed:
-                    self._end(self.log.ended or error.failed, pendings)
-                    return
-                self._put_back(pendings, error)
-                time.sleep(backoff)
-                backoff = min(2 * backoff, _BACKOFF_S[1])
-            except BaseException as error:
-                self._end(f"its integrator broke down ({type(error).__name__})", pendings)
-                raise
-
-    def _next_durable(self) -> list[Pending]:
-        """Wait for durable requests, a little longer where nobody waits for their integration, so
-        that a checkpoint covers many. Empty when all is done."""
-        with self._turn:
-            queues = self._queues
-            self._has_durable.wait_for(lambda: queues.durable or queues.ended or queues.committed)
-            self._has_durable.wait_for(
-                lambda: queues.urgent or queues.ended or queues.committed, _PAUSE_S
-            )
-            taken = [] if queues.ended else list(queues.durable)
-            queues.durable.clear()
-            queues.urgent = False
-            return taken
-
-    def _integrate(self, pendings: Sequence[Pending]) -> None:
-        fresh = [pending for pending in pendings if pending.is_new]
-        self.log.extend([entry for pending in fresh for entry in pending.request.entries])
-        with self._turn:
-            self._queues.entries -= sum(pending.request.number for pending in pendings)
-        for pending in pendings:
-            pending.size = self.log.size
-            pending.tell(pending, None)
-        self._door.wake()
-        with contextlib.suppress(OSError):  # both are done again later
-            self._journal.trim(self.log.size)
-            self._journal.prepare()
-
-    def _put_back(self, pendings: Sequence[Pending], error: DomicileError) -> None:
-        """Tell those who wait that their entries are durable and in no checkpoint yet."""
-        for pending in pendings:
-            pending.tell(pending, _not_signed(error))
-        self._door.wake()
-        with self._turn:
-            self._queues.durable.extendleft(reversed(pendings))
-
     # Ends.
 
     def _refuse(self, pendings: Sequence[Pending], error: DomicileError) -> None:
@@ -300,18 +224,6 @@ class Sequencer:
             self._queues.entries -= sum(pending.request.number for pending in pendings)
         for pending in pendings:
             pending.tell(pending, error)
-
-    def _end(self, why: str, doubtful: Sequence[Pending]) -> None:
-        """Acknowledge nothing any more. doubtful: those of whom nobody knows how far they got."""
-        with self._turn:
-            self._queues.ended = why
-            left = [*doubtful, *self._queues.durable, *self._queues.waiting]
-            self._queues.waiting.clear()
-            self._queues.durable.clear()
-            self._has_durable.notify_all()
-        for pending in left:
-            pending.tell(pending, _unknown(why))
-        self._door.wake()
 
 
 def check_request(request: Request) -> None:
@@ -353,22 +265,6 @@ def _ended(why: str) -> Leaving:
         f"the ledger takes no entries: {why}",
         expected="a ledger opened by this process",
         next_step="open the ledger again and repeat under the same id",
-    )
-
-
-def _unknown(why: str) -> SiteRefused:
-    return SiteRefused(
-        f"it is unknown whether the entries are recorded: {why}",
-        expected="a disk that takes and keeps the ledger's files",
-        next_step="check the ledger's disk, open the ledger again and repeat under the same id",
-    )
-
-
-def _not_signed(error: DomicileError) -> SiteRefused:
-    return SiteRefused(
-        f"the entries are recorded and in no signed checkpoint yet: {error.failed}",
-        expected=error.expected,
-        next_step=error.next_step,
     )
 
 

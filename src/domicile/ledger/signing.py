@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from domicile.errors import UsageError
+from domicile.ledger.base64 import decode_base64, encode_base64
 from domicile.ledger.disk import Disk
-from domicile.ledger.note import ED25519, Note, Signature, Verifier, check_key_name, open_checkpoint
+from domicile.ledger.keys import (
+    COSIGN_MLDSA44,
+    ED25519,
+    TIMESTAMP_BYTES,
+    Verifier,
+    check_key_name,
+    signed_message,
+)
+from domicile.ledger.note import Note, Signature, verify_note
 
 __all__ = ["FileSigner", "Signer", "sign_note"]
 
@@ -23,7 +31,7 @@ _PREFIX = "PRIVATE+KEY+"
 
 
 class Signer(Protocol):
-    """An Ed25519 key that somebody keeps. name is the log's origin; vkey its public key as
+    """A key that somebody keeps, for one kind of signature. vkey is its public key as
     ``name+hexid+base64``.
     """
 
@@ -38,7 +46,9 @@ class Signer(Protocol):
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """The 64-byte Ed25519 signature over ``message``. Raises DomicileError."""
+        """The signature over ``message``: 64 bytes of Ed25519, 2,420 of ML-DSA-44. Raises
+        DomicileError.
+        """
         ...
 
 
@@ -47,14 +57,17 @@ class FileSigner:
     ``sumdb/note``: ``PRIVATE+KEY+name+hexid+base64``. The custodian's keys come from custody.
     """
 
-    def __init__(self, name: str, seed: bytes) -> None:
+    def __init__(self, name: str, seed: bytes, algorithm: int = ED25519) -> None:
         check_key_name(name)
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self._verifier = Verifier(name, public)
+        self._key: Ed25519PrivateKey | MLDSA44PrivateKey
+        if algorithm == COSIGN_MLDSA44:
+            self._key = MLDSA44PrivateKey.from_seed_bytes(seed)
+        else:
+            self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._verifier = Verifier(name, self._key.public_key().public_bytes_raw(), algorithm)
 
     def __repr__(self) -> str:
-        return f"FileSigner({self.vkey!r})"
+        return f"FileSigner({self.name!r}, {self._verifier.key_id.hex()})"
 
     @property
     def name(self) -> str:
@@ -67,23 +80,23 @@ class FileSigner:
         return self._verifier.vkey
 
     def sign(self, message: bytes) -> bytes:
-        """The Ed25519 signature."""
+        """The signature."""
         return self._key.sign(message)
 
     @classmethod
-    def create_or_load(cls, path: Path, name: str) -> FileSigner:
-        """Load the key at ``path``, or make one there (mode 0600, durable, never half-written,
-        never over another's). Its directory is made where it is missing.
+    def create_or_load(cls, path: Path, name: str, algorithm: int = ED25519) -> FileSigner:
+        """Load the key of this kind at ``path``, or make one there (mode 0600, durable, never
+        half-written, never over another's). Its directory is made where it is missing.
 
         Raises UsageError where the file is no key, is another name's, or others can read it.
         """
         check_key_name(name)
         if not path.exists():
-            _create(path, name)
-        return cls._load(path, name)
+            _create(path, name, algorithm)
+        return cls._load(path, name, algorithm)
 
     @classmethod
-    def _load(cls, path: Path, name: str) -> FileSigner:
+    def _load(cls, path: Path, name: str, algorithm: int) -> FileSigner:
         try:
             if path.stat().st_mode & 0o077:
                 raise _unusable(path, "can be read by others", f"chmod 600 {path}")
@@ -92,33 +105,38 @@ class FileSigner:
             raise _unusable(path, "cannot be read", "check the path and its owner") from error
         stored_name, _, rest = text.removeprefix(_PREFIX).partition("+")
         hex_id, _, encoded = rest.partition("+")  # base64 has plus signs of its own
-        seed = _seed(encoded)
+        seed = _seed(encoded, algorithm)
         if not text.startswith(_PREFIX) or seed is None:
-            raise _unusable(path, "holds no Ed25519 signing key", "restore it from its backup")
-        signer = cls(name, seed)
+            raise _unusable(path, "holds no signing key of its kind", "restore it from its backup")
+        signer = cls(name, seed, algorithm)
         if stored_name != name or Verifier.parse(signer.vkey).key_id.hex() != hex_id:
             raise _unusable(path, f"is not the key of {name}", "give the log its own key")
         return signer
 
 
-def sign_note(text: str, signer: Signer) -> bytes:
-    """Sign a checkpoint's text as a note, and check the signature before anyone sees it.
+def sign_note(text: str, signers: Sequence[Signer], timestamp_s: int) -> Note:
+    """Sign a checkpoint's text with each key, and check the signatures before anyone sees them.
+    timestamp_s is what cosignatures say of the time, in POSIX seconds.
 
-    Raises EvidenceError where the signer's signature does not verify under its own public key.
+    Raises EvidenceError where a signer's signature does not verify under its own public key.
     """
-    verifier = Verifier.parse(signer.vkey)
-    signature = Signature(verifier.name, verifier.key_id, signer.sign(text.encode()))
-    note = Note(text, (signature,)).encode()
-    open_checkpoint(note, [verifier])
+    lines = []
+    for signer in signers:
+        key = Verifier.parse(signer.vkey)
+        signature = signer.sign(signed_message(key, text.encode(), timestamp_s))
+        if key.algorithm != ED25519:
+            signature = timestamp_s.to_bytes(TIMESTAMP_BYTES, "big") + signature
+        lines.append(Signature(key.name, key.key_id, signature))
+    note = Note(text, tuple(lines))
+    verify_note(note, [Verifier.parse(signer.vkey) for signer in signers])
     return note
 
 
-def _create(path: Path, name: str) -> None:
+def _create(path: Path, name: str, algorithm: int) -> None:
     """Write a fresh key beside ``path`` and link it into place: a link never replaces a file."""
     seed = os.urandom(_SEED_BYTES)
-    hex_id = Verifier.parse(FileSigner(name, seed).vkey).key_id.hex()
-    encoded = base64.b64encode(bytes([ED25519]) + seed).decode()
-    text = f"{_PREFIX}{name}+{hex_id}+{encoded}\n"
+    hex_id = Verifier.parse(FileSigner(name, seed, algorithm).vkey).key_id.hex()
+    text = f"{_PREFIX}{name}+{hex_id}+{encode_base64(bytes([algorithm]) + seed)}\n"
     disk = Disk()
     try:
         disk.make_directories(path.parent)
@@ -138,12 +156,10 @@ def _link(fresh: Path, path: Path) -> None:
         return  # somebody else made the key meanwhile: theirs is loaded
 
 
-def _seed(encoded: str) -> bytes | None:
-    try:
-        raw = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return raw[1:] if len(raw) == 1 + _SEED_BYTES and raw[0] == ED25519 else None
+def _seed(encoded: str, algorithm: int) -> bytes | None:
+    raw = decode_base64(encoded)
+    fits = raw is not None and len(raw) == 1 + _SEED_BYTES and raw[0] == algorithm
+    return raw[1:] if raw is not None and fits else None
 
 
 def _unusable(path: Path, why: str, next_step: str) -> UsageError:

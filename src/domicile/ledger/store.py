@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domicile.errors import EvidenceError
+from domicile.ledger.checkpoint import Checkpoint
 from domicile.ledger.merkle import HASH_BYTES
-from domicile.ledger.note import MAX_NOTE_BYTES, Checkpoint, parse_note
+from domicile.ledger.note import MAX_NOTE_BYTES, parse_note
 from domicile.ledger.tiles import (
     MAX_BUNDLE_BYTES,
     TILE_WIDTH,

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from domicile.errors import EvidenceError
+from domicile.ledger.checkpoint import Checkpoint
 from domicile.ledger.entries import (
     Body,
     Envelope,
@@ -20,7 +21,8 @@ from domicile.ledger.entries import (
     open_envelope,
 )
 from domicile.ledger.files import hash_file
-from domicile.ledger.note import Checkpoint, Verifier, open_checkpoint
+from domicile.ledger.keys import Verifier
+from domicile.ledger.note import open_checkpoint
 from domicile.ledger.store import CHECKPOINT, SIGNED, Store
 from domicile.ledger.walk import Walk
 

@@ -14,7 +14,7 @@ from domicile.erase import Certificate, Certified, pae
 from domicile.erase.certificate import PAYLOAD_TYPE
 from domicile.errors import EvidenceError
 from domicile.ledger import Entry
-from domicile.ledger.note import Verifier
+from domicile.ledger.keys import Verifier
 from domicile.report.model import CertificateView
 
 __all__ = ["open_envelope", "read_certificates"]

@@ -14,7 +14,7 @@ from domicile.charter import Charter
 from domicile.erase import ShardErased
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Estate, Run, ledger_directory, read_batches
-from domicile.ledger import Body, Entry, decode, files_of, read_only, verify_log
+from domicile.ledger import Body, Entry, decode, files_of, published_keys, read_only, verify_log
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified
 from domicile.move.entries import Planned, ShardCopied
 from domicile.report.certificates import read_certificates
@@ -26,8 +26,6 @@ from domicile.scan.entries import ScanFinished
 from domicile.sites.postgres import TableName
 
 __all__ = ["load_status"]
-
-_LONGEST_KEY_BYTES = 10_000
 
 
 def load_status(estate: Estate) -> Status:
@@ -90,31 +88,19 @@ def _ledger(estate: Estate) -> LedgerView:
     directory = ledger_directory(estate.records)
     if not directory.is_dir():
         raise _nothing()
-    vkey = _vkey(directory)
-    checked = verify_log(directory, [vkey], estate.records)
+    vkeys = published_keys(directory)
+    checked = verify_log(directory, vkeys, estate.records)
     return LedgerView(
         origin=checked.origin,
         size=checked.size,
         root=checked.root,
-        vkey=vkey,
+        vkey=vkeys[0] if vkeys else "",
         entries_by_kind=dict(checked.entries_by_kind),
         files_checked=checked.files_checked,
         problems=checked.problems,
         problem_count=checked.problem_count,
         notices=checked.notices,
     )
-
-
-def _vkey(directory: Path) -> str:
-    try:
-        with (directory / "log.vkey").open(encoding="utf-8") as file:
-            return file.read(_LONGEST_KEY_BYTES).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvidenceError(
-            "the ledger's public key, log.vkey, cannot be read",
-            expected="`name+hexid+base64`",
-            next_step="restore it from a copy, then run `domicile ledger verify`",
-        ) from error
 
 
 def _scan(run: Run) -> ScanSummary:

@@ -1,0 +1,51 @@
+"""Reading a log as it was published. Nothing is verified here: see `verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from domicile.errors import EvidenceError
+from domicile.ledger.checkpoint import Checkpoint
+from domicile.ledger.store import VKEY, Store
+
+__all__ = ["LedgerReader", "published_keys", "read_only"]
+
+_LONGEST_KEYS_BYTES = 16_384
+
+
+class LedgerReader:
+    """A log as it was when it was opened, without the lock. Nothing is verified: see verify."""
+
+    def __init__(self, directory: Path, checkpoint: Checkpoint) -> None:
+        self._store = Store(directory)
+        self.checkpoint = checkpoint
+
+    @property
+    def size(self) -> int:
+        """How many entries the checkpoint covers."""
+        return self.checkpoint.size
+
+    def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Entries from index ``start`` on, with their indices. Raises EvidenceError."""
+        return self._store.entries(self.size, start)
+
+
+def read_only(directory: Path) -> LedgerReader:
+    """Open a log for reading. Raises EvidenceError where there is none."""
+    return LedgerReader(directory, Store(directory).checkpoint())
+
+
+def published_keys(directory: Path) -> list[str]:
+    """The public keys that the log publishes of itself, the Ed25519 key first. They say who it
+    claims to be: a reader who must not trust it has them from elsewhere. Raises EvidenceError.
+    """
+    try:
+        with (directory / VKEY).open(encoding="utf-8") as file:
+            return file.read(_LONGEST_KEYS_BYTES).split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvidenceError(
+            "there is no ledger here: its public keys, log.vkey, cannot be read",
+            expected="a log with its log.vkey, a line `name+hexid+base64` for each key",
+            next_step="run `domicile scan`, restore the file, or name the log's keys with --key",
+        ) from error
