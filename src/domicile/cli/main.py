@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import sqlite3
 import sys
-from typing import NoReturn, cast
+from typing import NoReturn
 
 import click
 from rich.console import Console
 
 import domicile
+from domicile.cli.commands import Commands
 from domicile.cli.exits import EXIT_CODES_HELP, Exit
 from domicile.errors import DomicileError, SiteRefused
 
@@ -34,25 +34,12 @@ COMMANDS = {
 """Each command lies in the module of its name, in this package, under that name."""
 
 
-class _Commands(click.Group):
-    """Imports a command when it is called for: help is quick, and a worker imports none."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"domicile.cli.{cmd_name}")
-        return cast("click.Command", getattr(module, cmd_name))
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
 @click.group(
-    cls=_Commands, epilog=EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=Commands,
+    package="domicile.cli.",
+    about=COMMANDS,
+    epilog=EXIT_CODES_HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(domicile.__version__, prog_name="domicile")
 def cli() -> None:
