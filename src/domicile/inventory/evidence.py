@@ -92,6 +92,13 @@ class Evidence:
         """What the ledger holds of a run."""
         return RunEntries(run, [decode(data) for _, data in self._ledger.entries()])
 
+    def runs_with(self, kind: str) -> frozenset[str]:
+        """The runs of which the ledger holds an entry of this kind."""
+        entries = (decode(data) for _, data in self._ledger.entries())
+        return frozenset(
+            str(getattr(entry.body, "run", "")) for entry in entries if entry.kind == kind
+        )
+
     def head(self) -> tuple[int, str]:
         """Size and root (hex) of the published tree."""
         return self._ledger.size, self._ledger.root.hex()
