@@ -21,6 +21,7 @@ from domicile.ledger.ledger import Ledger, stamp
 from domicile.ledger.log import Log
 from domicile.ledger.reader import LedgerReader, published_keys, read_only
 from domicile.ledger.signing import FileSigner, Signer
+from domicile.ledger.texts import TextPart, split_text
 from domicile.ledger.verify import Verification, verify_log
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Log",
     "Sha256Hex",
     "Signer",
+    "TextPart",
     "Verification",
     "decode",
     "digest_file",
@@ -41,6 +43,7 @@ __all__ = [
     "files_of",
     "published_keys",
     "read_only",
+    "split_text",
     "stamp",
     "verify_log",
 ]
