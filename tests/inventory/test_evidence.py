@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
 from domicile.inventory import Evidence, ledger_directory
 from domicile.inventory.entries import CharterInForce
-from domicile.ledger import Entry, decode, published_keys, read_only, verify_log
+from domicile.ledger import Clock, Entry, decode, published_keys, read_only, verify_log
 from domicile.people import PeopleFrozen
 
 LONG = "".join(f'# line {number}: "é" 😀\n' for number in range(10_000))  # 200 KB and more
@@ -100,4 +101,17 @@ def test_processes_that_begin_at_once_write_one_text(tmp_path: Path) -> None:
     assert written.count("people.frozen") == 4
     texts = [e.body.text for e in entries(tmp_path) if isinstance(e.body, CharterInForce)]
     assert "".join(texts[1:]) == LONG
+    assert problems(tmp_path) == ()
+
+
+def test_a_clock_that_went_back_since_the_last_command_is_in_the_ledger(tmp_path: Path) -> None:
+    record(tmp_path, "a", "one")
+    later = entries(tmp_path)[-1].time + timedelta(hours=1)
+    with Evidence(tmp_path, "us", "a") as evidence:
+        evidence._clock = Clock(now=lambda: later)
+        evidence.record(frozen("two"))
+    record(tmp_path, "a", "three", "four")
+    assert kinds(tmp_path)[2:] == [
+        *("people.frozen", "clock.went-back", "people.frozen", "people.frozen"),
+    ]
     assert problems(tmp_path) == ()

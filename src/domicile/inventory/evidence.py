@@ -8,6 +8,7 @@ the caller goes on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
@@ -15,6 +16,7 @@ from typing import Self, TypeVar
 from domicile.inventory.entries import CharterInForce
 from domicile.ledger import (
     Body,
+    Clock,
     Entry,
     FileSigner,
     Ledger,
@@ -22,9 +24,8 @@ from domicile.ledger import (
     files_of,
     read_only,
     split_text,
-    stamp,
 )
-from domicile.ledger.entries import kind_of
+from domicile.ledger.entries import kind_of, open_envelope
 from domicile.ledger.journal import ID_BYTES
 from domicile.ledger.keys import COSIGN_MLDSA44
 
@@ -87,13 +88,14 @@ class Evidence:
         self._ledger = Ledger.open(ledger_directory(records), [self.signer, lasting], origin)
         self._charter, self._parts = _charter_parts(charter)
         self._is_in_force = False
+        self._clock = Clock(_latest(self._ledger))
 
     def record(self, *bodies: Body, into: RunEntries | None = None) -> None:
         """Append entries, all or none. Raises SiteRefused where they cannot be recorded; what they
         announce must then not happen."""
         if bodies and not self._is_in_force:
             self._put_in_force()
-        entries = [stamp(body, self._charter) for body in bodies]
+        entries = self._clock.stamp(bodies, self._charter)
         self._ledger.append(entries)
         if into is not None:
             for entry in entries:
@@ -113,7 +115,7 @@ class Evidence:
         if not _holds(self._ledger, self._parts[-1]):
             for first in range(0, len(self._parts), _PARTS_AT_ONCE):
                 parts = self._parts[first : first + _PARTS_AT_ONCE]
-                entries = [stamp(part, self._charter) for part in parts]
+                entries = self._clock.stamp(parts, self._charter)
                 named = f"charter.in-force {self._charter} from {first}"
                 identity = sha256(named.encode()).digest()[:ID_BYTES]
                 self._ledger.append(entries, identity=identity)
@@ -137,6 +139,12 @@ def _charter_parts(text: str) -> tuple[str, tuple[CharterInForce, ...]]:
         for number, part in enumerate(parts)
     )
     return digest, tuple(bodies)
+
+
+def _latest(ledger: Ledger) -> datetime | None:
+    """When the last entry was made, as it says itself."""
+    last = list(ledger.entries(max(ledger.size - 1, 0)))
+    return datetime.fromisoformat(open_envelope(last[-1][1]).time) if last else None
 
 
 def _holds(ledger: Ledger, body: Body) -> bool:

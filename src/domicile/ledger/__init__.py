@@ -6,6 +6,7 @@ and anybody checks the whole offline (`verify_log`).
 
 from __future__ import annotations
 
+from domicile.ledger.clock import Clock
 from domicile.ledger.entries import (
     Body,
     Entry,
@@ -17,7 +18,7 @@ from domicile.ledger.entries import (
     files_of,
 )
 from domicile.ledger.files import digest_file
-from domicile.ledger.ledger import Ledger, stamp
+from domicile.ledger.ledger import Ledger
 from domicile.ledger.log import Log
 from domicile.ledger.reader import LedgerReader, published_keys, read_only
 from domicile.ledger.signing import FileSigner, Signer
@@ -26,6 +27,7 @@ from domicile.ledger.verify import Verification, verify_log
 
 __all__ = [
     "Body",
+    "Clock",
     "Entry",
     "FileDigest",
     "FileSigner",
@@ -44,6 +46,5 @@ __all__ = [
     "published_keys",
     "read_only",
     "split_text",
-    "stamp",
     "verify_log",
 ]

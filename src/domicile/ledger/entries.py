@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import rfc8785
@@ -29,7 +29,9 @@ from domicile.ledger.tiles import MAX_ENTRY_BYTES
 
 __all__ = [
     "Body",
+    "ClockSource",
     "Entry",
+    "EntryTime",
     "Envelope",
     "FileDigest",
     "Sha256Hex",
@@ -41,6 +43,7 @@ __all__ = [
     "kind_of",
     "open_envelope",
     "registered_kinds",
+    "time_text",
 ]
 
 Sha256Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -51,6 +54,10 @@ RelativePath = Annotated[
         max_length=1024,
     ),
 ]
+EntryTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")]
+ClockSource = Literal["system", "system, synchronised", "system, unsynchronised"]
+"""Where an entry's time comes from: this machine's clock, which its kernel takes for synchronised,
+does not, or can't be asked about."""
 _KIND = re.compile(r"^[a-z][a-z0-9]*\.[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -87,9 +94,9 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     body: msgspec.Raw
     charter: Sha256Hex
-    clock: Annotated[str, Meta(min_length=1, max_length=100)]
+    clock: ClockSource
     kind: Annotated[str, Meta(pattern=_KIND.pattern, max_length=100)]
-    time: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")]
+    time: EntryTime
     version: Annotated[int, Meta(ge=1)]
     policy: Sha256Hex | msgspec.UnsetType = msgspec.UNSET
 
@@ -106,7 +113,7 @@ class Entry:
     body: Body
     time: datetime
     charter: str
-    clock: str = "system"
+    clock: ClockSource = "system"
     policy: str | None = None
 
     def __post_init__(self) -> None:
@@ -191,7 +198,7 @@ def encode(entry: Entry) -> bytes:
             "charter": entry.charter,
             "clock": entry.clock,
             "kind": kind,
-            "time": entry.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": time_text(entry.time),
             "version": version,
         }
         if entry.policy is not None:
@@ -219,6 +226,11 @@ def decode(data: bytes) -> Entry:
     body = body_of(envelope)
     policy = None if envelope.policy is msgspec.UNSET else envelope.policy
     return Entry(body, _instant(envelope), envelope.charter, envelope.clock, policy)
+
+
+def time_text(time: datetime) -> str:
+    """A time of UTC as entries spell it, cut to whole milliseconds."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def open_envelope(data: bytes) -> Envelope:
