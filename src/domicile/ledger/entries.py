@@ -34,6 +34,7 @@ __all__ = [
     "EntryTime",
     "Envelope",
     "FileDigest",
+    "Pseudonym",
     "Sha256Hex",
     "body_of",
     "decode",
@@ -54,6 +55,9 @@ RelativePath = Annotated[
         max_length=1024,
     ),
 ]
+Pseudonym = Annotated[str, Meta(pattern=r"^p-[a-z2-7]{25}[aeimquy4]\Z")]
+"""A person, as entries mention them: ``p-`` and 128 random bits in base32. Custody makes it at the
+first mention and holds whose it is."""
 EntryTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")]
 ClockSource = Literal["system", "system, synchronised", "system, unsynchronised"]
 """Where an entry's time comes from: this machine's clock, which its kernel takes for synchronised,
