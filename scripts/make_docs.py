@@ -111,6 +111,10 @@ INTRODUCTION = """\
 `domicile.toml` says who is protected, where home is and where data lies. It holds no secret:
 secrets are named by the environment variable or the file that holds them.
 
+Its text, comments included, becomes part of the ledger, which anybody may be shown: write nothing
+into it that must not be public, such as the name of a person. A charter in which something looks
+like a secret, in a comment too, is refused.
+
 An error names file, line and key, what was expected and the next step; everything wrong in a
 charter is reported at once. What is legal but doubtful is a warning.
 

@@ -112,7 +112,7 @@ class Session:
     def evidence(self) -> Evidence:
         """The ledger, open for writing; only one command at a time has it."""
         return self._stack.enter_context(
-            Evidence(self.estate.records, self.estate.boundary_name, self.loaded.sha256)
+            Evidence(self.estate.records, self.estate.boundary_name, self.loaded.text)
         )
 
     def crew(self, workers: int) -> Crew:

@@ -24,6 +24,7 @@ from domicile.ledger.files import hash_file
 from domicile.ledger.keys import Verifier
 from domicile.ledger.note import open_checkpoint
 from domicile.ledger.store import CHECKPOINT, SIGNED, Store
+from domicile.ledger.texts import TextsRead, named_texts
 from domicile.ledger.walk import Walk
 
 __all__ = ["Verification", "verify_log"]
@@ -184,6 +185,8 @@ class _Chain:
         self.files_checked = 0
         self._records, self._findings = records, findings
         self._last_time = ""
+        self._texts = TextsRead()
+        self._named: frozenset[str] = frozenset()
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("CREATE TABLE claim (id BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -203,6 +206,7 @@ class _Chain:
         except EvidenceError as error:
             self._findings.problem(f"entry {index}: {error.failed}")
             return
+        self._check_texts(index, envelope, body)
         self._check_claims(index, envelope.kind, body)
         for file in files_of(body):
             self._check_file(index, file)
@@ -214,10 +218,28 @@ class _Chain:
             )
         self._last_time = envelope.time
 
+    def _check_texts(self, index: int, envelope: Envelope, body: Body) -> None:
+        """The texts in force are here before an entry names them. A missing one is told where it is
+        named first, not of each entry that goes on to name it."""
+        for problem in self._texts.take(envelope, body):
+            self._findings.problem(f"entry {index}: {problem}")
+        named = named_texts(envelope)
+        if named == self._named:
+            return
+        for claim in sorted(named - self._named - body.establishes()):
+            if not self._is_established(claim):
+                self._findings.problem(
+                    f"entry {index}: it names {claim}, which no earlier entry put in force"
+                )
+        self._named = named
+
+    def _is_established(self, claim: str) -> bool:
+        found = self._database.execute("SELECT 1 FROM claim WHERE id = ?", (_id(claim),))
+        return found.fetchone() is not None
+
     def _check_claims(self, index: int, kind: str, body: Body) -> None:
         for claim in sorted(body.requires()):
-            found = self._database.execute("SELECT 1 FROM claim WHERE id = ?", (_id(claim),))
-            if found.fetchone() is None:
+            if not self._is_established(claim):
                 self._findings.problem(
                     f"entry {index}: {kind} requires {claim!r}, which no earlier entry established"
                 )
