@@ -77,14 +77,17 @@ def open_witness(
 
 @contextmanager
 def running(
-    witness: Witness, limits: Limits | None = None, tls: ssl.SSLContext | None = None
+    witness: Witness,
+    limits: Limits | None = None,
+    tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> Iterator[str]:
     """The real server on this machine; its URL."""
     urls: Queue[str | BaseException] = Queue()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     async def run() -> None:
-        listen = Listen("127.0.0.1", 0, tls)
+        listen = Listen("127.0.0.1", port, tls)
         async with serving(witness, listen, limits or Limits()) as url:
             urls.put(url)
             await stop.wait()
