@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
+from domicile.charter import Charter, LoadedCharter
+from domicile.errors import CharterError
 from domicile.ledger import (
     Body,
     Entry,
@@ -20,9 +22,11 @@ from domicile.ledger import (
     read_only,
     stamp,
 )
-from domicile.ledger.keys import COSIGN_MLDSA44
+from domicile.ledger.asking import KnownWitness
+from domicile.ledger.keys import COSIGN_MLDSA44, Verifier
+from domicile.ledger.witnesses import Quorum, Witnesses
 
-__all__ = ["Evidence", "RunEntries", "ledger_directory", "log_origin", "read_run"]
+__all__ = ["Evidence", "RunEntries", "ledger_directory", "quorum", "read_run"]
 
 B = TypeVar("B", bound=Body)
 
@@ -32,9 +36,15 @@ def ledger_directory(records: Path) -> Path:
     return records / "ledger"
 
 
-def log_origin(boundary: str) -> str:
-    """The log's name."""
-    return f"domicile.invalid/{boundary}"
+def quorum(charter: Charter) -> Quorum:
+    """The charter's witnesses, and how many of them must co-sign."""
+    ledger = charter.ledger
+    witnesses = tuple(
+        KnownWitness(name, witness.url, tuple(Verifier.parse(key) for key in witness.keys))
+        for name, witness in ledger.witnesses.items()
+    )
+    needed = len(witnesses) if ledger.cosignatures is None else ledger.cosignatures
+    return Quorum(witnesses, needed, ledger.away)
 
 
 class RunEntries:
@@ -71,13 +81,23 @@ class RunEntries:
 class Evidence:
     """The ledger of a records directory, open for writing."""
 
-    def __init__(self, records: Path, boundary: str, charter_sha256: str) -> None:
+    def __init__(self, records: Path, loaded: LoadedCharter) -> None:
         self.records = records
-        origin, keys = log_origin(boundary), records / "keys"
+        origin, keys = loaded.charter.ledger_origin, records / "keys"
         self.signer = FileSigner.create_or_load(keys / "ledger.key", origin)
         lasting = FileSigner.create_or_load(keys / "ledger-mldsa44.key", origin, COSIGN_MLDSA44)
-        self._ledger = Ledger.open(ledger_directory(records), [self.signer, lasting], origin)
-        self._charter = charter_sha256
+        asked = quorum(loaded.charter)
+        _check_strangers(asked, [self.signer.vkey, lasting.vkey])
+        self._witnesses = Witnesses(asked)
+        self._ledger = Ledger.open(
+            ledger_directory(records), [self.signer, lasting], origin, cosigner=self._witnesses
+        )
+        self._charter = loaded.sha256
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the witnesses did not do, or said against this log, in plain sentences."""
+        return self._witnesses.notices
 
     def record(self, *bodies: Body, into: RunEntries | None = None) -> None:
         """Append entries, all or none. Raises SiteRefused where they cannot be recorded; what they
@@ -99,12 +119,25 @@ class Evidence:
     def close(self) -> None:
         """Give the ledger back."""
         self._ledger.close()
+        self._witnesses.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _check_strangers(asked: Quorum, own: Sequence[str]) -> None:
+    """Raise CharterError where the log's own key stands under another name as a witness's."""
+    material = {Verifier.parse(vkey).public_key for vkey in own}
+    for witness in asked.witnesses:
+        if any(key.public_key in material for key in witness.keys):
+            raise CharterError(
+                f"ledger.witnesses.{witness.label}: the log would be its own witness",
+                expected="a key that somebody else keeps",
+                next_step="name the keys that the witness publishes",
+            )
 
 
 def read_run(records: Path, run: str) -> RunEntries:
