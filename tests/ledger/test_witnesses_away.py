@@ -265,6 +265,32 @@ def test_a_witness_sees_one_history_across_refusals(world: World, directory: Pat
     assert witnessed(world, directory) == set(NAMES[:2])
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (1, "it has co-signed 6 entries of this log, which has 3 now: the log was rolled back"),
+        (9, "it says that this log's tree does not follow the one it co-signed"),
+    ],
+)
+def test_a_copy_of_a_log_that_goes_its_own_way_is_found_out(
+    world: World, tmp_path: Path, more: int, said: str
+) -> None:
+    """A backup restored and continued: the same name and key, a second history."""
+    world.start(NAMES[0])
+    one, two = tmp_path / "one", tmp_path / "two"
+    with open_log(one, world.asking(1, NAMES[0])) as log:
+        log.append(texts("common", 2))
+    shutil.copytree(one, two)
+    with open_log(one, world.asking(1, NAMES[0])) as log:
+        log.append(texts("one", 4))
+    asking = world.asking(1, NAMES[0])
+    with open_log(two, asking) as log:
+        with pytest.raises(NotCosigned, match="0 of the 1"):
+            log.append(texts("two", more))
+        assert log.published_size == 2
+    assert said in " ".join(asking.notices)
+
+
 WRITER = """
 import sys
 from pathlib import Path
