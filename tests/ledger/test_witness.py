@@ -366,6 +366,18 @@ def test_no_room_cosigns_nothing_and_it_goes_on(tmp_path: Path, call: str) -> No
     witness.close()
 
 
+def test_no_room_for_the_proof_of_a_split_changes_no_answer(tmp_path: Path) -> None:
+    disk = FaultyDisk(code=errno.ENOSPC)
+    witness = open_witness(tmp_path, disk=disk)
+    assert witness.add_checkpoint(growth(history("a", 2), 0)).status == 200
+    disk.fail_next("create")
+    assert witness.add_checkpoint(growth(history("b", 2), 2)).status == 422
+    disk.fail_next("sync")
+    assert witness.add_checkpoint(growth(history("b", 2), 2)).status == 500
+    assert witness.add_checkpoint(growth(history("a", 3), 2)).status == 503
+    witness.close()
+
+
 def test_after_a_failed_fsync_or_rename_nothing_is_cosigned_until_a_restart(tmp_path: Path) -> None:
     calls = 0
     for at in range(40):

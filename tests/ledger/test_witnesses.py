@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from domicile.errors import EvidenceError, UsageError
+from domicile.errors import EvidenceError, SiteUnreachable, UsageError
 from domicile.ledger import FileSigner
-from domicile.ledger.asking import KnownWitness, cosignature_lines
+from domicile.ledger.asking import Contact, KnownWitness, cosignature_lines
 from domicile.ledger.checkpoint import Checkpoint
-from domicile.ledger.cosigning import NotCosigned
+from domicile.ledger.cosigning import NotCosigned, Unwitnessed
 from domicile.ledger.keys import COSIGN_ED25519, COSIGN_MLDSA44, Verifier
 from domicile.ledger.note import Signature, cosigners, open_checkpoint, parse_note
+from domicile.ledger.proofs import Prover
 from domicile.ledger.signing import sign_note
+from domicile.ledger.store import Store
 from domicile.ledger.witness import Witness
 from domicile.ledger.witnesses import Quorum, Witnesses
 from tests.ledger.asking_world import CLOSED, NAMES, World, open_log, published, witnessed
@@ -212,6 +214,19 @@ def test_a_witness_that_fails_costs_a_bounded_time_and_is_named(
     assert asking.notices == ()
 
 
+def test_a_witness_that_drips_is_cut_off(tmp_path: Path) -> None:
+    """Not only left alone: it could be asked nothing else meanwhile."""
+    with open_log(tmp_path, Unwitnessed()) as log:
+        log.append(texts("a", 2))
+    note, prover = parse_note(published(tmp_path)), Prover(Store(tmp_path), 2)
+    with answering(drips) as url:
+        contact = Contact(KnownWitness("w1", url, verifiers(ONE)), 0.5)
+        began = time.monotonic()
+        with pytest.raises(SiteUnreachable, match="no answer in time"):
+            contact.ask(note, prover)
+        assert time.monotonic() - began < 15  # it would drip for 30
+
+
 def cosigning(
     tree: Callable[[Checkpoint], Checkpoint], *signers: FileSigner, more: bytes = b""
 ) -> Callable[[socket.socket, bytes], None]:
@@ -300,13 +315,17 @@ def test_enough_others_answer_and_one_hangs(world: World, tmp_path: Path) -> Non
         hangs(connection, body)
 
     with answering(hanging) as url:
-        asking = world.asking(2, *NAMES, w3=url)
+        known = (*map(world.known, NAMES[:2]), world.known(NAMES[2], url))
+        asking = Witnesses(Quorum(known, 2), timeout_s=60)
+        began = time.monotonic()
         with open_log(tmp_path / "log", asking) as log:
             for number in range(8):
                 log.append(texts(f"{number}", 1))
                 assert witnessed(world, tmp_path / "log") == set(NAMES[:2])
-            assert len(asked) == 1  # it was still being asked, and then not again so soon
+            assert len(asked) == 1  # it is still being asked
+        assert time.monotonic() - began < 30
     assert asking.notices == ()
+    asking.close()
 
 
 def test_a_witness_that_is_back_is_asked_again(world: World, tmp_path: Path) -> None:

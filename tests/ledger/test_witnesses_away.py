@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from domicile.errors import SiteRefused
-from domicile.ledger import Ledger, decode, journal, read_only
+from domicile.ledger import Ledger, decode, encode, journal, read_only
 from domicile.ledger.cosigning import NotCosigned
+from domicile.ledger.disk import Disk
+from domicile.ledger.door import Door
 from domicile.ledger.note import Note, open_checkpoint, parse_note
 from domicile.ledger.proofs import Prover
+from domicile.ledger.sequencer import Sequencer
 from tests.ledger.asking_world import NAMES, World, open_log, open_shared, published, witnessed
 from tests.ledger.witness_world import LASTING, LOGS
 from tests.ledger.world import ORIGIN, SIGNER, Noted, check, texts
@@ -172,6 +175,24 @@ def test_a_process_at_the_door_is_told_too(directory: Path) -> None:
         cosigner.is_there = True
         assert other.append(texts("c", 1)) == [2]
     assert found(directory) == ["a0", "b0", "c0"]
+
+
+def test_what_waits_for_witnesses_is_no_reason_to_turn_callers_away(directory: Path) -> None:
+    """The depth is for what is not in the signed tree yet."""
+    log, disk = open_log(directory, Switched()), Disk()
+    opened, groups = journal.Journal.open(directory / ".log" / "journal", disk)
+    sequencer = Sequencer.start(log, opened, groups, Door(None), depth=3)
+    for number in range(6):
+        request = journal.Request.of(
+            number.to_bytes(16, "big"), [encode(entry) for entry in texts(f"{number}", 2)]
+        )
+        receipt = sequencer.submit(request)
+        assert receipt.durable(PATIENCE_S) == [2 * number, 2 * number + 1]
+        with pytest.raises(NotCosigned):
+            receipt.integrated(PATIENCE_S)
+    assert (log.size, log.published_size) == (12, 0)
+    sequencer.close()
+    log.close()
 
 
 def test_the_journal_is_not_trimmed_behind_what_is_published(

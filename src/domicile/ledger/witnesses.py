@@ -67,8 +67,17 @@ class _Asked:
     def is_ready(self) -> bool:
         return not self.is_busy and self._clock() >= self._not_before
 
-    def ask(self, note: Note, prover: Prover, answers: SimpleQueue[_Answer]) -> None:
-        """In a thread of its own; whoever asked may have gone on when the answer comes."""
+    def begin(self, note: Note, prover: Prover, answers: SimpleQueue[_Answer]) -> None:
+        """Ask in a thread of its own; whoever asked may have gone on when the answer comes."""
+        self.is_busy = True
+        thread = Thread(target=self._ask, args=(note, prover, answers), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has none left
+            self.is_busy = False
+            answers.put(_Answer(self.label, why="there is no thread to ask it with"))
+
+    def _ask(self, note: Note, prover: Prover, answers: SimpleQueue[_Answer]) -> None:
         answer = _Answer(self.label, why="asking it broke down")
         try:
             answer = self._answer(note, prover)
@@ -138,9 +147,7 @@ class Witnesses:
         chosen = self._choose()
         answers: SimpleQueue[_Answer] = SimpleQueue()
         for asked in chosen:
-            asked.is_busy = True
-            thread = Thread(target=asked.ask, args=(note, prover, answers), daemon=True)
-            thread.start()
+            asked.begin(note, prover, answers)
         came = self._collect(answers, len(chosen))
         signed = [answer for answer in came if answer.lines]
         if len(signed) < self._quorum.needed:

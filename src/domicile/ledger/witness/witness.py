@@ -142,7 +142,7 @@ class Witness:
         try:
             if refusal := judge(submission, last.head if last else None):
                 if refusal.is_split:
-                    self._memory.keep_split(submission.head, submission.note)
+                    self._keep_split(submission)
                 return _refused(refusal)
             cosigned, lines = self._cosign(submission, last.time_s if last else 1)
             self._memory.keep(cosigned)
@@ -153,6 +153,15 @@ class Witness:
             return Answer(500, f"the witness cannot remember it: {error.strerror}\n")
         watched.last = cosigned
         return Answer(200, lines)
+
+    def _keep_split(self, submission: Submission) -> None:
+        """As far as there is room: the answer is no either way. Raises SyncFailed."""
+        try:
+            self._memory.keep_split(submission.head, submission.note)
+        except SyncFailed:
+            raise
+        except OSError:
+            return
 
     def _cosign(self, submission: Submission, not_before_s: int) -> tuple[Cosigned, str]:
         """The checkpoint with the witness's lines, and those lines."""
