@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from domicile.charter import load_charter
 from domicile.cli.main import cli
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Evidence
@@ -24,7 +25,7 @@ def charter(tmp_path: Path) -> Path:
     """A charter with a ledger of six entries, the charter's own first."""
     path = tmp_path / "domicile.toml"
     path.write_text(CHARTER)
-    with Evidence(tmp_path / ".domicile", "us", CHARTER) as evidence:
+    with Evidence(tmp_path / ".domicile", load_charter(path)) as evidence:
         for run in ("one", "two"):
             evidence.record(ScanStarted(run=run, boundary="us", tool="\x1b[2J\u202e", files=()))
             evidence.record(SequencesSet(run=run, site="home_db", sequences=3))

@@ -11,6 +11,7 @@ __all__ = ["LEDGER_COMMANDS", "ledger"]
 LEDGER_COMMANDS = {
     "verify": "Recompute the tree, every file's digest, and the chain of evidence.",
     "search": "Find entries by kind, run, site, dataset, staff, pseudonym and time.",
+    "witness": "Co-sign the checkpoints of others' logs.",
 }
 
 

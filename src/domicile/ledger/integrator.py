@@ -74,18 +74,13 @@ class Integrator:
         try:
             while not self._queues.ended:
                 taken, is_last = self._next()
-                if (taken or self._is_ahead) and not self._queues.ended:
+                if (taken or self._log.is_ahead) and not self._queues.ended:
                     self._settle(taken)
                 if is_last:
                     return
         except BaseException as error:
             self._end(f"its integrator broke down ({type(error).__name__})", taken)
             raise
-
-    @property
-    def _is_ahead(self) -> bool:
-        """Whether what is signed waits for witnesses, to be published."""
-        return self._log.published_size < self._log.size
 
     def _next(self) -> tuple[list[Pending], bool]:
         """Wait for durable requests, a little longer where nobody waits for their integration, so
@@ -94,7 +89,7 @@ class Integrator:
         with queues.turn:
             queues.changed.wait_for(
                 lambda: queues.durable or queues.ended or queues.committed,
-                self._backoff_s if self._is_ahead else None,
+                self._backoff_s if self._log.is_ahead else None,
             )
             queues.changed.wait_for(
                 lambda: queues.urgent or queues.ended or queues.committed, _PAUSE_S
@@ -109,7 +104,6 @@ class Integrator:
         try:
             self._integrate(taken)
         except NotCosigned as error:
-            self._count(taken)
             self._tell(taken, _not_published(error))
             self._back_off()
             return
@@ -128,11 +122,14 @@ class Integrator:
 
     def _integrate(self, taken: Sequence[Pending]) -> None:
         """Raises NotCosigned where all is in the signed tree and not published, another
-        DomicileError where nothing of ``taken`` is."""
-        self._log.extend(
-            [e for pending in taken if pending.is_new for e in pending.request.entries]
-        )
-        self._log.publish()
+        DomicileError where nothing of ``taken`` is in it."""
+        entries = [e for pending in taken if pending.is_new for e in pending.request.entries]
+        try:
+            self._log.extend(entries)
+            self._log.publish()
+        except NotCosigned:
+            self._count(taken)
+            raise
         self._count(taken)
         for pending in taken:
             pending.size = self._log.size

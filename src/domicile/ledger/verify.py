@@ -22,7 +22,7 @@ from domicile.ledger.entries import (
 )
 from domicile.ledger.files import hash_file
 from domicile.ledger.keys import Verifier
-from domicile.ledger.note import open_checkpoint
+from domicile.ledger.note import cosigners, open_checkpoint
 from domicile.ledger.store import CHECKPOINT, SIGNED, Store
 from domicile.ledger.texts import TextsRead, named_texts
 from domicile.ledger.walk import Walk
@@ -58,18 +58,26 @@ class Verification:
 
 
 def verify_log(
-    directory: Path, vkeys: Sequence[str], records: Path, *, seen: Sequence[bytes] = ()
+    directory: Path,
+    vkeys: Sequence[str],
+    records: Path,
+    *,
+    seen: Sequence[bytes] = (),
+    witnesses: Sequence[Verifier] = (),
+    cosignatures_needed: int = 0,
 ) -> Verification:
     """Recompute every bundle and tile, check the checkpoint's signature, hash every file that an
     entry names under ``records``, and check that what an entry requires an earlier one established.
 
     vkeys are the public keys that the reader trusts; seen are checkpoints the reader kept from
-    earlier, which this log must extend. Raises UsageError on a malformed key, EvidenceError where
-    no checkpoint is readable at all.
+    earlier, which this log must extend. Of ``witnesses`` (their keys; a name is one witness) as
+    many as ``cosignatures_needed`` must have co-signed the published checkpoint. Raises UsageError
+    on a malformed key, EvidenceError where no checkpoint is readable at all.
     """
     verifiers = [Verifier.parse(vkey) for vkey in vkeys]
     store, findings = Store(directory), _Findings()
     head = _head(store, verifiers, findings)
+    _check_cosignatures(store, witnesses, cosignatures_needed, findings)
     earlier = [(f"checkpoint {n} seen earlier", note) for n, note in enumerate(seen, 1)]
     heads = [head, *_earlier(earlier, verifiers, head, findings)]
     walk = Walk(store, head.size, findings.problem, frozenset(h.size for h in heads))
@@ -137,6 +145,24 @@ def _note(
     if findings is not None:
         findings.problem(f"the {name}: {failed}")
     return None
+
+
+def _check_cosignatures(
+    store: Store, witnesses: Sequence[Verifier], needed: int, findings: _Findings
+) -> None:
+    """Whether enough witnesses co-signed what is published. A wrong cosignature is a problem, one
+    of a stranger is not."""
+    try:
+        data = store.note()
+        signed = sorted(cosigners(data, witnesses)) if data is not None else []
+    except EvidenceError as error:
+        findings.problem(f"the checkpoint's cosignatures: {error.failed}")
+        return
+    if len(signed) < needed:
+        findings.problem(
+            f"{len(signed)} witnesses co-signed the checkpoint ({', '.join(signed) or 'none'}),"
+            f" and {needed} must"
+        )
 
 
 def _earlier(
