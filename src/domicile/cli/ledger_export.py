@@ -14,9 +14,10 @@ from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.errors import EvidenceError
 from domicile.inventory import ledger_directory, write_bytes
-from domicile.ledger import published_keys, verify_bundle
+from domicile.ledger import published_keys
 from domicile.ledger.bundle import Bundle, Keys, make_bundle
 from domicile.ledger.files import hash_file
+from domicile.ledger.outside import verify_bundle
 from domicile.ledger.question import Question
 from domicile.ledger.store import VKEY
 

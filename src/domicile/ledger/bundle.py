@@ -1,8 +1,8 @@
 """One question's answer out of the ledger, to be checked offline: a *bundle*.
 
 It holds the entries that answer, those that they rest on, a proof of inclusion for each, and the
-checkpoint with all its signatures. `verify_bundle` and ``verify_bundle.html`` check it; the format
-is in docs/ledger.md. Memory is bounded by the answer, not by the log.
+checkpoint with all its signatures. What is in ``outside`` checks it; the format is in
+docs/ledger.md. Memory is bounded by the answer, not by the log.
 """
 
 from __future__ import annotations

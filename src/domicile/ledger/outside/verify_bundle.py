@@ -7,8 +7,9 @@
 This file, to be read from top to bottom, needs Python 3.9 and the package `cryptography`, nothing
 of Domicile and no connection. It follows C2SP signed-note, tlog-checkpoint, tlog-cosignature and
 tlog-tiles, and RFC 6962. A KEY is a line ``name+hexid+base64``, or a file of such lines; have it
-from somebody else than who gave you the bundle. Exit code 0: all that was looked at holds under
-keys that you named; 1: something is wrong; 2: nothing can be said (no --key, a missing file).
+from somebody else than who gave you the bundle. N witnesses must have signed. DIR holds the files
+that entries name, or (--log) a copy of the log; a NOTE is a checkpoint that you kept. Exit code 0:
+what was looked at holds under keys that you named; 1: something is wrong; 2: nothing can be said.
 """
 
 from __future__ import annotations
@@ -26,8 +27,6 @@ from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-__all__ = ["CLAIMS", "NO_CLAIMS", "Bad", "Key", "Note", "Say", "Unusable", "claims", "main"]
 
 # What entries rest on, by kind and version: the claims that one requires of earlier entries, and
 # those that it establishes for later ones. {field} stands for the text in the body's field; of
@@ -49,12 +48,11 @@ FORMAT = "domicile ledger bundle 1"
 KINDS = {1: "Ed25519", 4: "Ed25519 (cosignature)", 6: "ML-DSA-44"}
 
 
-class Bad(ValueError):
+Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read
+
+
+class Bad(Exception):
     """What was given is not what it says it is."""
-
-
-class Unusable(Exception):
-    """The question cannot be answered: a key is mistyped, or none was named."""
 
 
 class Say:
@@ -68,12 +66,13 @@ class Say:
 
 
 # Spelling: one way only, so that no two readers read two things.
-def decode64(text: str, size: int = -1) -> bytes:
-    """The bytes that canonical base64 spells; exactly ``size`` of them, where it is given."""
-    data = base64.b64decode(text)
-    if base64.b64encode(data).decode() != text or size not in {-1, len(data)}:
-        raise Bad("a text is not canonical base64 of the length that it should have")
-    return data
+def decode64(text: str) -> bytes:
+    """The bytes that canonical base64 spells; nothing where this is none."""
+    try:
+        data = base64.b64decode(text)
+    except ValueError:
+        return b""
+    return data if base64.b64encode(data).decode() == text else b""
 
 
 def strict_json(data: bytes) -> Any:
@@ -115,9 +114,8 @@ class Key(NamedTuple):
 
     def signed(self, note: Note, signature: bytes) -> bool | None:
         """Whether this key made the signature over the checkpoint; None where we cannot tell."""
-        message, stamp = note.text.encode(), b""
-        if self.kind != 1:  # a cosignature begins with its time
-            stamp, signature = signature[:8], signature[8:]
+        at = 0 if self.kind == 1 else 8  # a cosignature begins with its time
+        message, stamp, signature = note.text.encode(), signature[:at], signature[at:]
         seconds = int.from_bytes(stamp, "big")
         if self.kind == 4:
             message = b"cosignature/v1\ntime %d\n" % seconds + message
@@ -158,12 +156,13 @@ class Note(NamedTuple):
         if not head or not rest.endswith("\n") or not all(rows) or len(rows) > 100 or control:
             raise Bad("the checkpoint is no signed note of a log")
         signed = [(row[1], decode64(row[2])) for row in rows if row]
-        lines = [(name, raw[:4], raw[4:]) for name, raw in signed]
-        return cls(text + "\n", head[1], int(head[2]), decode64(head[3], 32), lines)
+        root, lines = decode64(head[3]), [(name, raw[:4], raw[4:]) for name, raw in signed]
+        if len(root) != 32 or not all(raw for _, raw in signed):
+            raise Bad("the checkpoint is not canonical base64")
+        return cls(text + "\n", head[1], int(head[2]), root, lines)
 
     def signers(self, keys: list[Key]) -> dict[Key, bool | None]:
-        """Which of the keys signed. A line by a key that we were not given says nothing; a wrong
-        line by a key that we were given condemns the checkpoint."""
+        """Who signed. Lines by other keys say nothing; a wrong line by one of these condemns."""
         found: dict[Key, bool | None] = {}
         for key, (name, key_id, signature) in product(keys, self.lines):
             if (key.name, key.id) == (name, key_id):
@@ -174,13 +173,11 @@ class Note(NamedTuple):
 
     def check(self, keys: list[Key], say: Say) -> None:
         """The log itself must have signed, with a key of each kind that was named of it."""
-        ours = [key for key in keys if key.name == self.origin]
-        if not ours:
-            raise Bad(f"the checkpoint is of {self.origin}: no key that you named is that log's")
+        if not (ours := [key for key in keys if key.name == self.origin]):
+            raise Bad(f"the checkpoint is of {self.origin}: no key that you named is its")
         found = self.signers(ours)
         for kind in sorted({key.kind for key in ours}):
-            results = [result for key, result in found.items() if key.kind == kind]
-            if not results:
+            if not (results := [result for key, result in found.items() if key.kind == kind]):
                 raise Bad(f"{self.origin} did not sign its checkpoint with {KINDS[kind]}")
             mark, why = ("ok", "") if True in results else ("NOT CHECKED", ": not possible here")
             say(mark, f"signed by {self.origin} with {KINDS[kind]}{why}")
@@ -282,21 +279,19 @@ def check_files(files: dict[Any, int], directory: Path | None, say: Say) -> None
     right = missing = 0
     for (path, sha256), index in files.items():
         file = Path(directory or "", path).resolve()
-        if directory is None or directory.resolve() not in file.parents or not file.is_file():
-            missing += 1
-        elif hashlib.sha256(file.read_bytes()).hexdigest() == sha256:
-            right += 1
-        else:
+        here = directory is not None and directory.resolve() in file.parents and file.is_file()
+        same = here and hashlib.sha256(file.read_bytes()).hexdigest() == sha256
+        right, missing = right + same, missing + (not here)
+        if here and not same:
             say("WRONG", f"the file {path} is not what entry {index} says")
-    say("ok", f"{right} files are what the entries say of them")
-    if missing:
-        say("NOT CHECKED", f"{missing} files that entries name: not here, see --files")
+    mark = "NOT CHECKED" if missing else "ok"
+    say(mark, f"{right} files are what entries say of them, {missing} are not here (--files)")
 
 
 # The bundle, the whole log, and the verdict.
 def bundle_entries(document: Any, note: Note, say: Say) -> Iterator[tuple[int, bytes]]:
     """The entries of a bundle that are in the tree, at the index that they have."""
-    question, nodes = document["question"], [decode64(text, 32) for text in document["nodes"]]
+    question, nodes = document["question"], [decode64(text) for text in document["nodes"]]
     asked, last = [], -1
     for item in document["entries"]:
         index, entry, numbers = item["index"], item["entry"].encode(), item["path"]
@@ -309,7 +304,8 @@ def bundle_entries(document: Any, note: Note, say: Say) -> Iterator[tuple[int, b
         else:
             say("WRONG", f"entry {index} is not in the tree that was signed: changed, or moved")
     every = range(question.get("first", 0), min(question.get("end", note.size), note.size))
-    if not asked or (question.keys() <= {"first", "end"} and asked != list(every)):
+    complete = len(asked) == len(every) and asked == list(every)
+    if not asked or (question.keys() <= {"first", "end"} and not complete):
         say("WRONG", "entries that were asked for are left out")
 
 
@@ -348,47 +344,53 @@ def check(args: argparse.Namespace, say: Say) -> None:
     keys = [Key.parse(line, (1, 6)) for line in named or along]
     witnesses = [Key.parse(line, (4, 6)) for text in args.witness for line in key_lines(text)]
     say("note", f"log {note.origin}: {note.size} entries, root {note.root.hex()}")
-    note.check(keys, say)
+    kept = [note, *(Note.parse(Path(path).read_bytes()) for path in args.seen)]
+    for one in kept:
+        one.check(keys, say)
     note.witnessed(witnesses, keys, args.quorum, say)
     hashes, files = weigh(entries, say)
     whole = len(hashes) == note.size
     say("ok", f"{len(hashes)} entries read" + ": all of the log" * whole)
-    for kept in [note] * whole + [Note.parse(path.read_bytes()) for path in args.seen]:
-        kept.check(keys, say)
-        root = root_of(hashes[: kept.size]) if whole else note.root
-        same = (kept.origin, kept.root) == (note.origin, root) and kept.size <= note.size
-        unknown = kept.size < note.size and not whole  # --log reads it all
+    for one in kept if whole else kept[1:]:
+        root = root_of(hashes[: one.size]) if whole else note.root
+        same = (one.origin, one.root) == (note.origin, root) and one.size <= note.size
+        unknown = one.size < note.size and not whole  # --log reads it all
         mark = "NOT CHECKED" if unknown else "ok" if same else "WRONG"
-        say(mark, f"the first {kept.size} entries are those that this checkpoint signs")
+        say(mark, f"the first {one.size} entries are those that its checkpoint signs")
     check_files(files, args.files, say)
     if not named:
-        raise Unusable("no --key: keys that came along were used; they prove nothing about whose")
+        raise Unusable("no --key: keys out of the bundle prove nothing about who signed")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Check what the command line names, say what was found, and return the exit code."""
-    parser = argparse.ArgumentParser(description="Check a bundle of ledger entries, or a ledger.")
-    parser.add_argument("what", type=Path, help="what `domicile ledger export` wrote, or a log")
-    parser.add_argument("--log", action="store_true", help="a copy of a log's directory, all of it")
-    several: dict[str, Any] = {"action": "append", "default": []}
-    parser.add_argument("--key", **several, help="a key of the log, or a file of them")
-    parser.add_argument("--witness", **several, help="a key of a witness, or a file of them")
-    parser.add_argument("--quorum", type=int, default=0, help="how many witnesses must have signed")
-    parser.add_argument("--files", type=Path, help="the directory of the files that entries name")
-    parser.add_argument("--seen", **several, type=Path, help="a checkpoint that you kept")
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser.add_argument("what", type=Path, metavar="BUNDLE")
+    parser.add_argument("--log", action="store_true")
+    parser.add_argument("--files", type=Path)
+    parser.add_argument("--quorum", type=int, default=0)
+    for name in ("--key", "--witness", "--seen"):
+        parser.add_argument(name, action="append", default=[])
     say, args, unproven = Say(), parser.parse_args(arguments), ""
     try:
         check(args, say)
     except (Unusable, OSError) as error:
         unproven = str(error)
     except (Bad, LookupError, TypeError, ValueError, AttributeError) as error:
-        say("WRONG", str(error) if isinstance(error, Bad) else "what was given is malformed")
+        say(
+            "WRONG",
+            str(error) if isinstance(error, Bad) else f"what was given is malformed ({error!r})",
+        )
     if say.wrong:
         say("BROKEN", f"{say.wrong} things are wrong; keep everything as it is, as evidence")
     elif unproven:
         say("UNPROVEN", unproven)
     else:
-        say("HOLDS", "all that is ok above; not whether entries are left out, or tell the truth")
+        say(
+            "HOLDS",
+            "all that is marked ok; not that an entry tells the truth, or that none is missing",
+        )
     return 1 if say.wrong else 2 if unproven else 0
 
 
