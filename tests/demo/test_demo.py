@@ -18,3 +18,7 @@ def test_a_world_whose_buckets_hold_nothing_of_a_member_comes_home_too(tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "verdict: home" in done.stdout
     assert "4 certificates of erasure: complete" in done.stdout
+    assert "\nHOLDS " in done.stdout
+    assert "with ML-DSA-44\n" in done.stdout
+    assert "WRONG" not in done.stdout
+    assert "NOT CHECKED" not in done.stdout

@@ -183,4 +183,4 @@ def _tell(session: Session, bundle: Bundle, out: Path, command: str) -> None:
     if bundle.unreadable:
         show(f"{bundle.unreadable:,} entries cannot be read and may answer too", style="bold red")
     show(f"check it: {command}", markup=False, soft_wrap=True)
-    show("whoever checks it has the key from elsewhere, and so this program: docs/ledger.md")
+    show("(with this program and the key from elsewhere than from you: docs/ledger.md)")

@@ -268,7 +268,7 @@ def weigh(entries: Iterable[tuple[int, bytes]], say: Say) -> tuple[list[bytes], 
         met += len(requires & established)
         established |= establishes
         unknown |= {kind} - CLAIMS.keys() - set(NO_CLAIMS)
-    say("ok", f"{met} claims that entries rest on were made by earlier entries")
+    say("ok", f"{met} claims that entries rest on, such as verifications, are in earlier entries")
     for kind in sorted(unknown):
         say("NOT CHECKED", f"what entries of kind {kind} rest on: it is unknown here")
     return hashes, files
@@ -350,7 +350,7 @@ def check(args: argparse.Namespace, say: Say) -> None:
     note.witnessed(witnesses, keys, args.quorum, say)
     hashes, files = weigh(entries, say)
     whole = len(hashes) == note.size
-    say("ok", f"{len(hashes)} entries read" + ": all of the log" * whole)
+    say("ok", f"{len(hashes)} entries are in the tree: {'all of it' if whole else 'some of it'}")
     for one in kept if whole else kept[1:]:
         root = root_of(hashes[: one.size]) if whole else note.root
         same = (one.origin, one.root) == (note.origin, root) and one.size <= note.size
@@ -383,14 +383,11 @@ def main(arguments: list[str] | None = None) -> int:
             str(error) if isinstance(error, Bad) else f"what was given is malformed ({error!r})",
         )
     if say.wrong:
-        say("BROKEN", f"{say.wrong} things are wrong; keep everything as it is, as evidence")
+        say("BROKEN", f"what is marked WRONG, {say.wrong} in all: keep everything as it is")
     elif unproven:
         say("UNPROVEN", unproven)
     else:
-        say(
-            "HOLDS",
-            "all that is marked ok; not that an entry tells the truth, or that none is missing",
-        )
+        say("HOLDS", "what is marked ok; not that entries tell the truth, or that none is left out")
     return 1 if say.wrong else 2 if unproven else 0
 
 
