@@ -350,7 +350,8 @@ def check(args: argparse.Namespace, say: Say) -> None:
     note.witnessed(witnesses, keys, args.quorum, say)
     hashes, files = weigh(entries, say)
     whole = len(hashes) == note.size
-    say("ok", f"{len(hashes)} entries are in the tree: {'all of it' if whole else 'some of it'}")
+    rest = "all of it" if whole else "a part, and only the whole log shows if some are left out"
+    say("ok", f"{len(hashes)} entries are in the tree: {rest}")
     for one in kept if whole else kept[1:]:
         root = root_of(hashes[: one.size]) if whole else note.root
         same = (one.origin, one.root) == (note.origin, root) and one.size <= note.size
@@ -387,7 +388,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif unproven:
         say("UNPROVEN", unproven)
     else:
-        say("HOLDS", "what is marked ok; not that entries tell the truth, or that none is left out")
+        say("HOLDS", "everything that is marked ok; that entries tell the truth, no log can show")
     return 1 if say.wrong else 2 if unproven else 0
 
 
