@@ -15,6 +15,7 @@ from domicile.ledger.bundle import Bundle, Keys, make_bundle
 from domicile.ledger.keys import Verifier
 from domicile.ledger.outside import verify_bundle
 from domicile.ledger.question import Question
+from domicile.ledger.store import Store
 from domicile.ledger.tlog_proof import TlogProof
 from domicile.scan.entries import ScanStarted
 from tests.ledger.bundles import make_bundles as made
@@ -95,13 +96,13 @@ def test_a_span_is_whole(log: Path, first: int, length: int) -> None:
 
 def test_only_what_a_question_spans_is_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    real = bundle.Store.bundle
+    real = Store.bundle
 
-    def counted(store: bundle.Store, index: int, width: int) -> list[bytes]:
+    def counted(store: Store, index: int, width: int) -> list[bytes]:
         read.append(index)
         return real(store, index, width)
 
-    monkeypatch.setattr(bundle.Store, "bundle", counted)
+    monkeypatch.setattr(Store, "bundle", counted)
     ask(log, first=300, end=310)
     assert read == [1]
     read.clear()

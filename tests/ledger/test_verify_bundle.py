@@ -33,7 +33,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     directory = tmp_path_factory.mktemp("keys")
     (directory / "log.vkey").write_text("".join(f"{signer.vkey}\n" for signer in made.LOG))
     witnesses = [word for witness in made.WITNESSES for word in ("--witness", witness.vkey)]
-    return ["--key", str(directory / "log.vkey"), *witnesses, "--quorum", "2"]
+    return ["--key", str(directory / "log.vkey"), *witnesses, "--quorum", "3"]
 
 
 def run(bundle: Path, *words: str) -> tuple[int, str]:
@@ -188,8 +188,8 @@ def test_where_ml_dsa_is_missing_it_is_said_to_be_not_checked(keys: list[str]) -
     assert ended == made.HOLDS
     assert "NOT CHECKED  signed by example.com/ledger with ML-DSA-44" in shown
     ended, shown = end(*keys)
-    assert ended == made.BROKEN  # one of two witnesses cannot be counted
-    assert "NOT CHECKED  the signature of example.net/witness-2 with ML-DSA-44" in shown
+    assert ended == made.BROKEN  # one of three witnesses cannot be counted
+    assert "NOT CHECKED  the signature of example.net/witness-3 with ML-DSA-44" in shown
     ended, shown = end("--key", made.LOG[1].vkey)
     assert ended == made.UNPROVEN
     assert "can be checked on this machine" in shown

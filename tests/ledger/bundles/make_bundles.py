@@ -33,7 +33,8 @@ ORIGIN = "example.com/ledger"
 LOG = [FileSigner(ORIGIN, bytes([1] * 32)), FileSigner(ORIGIN, bytes([2] * 32), COSIGN_MLDSA44)]
 WITNESSES = [
     FileSigner("example.org/witness-1", bytes([3] * 32), COSIGN_ED25519),
-    FileSigner("example.net/witness-2", bytes([4] * 32), COSIGN_MLDSA44),
+    FileSigner("example.net/witness-2", bytes([10] * 32), COSIGN_ED25519),
+    FileSigner("example.net/witness-3", bytes([4] * 32), COSIGN_MLDSA44),
 ]
 STRANGER = FileSigner("example.org/stranger", bytes([5] * 32), COSIGN_ED25519)
 FORGER = [FileSigner(ORIGIN, bytes([6] * 32)), FileSigner(ORIGIN, bytes([7] * 32), COSIGN_MLDSA44)]
@@ -50,7 +51,7 @@ HOLDS, BROKEN, UNPROVEN = 0, 1, 2
 
 @dataclass(frozen=True)
 class Case:
-    """A bundle, and how a verifier ends that was given the log's keys and both witnesses'; says is
+    """A bundle, and how a verifier ends that was given the log's keys and the witnesses'; says is
     in what it says of it, so that no fault is found for another's reason."""
 
     data: bytes
@@ -334,8 +335,8 @@ CHANGES: dict[str, dict[str, Change]] = {
         "not-signed-with-ed25519": _lines(lambda lines: lines[1:]),
         "not-signed-with-ml-dsa": _lines(lambda lines: [lines[0], *lines[2:]]),
     },
-    "that you named and that co-signed: example.net/witness-2": {
-        "a-witness-missing": _lines(lambda lines: [*lines[:2], lines[3]]),
+    "WRONG        witnesses that you named": {
+        "a-witness-missing": _lines(lambda lines: [*lines[:2], *lines[3:]]),
     },
 }
 """What can be done to a bundle by whoever passes it on, by what is said of it."""
@@ -411,9 +412,9 @@ def _lies() -> dict[str, dict[str, Document]]:
             "another-log-under-this-name": bundle_of(whole, rows, signers=[*FORGER, *WITNESSES]),
         },
         "is not in the tree": {"a-tree-that-was-not-signed": unsigned},
-        "that you named and that co-signed: example.org/witness-1": {
+        "WRONG        witnesses that you named": {
             "the-log-as-its-own-witness": bundle_of(
-                whole, rows, signers=[*LOG, ITS_OWN, WITNESSES[0]]
+                whole, rows, signers=[*LOG, ITS_OWN, WITNESSES[0], WITNESSES[2]]
             ),
         },
     }
