@@ -61,6 +61,7 @@ class _Story:
         self._generate(people, seed)
         try:
             self._commands()
+            self._check()
         finally:
             stop_all(self.workspace)
         self._close(time.monotonic() - started)
@@ -93,7 +94,6 @@ class _Story:
         self._run("status")
         self._run("report")
         self._run("ledger", "export", "--kind", "erase", "--out", str(self._bundle))
-        self._check()
 
     @property
     def _bundle(self) -> Path:
