@@ -44,6 +44,7 @@ bench: .venv/dev.stamp ## measure, and write docs/benchmarks.md
 
 docs: .venv/dev.stamp ## write the reference pages that are made from the code
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python scripts/seal_page.py
 
 services: ## Debian packages for the full tests (as root)
 	@command -v apt-get >/dev/null || { echo "make services: this is no Debian;" \

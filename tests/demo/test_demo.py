@@ -19,6 +19,12 @@ def test_a_world_whose_buckets_hold_nothing_of_a_member_comes_home_too(tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "verdict: home" in done.stderr
     assert "4 certificates of erasure: complete" in done.stderr
+    assert "\nHOLDS " in done.stderr
+    assert "with ML-DSA-44\n" in done.stderr
+    assert "WRONG" not in done.stderr
+    assert "NOT CHECKED" not in done.stderr
     told = json.loads(done.stdout)
     assert len(told["certificates"]) == 4
-    assert all(Path(path).is_file() for path in (told["report"], *told["certificates"]))
+    assert all(
+        Path(path).is_file() for path in (told["report"], told["bundle"], *told["certificates"])
+    )

@@ -68,6 +68,7 @@ class _Story:
         self._generate(people, seed)
         try:
             self._commands()
+            self._check()
         finally:
             stop_all(self.workspace)
         self.seconds = round(time.monotonic() - started)
@@ -82,6 +83,7 @@ class _Story:
             "objects": self.objects,
             "certificates": [str(path) for path in self._certificates()],
             "report": str(self._report()),
+            "bundle": str(self._bundle),
             "seconds": self.seconds,
         }
 
@@ -112,13 +114,32 @@ class _Story:
         self._run("ledger", "verify")
         self._run("status")
         self._run("report")
+        self._run("ledger", "export", "--kind", "erase", "--out", str(self._bundle))
+
+    @property
+    def _bundle(self) -> Path:
+        return self.workspace / "erasure.bundle.json"
 
     def _run(self, *words: str, expected: int = Exit.WELL) -> None:
         """Run one command and insist on how it ends."""
         shown = shlex.join(("domicile", *words))
+        command = [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)]
+        self._insist(shown, command, expected)
+
+    def _check(self) -> None:
+        """Check the erasures as an outsider does: with the one file, in a process of its own."""
+        from domicile.ledger.outside import verify_bundle
+
+        records = self.workspace / ".domicile"
+        key = records / "ledger" / "log.vkey"
+        words = (str(self._bundle), "--key", str(key), "--files", str(records))
+        program = Path(verify_bundle.__file__)
+        shown = shlex.join(("python", program.name, *words))
+        self._insist(shown, [sys.executable, "-I", str(program), *words], Exit.WELL)
+
+    def _insist(self, shown: str, command: list[str], expected: int) -> None:
         self.console.print()
         self.console.print(Rule(shown, style="dim", align="left"))
-        command = [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)]
         where = sys.stderr if self.console.stderr else None
         code = subprocess.run(command, check=False, stdout=where).returncode  # noqa: S603 - ourselves
         if code == expected:

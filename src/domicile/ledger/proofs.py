@@ -16,12 +16,13 @@ _HEIGHT = 8  # a tile spans this many levels of the tree
 
 @dataclass(slots=True)
 class Prover:
-    """Proves things about the tree of ``size`` leaves. Keeps the tiles that it read: one for a
-    handful of proofs, not for a million."""
+    """Proves things about the tree of ``size`` leaves. Keeps the tiles that it read and the nodes
+    that it made of them: one for some thousands of proofs, not for a million."""
 
     store: Store
     size: int
     _tiles: dict[Tile, list[bytes]] = field(default_factory=dict)
+    _nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
     def inclusion(self, index: int) -> list[bytes]:
         """The audit path of leaf ``index`` (RFC 6962 section 2.1.1).
@@ -49,10 +50,15 @@ class Prover:
 
     def _range(self, start: int, end: int) -> bytes:
         """The hash of the subtree over these leaves; start is a multiple of its full width."""
-        parts = [self._node(level, at) for level, at in subtree_hashes(start, end)]
+        parts = [self._known(level, at) for level, at in subtree_hashes(start, end)]
         while len(parts) > 1:
             parts[-2:] = [root_of(parts[-2:])]
         return parts[0] if parts else root_of([])
+
+    def _known(self, level: int, index: int) -> bytes:
+        if (level, index) not in self._nodes:
+            self._nodes[level, index] = self._node(level, index)
+        return self._nodes[level, index]
 
     def _node(self, level: int, index: int) -> bytes:
         """A node of the complete tree: ``index`` among those that span 2**level leaves."""
