@@ -17,14 +17,18 @@ from hypothesis import strategies as st
 import domicile.cli.kinds  # noqa: F401 - every kind that there is
 from domicile.ledger import Body, Entry, FileDigest, FileSigner, encode
 from domicile.ledger.bundle import FORMAT
+from domicile.ledger.checkpoint import Checkpoint
 from domicile.ledger.entries import _BY_KIND
 from domicile.ledger.keys import COSIGN_ED25519, COSIGN_MLDSA44
+from domicile.ledger.merkle import leaf_hash, root_of
 from domicile.ledger.outside import verify_bundle
+from domicile.ledger.signing import sign_note
 from tests.ledger.bundles import make_bundles as made
 from tests.ledger.world import SIGNER, fill, texts
 
 PROGRAM = Path(verify_bundle.__file__)
 CASES = made.cases(json.loads(made.KEPT.read_bytes()))
+OWN_KEY = FileSigner("example.org/seems-another", bytes([1] * 32), COSIGN_ED25519)
 KINDS = {f"{k} {v}": body for (k, v), body in _BY_KIND.items() if not k.startswith("test.")}
 
 
@@ -141,6 +145,7 @@ def test_an_entry_left_out_of_an_open_question_is_not_seen_and_that_is_said(
         (["--key", "absent"], "No such file"),
         (["--key", made.LOG[0].vkey, "--witness", made.LOG[0].vkey], "no key of the kind"),
         (["--key", made.LOG[0].vkey, "--witness", made.ITS_OWN.vkey], "not its own witness"),
+        (["--key", made.LOG[0].vkey, "--witness", OWN_KEY.vkey], "not its own witness"),
         (["--key", made.LOG[0].vkey, "--files", "."], ""),
         (["--key", made.LOG[1].vkey], ""),
     ],
@@ -290,6 +295,19 @@ def test_a_bundle_alone_does_not_tell_whether_it_extends_a_kept_checkpoint(
     code, shown = run(made.KEPT, *keys, "--seen", str(tmp_path / "kept"))
     assert code == made.HOLDS
     assert "NOT CHECKED  the first 8 entries are those that its checkpoint signs" in shown
+
+
+def test_a_kept_checkpoint_of_more_entries_than_there_are_is_another_history(
+    keys: list[str], tmp_path: Path
+) -> None:
+    leaves = [leaf_hash(entry) for entry in made.story()]
+    for root in (root_of(leaves), root_of(leaves[:1])):
+        note = sign_note(Checkpoint(made.ORIGIN, 13, root).text, made.LOG, 1)
+        (tmp_path / "kept").write_bytes(note.encode())
+        document = made.bundle_of(made.story(), range(12), question={})
+        for path in (written(tmp_path, document), made.KEPT):
+            code, shown = run(path, *keys[:2], "--seen", str(tmp_path / "kept"))
+            assert code == made.BROKEN, shown
 
 
 # What it knows of entries.

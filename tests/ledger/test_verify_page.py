@@ -85,6 +85,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     file = {"name": "a", "bytes": b64encode(made.file_of("rows-messages-00000")).decode()}
     other = {"name": "b", "bytes": b64encode(b"other").decode()}
     own = f"{WITNESS_KEYS}\n{made.ITS_OWN.vkey}"
+    seeming = FileSigner("example.org/seems-another", bytes([1] * 32), COSIGN_ED25519)
     twin = FileSigner("example.org/twin", bytes([3] * 32), COSIGN_ED25519)
     twice = made.bundle_of(made.story(), range(12), signers=[*made.LOG, made.WITNESSES[0], twin])
     twins = f"{made.WITNESSES[0].vkey}\n{twin.vkey}"
@@ -95,6 +96,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         "-only-ml-dsa": asked(good, keys=made.LOG[1].vkey),
         "-mistyped": asked(good, keys=LOG_KEYS.replace("ledger+", "ledgex+")),
         "-own-witness": asked(good, witnesses=own),
+        "-own-key": asked(good, witnesses=seeming.vkey),
         "-twins": asked(made.written(twice), witnesses=twins),
         "-file": asked(good, files=[file]),
         "-other-file": asked(good, files=[file, other]),
@@ -147,6 +149,7 @@ def test_it_says_of_every_bundle_what_the_program_says(
         ("-only-ml-dsa", "UNPROVEN", "can be checked in this browser"),
         ("-mistyped", "UNPROVEN", "mistyped, or forged"),
         ("-own-witness", "UNPROVEN", "it is not its own witness"),
+        ("-own-key", "UNPROVEN", "it is not its own witness"),
         ("-twins", "BROKEN", "witnesses that you named and that co-signed"),
         ("-file", "HOLDS", "NOT CHECKED  1 files are what entries say of them, 2 are not here"),
         ("-other-file", "BROKEN", "the file b is not what any entry says"),

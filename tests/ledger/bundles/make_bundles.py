@@ -24,7 +24,7 @@ from domicile.ledger.bundle import FORMAT
 from domicile.ledger.checkpoint import Checkpoint
 from domicile.ledger.keys import COSIGN_ED25519, COSIGN_MLDSA44
 from domicile.ledger.merkle import inclusion_proof, leaf_hash, root_of
-from domicile.ledger.note import Note, parse_note
+from domicile.ledger.note import Note, Signature, parse_note
 from domicile.ledger.signing import sign_note
 from domicile.move.entries import ShardVerified
 from domicile.scan.entries import ScanStarted
@@ -234,6 +234,19 @@ def _bit(line: str) -> str:
     return f"{head} {base64.b64encode(bytes(raw)).decode()}"
 
 
+def _cosigned_at(seconds: int) -> Callable[[str], str]:
+    """The first witness's cosignature made anew, as of another time."""
+
+    def changed(text: str) -> str:
+        note, witness = parse_note(text.encode()), WITNESSES[0]
+        signed = witness.sign(b"cosignature/v1\ntime %d\n" % seconds + note.text.encode())
+        old = next(line for line in note.signatures if line.name == witness.name)
+        new = Signature(old.name, old.key_id, seconds.to_bytes(8, "big") + signed)
+        return text.replace(old.line, new.line)
+
+    return changed
+
+
 def _forged(rows: list[Document]) -> None:
     (entry,) = spelled([erased("rows-messages-00009")])
     rows.append({"index": 11, "asked": True, "entry": entry.decode(), "path": rows[-1]["path"]})
@@ -328,6 +341,8 @@ CHANGES: dict[str, dict[str, Change]] = {
         ),
         "a-wrong-ed25519-signature": _lines(lambda lines: [_bit(lines[0]), *lines[1:]]),
         "a-wrong-signature-after-the-right-one": _lines(lambda lines: [*lines, _bit(lines[0])]),
+        "a-cosignature-of-no-time": _note(_cosigned_at(0)),
+        "a-cosignature-after-all-times": _note(_cosigned_at(2**63)),
         "a-wrong-cosignature": _lines(lambda lines: [*lines[:2], _bit(lines[2]), *lines[3:]]),
     },
     "did not sign its checkpoint": {
@@ -411,13 +426,44 @@ def _lies() -> dict[str, dict[str, Document]]:
         "did not sign its checkpoint": {
             "another-log-under-this-name": bundle_of(whole, rows, signers=[*FORGER, *WITNESSES]),
         },
-        "is not in the tree": {"a-tree-that-was-not-signed": unsigned},
+        "is not in the tree": {
+            "a-tree-that-was-not-signed": unsigned,
+            "a-tree-smaller-than-it-says": _as_if(Checkpoint(ORIGIN, 12, leaf_hash(whole[0]))),
+            "a-tree-larger-than-it-says": {
+                **_as_if(Checkpoint(ORIGIN, 1, root_of([leaf_hash(entry) for entry in whole]))),
+                "entries": bundle_of(whole, [0])["entries"],
+                "nodes": bundle_of(whole, [0])["nodes"],
+            },
+        },
+        "the checkpoint is not canonical base64": {
+            "a-root-that-is-none": {
+                **bundle_of(whole[:1], [0]),
+                "checkpoint": _signed_once(f"{ORIGIN}\n1\nAAAA=\n"),
+            },
+            "a-root-too-short": {
+                **bundle_of(whole[:1], [0]),
+                "checkpoint": _signed_once(f"{ORIGIN}\n1\nAAAA\n"),
+            },
+        },
         "WRONG        witnesses that you named": {
             "the-log-as-its-own-witness": bundle_of(
                 whole, rows, signers=[*LOG, ITS_OWN, WITNESSES[0], WITNESSES[2]]
             ),
         },
     }
+
+
+def _as_if(head: Checkpoint) -> Document:
+    """The first entry, under a tree head that no tree has."""
+    note = sign_note(head.text, [*LOG, *WITNESSES], SIGNED_AT)
+    return {**bundle_of(story()[:1], [0]), "checkpoint": note.encode().decode()}
+
+
+def _signed_once(text: str) -> str:
+    """A note of the log that is no checkpoint."""
+    key_id = parse_note(good()["checkpoint"].encode()).signatures[0].key_id
+    line = Signature(ORIGIN, key_id, LOG[0].sign(text.encode()))
+    return Note(text, (line,)).encode().decode()
 
 
 def _harmless(kept: Document) -> dict[str, Document]:
