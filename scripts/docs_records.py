@@ -15,7 +15,7 @@ from domicile.erase.objects import OBJECTS_ERASED
 from domicile.erase.steps import _ROWS_ERASED
 from domicile.inventory.schema import FOUND
 from domicile.ledger import Body
-from domicile.ledger.entries import kind_of
+from domicile.ledger.entries import registered_kinds
 from domicile.move.cutting import KEYS
 from domicile.move.object_proof import OBJECT_PROOF
 from domicile.move.objects import COPIED
@@ -47,15 +47,7 @@ def with_tables(text: str) -> str:
 
 
 def _entries() -> str:
-    kinds = sorted(
-        ((kind_of(body), body) for body in Body.__subclasses__() if _ours(body)),
-        key=lambda pair: pair[0],
-    )
-    return "".join(_entry(kind, version, body) for (kind, version), body in kinds)
-
-
-def _ours(body: type[Body]) -> bool:
-    return body.__module__.startswith("domicile.")
+    return "".join(_entry(*registered) for registered in registered_kinds())
 
 
 def _entry(kind: str, version: int, body: type[Body]) -> str:

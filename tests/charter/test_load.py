@@ -171,6 +171,41 @@ def test_a_secret_in_the_charter_is_refused_and_never_repeated(
     assert "_env" in message
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [
+        'url = "postgresql://app:hunter2@old.example/reel"',
+        "was https://:hunter2@s3.old.example",
+        'password = "hunter2"',
+        "PGPASSWORD='hunter2'",
+        'secret_key = "hunter2"',
+        "AKIAHUNTER2HUNTER234",
+        "-----BEGIN EC PRIVATE KEY----- hunter2",
+        "PRIVATE+KEY+example.com/ledger+hunter2",
+    ],
+)
+def test_a_secret_in_a_comment_is_refused_too_since_the_text_becomes_public(
+    text: str, comment: str
+) -> None:
+    lines = text.splitlines()
+    message = refusal("\n".join([*lines[:3], f"# {comment}", *lines[3:]]))
+    assert message.startswith("domicile.toml:4: holds what looks like a secret")
+    assert "hunter2" not in message.lower()
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "see https://example.com:8443/a@b",
+        "password_env names it",
+        "mail app@old.example",
+        "key = 1",
+    ],
+)
+def test_a_comment_without_a_secret_is_kept(text: str, comment: str) -> None:
+    assert comment in parse(f"{text}# {comment}\n").text
+
+
 def test_keys_with_control_characters_are_shown_harmlessly(text: str) -> None:
     message = refusal(text + '\n["\\u001b[2J"]\n')
     assert "\x1b" not in message

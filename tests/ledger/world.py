@@ -30,7 +30,7 @@ Fault = Literal["failed", "done but reported failed"]
 
 @entry_kind("test.noted", version=1)
 class Noted(Body, frozen=True):
-    """A test's own entry."""
+    """A test's own entry. It stands for the text of the charter that it names, too."""
 
     text: str
     files: tuple[FileDigest, ...] = ()
@@ -38,7 +38,7 @@ class Noted(Body, frozen=True):
     needs: tuple[str, ...] = ()
 
     def establishes(self) -> frozenset[str]:
-        return frozenset(self.claims)
+        return frozenset({*self.claims, f"charter:{CHARTER}"})
 
     def requires(self) -> frozenset[str]:
         return frozenset(self.needs)

@@ -16,6 +16,7 @@ from domicile.charter.lines import KeyPath, scan_lines
 from domicile.charter.model import Charter
 from domicile.charter.problems import charter_error
 from domicile.charter.rules import check
+from domicile.charter.secrets import secret_lines
 from domicile.charter.shape import shape_problems
 from domicile.errors import CharterError
 
@@ -83,6 +84,8 @@ def parse_charter(
     problems, doubts = check(charter, today=today, base=start)
     if problems:
         raise charter_error(source_name, lines, problems)
+    for line in secret_lines(text):
+        raise _secret(source_name, line)
     return LoadedCharter(
         charter=charter,
         text=text,
@@ -150,6 +153,14 @@ def _too_deep(source_name: str) -> CharterError:
         f"{source_name}: values are nested too deeply",
         expected="a charter: tables, and lists of text",
         next_step="check that this is a charter",
+    )
+
+
+def _secret(source_name: str, line: int) -> CharterError:
+    return CharterError(
+        f"{source_name}:{line}: holds what looks like a secret",
+        expected="no secret anywhere, comments included: the text becomes part of the ledger",
+        next_step="remove it, and change the secret if others may have read this file",
     )
 
 

@@ -8,8 +8,9 @@ import click
 
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
-from domicile.inventory import ledger_directory
+from domicile.inventory import ledger_directory, quorum
 from domicile.ledger import published_keys, verify_log
+from domicile.ledger.keys import Verifier
 
 __all__ = ["verify"]
 
@@ -17,12 +18,28 @@ __all__ = ["verify"]
 @click.command()
 @common_options
 @click.option("--key", "keys", multiple=True, help="A public key of the log (default: log.vkey).")
-def verify(charter: Path, as_json: bool, keys: tuple[str, ...]) -> int:
+@click.option(
+    "--witness",
+    "witness_keys",
+    multiple=True,
+    help="A public key of a witness that must have co-signed (default: as the charter says).",
+)
+def verify(
+    charter: Path, as_json: bool, keys: tuple[str, ...], witness_keys: tuple[str, ...]
+) -> int:
     """Recompute the tree, every file's digest, and the chain of evidence."""
     with Session.open(Options(charter, as_json)) as session:
         directory = ledger_directory(session.estate.records)
         trusted = list(keys) or published_keys(directory)
-        found = verify_log(directory, trusted, session.estate.records)
+        asked = quorum(session.estate.charter)
+        witnesses = [Verifier.parse(key) for key in witness_keys]
+        found = verify_log(
+            directory,
+            trusted,
+            session.estate.records,
+            witnesses=witnesses or [key for known in asked.witnesses for key in known.keys],
+            cosignatures_needed=len({key.name for key in witnesses}) or asked.needed,
+        )
     if as_json:
         emit_json(found)
     else:

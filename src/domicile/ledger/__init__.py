@@ -6,10 +6,12 @@ and anybody checks the whole offline (`verify_log`).
 
 from __future__ import annotations
 
+from domicile.ledger.clock import Clock
 from domicile.ledger.entries import (
     Body,
     Entry,
     FileDigest,
+    Pseudonym,
     Sha256Hex,
     decode,
     encode,
@@ -17,22 +19,26 @@ from domicile.ledger.entries import (
     files_of,
 )
 from domicile.ledger.files import digest_file
-from domicile.ledger.ledger import Ledger, stamp
+from domicile.ledger.ledger import Ledger
 from domicile.ledger.log import Log
 from domicile.ledger.reader import LedgerReader, published_keys, read_only
 from domicile.ledger.signing import FileSigner, Signer
+from domicile.ledger.texts import TextPart, split_text
 from domicile.ledger.verify import Verification, verify_log
 
 __all__ = [
     "Body",
+    "Clock",
     "Entry",
     "FileDigest",
     "FileSigner",
     "Ledger",
     "LedgerReader",
     "Log",
+    "Pseudonym",
     "Sha256Hex",
     "Signer",
+    "TextPart",
     "Verification",
     "decode",
     "digest_file",
@@ -41,6 +47,6 @@ __all__ = [
     "files_of",
     "published_keys",
     "read_only",
-    "stamp",
+    "split_text",
     "verify_log",
 ]

@@ -7,18 +7,18 @@ The part of the system that writes a kind registers it::
         run: str
         files: tuple[FileDigest, ...]
 
-An entry is the RFC 8785 form of ``{body, charter, clock, kind, time, version}``, at most 65,535
-bytes. A kind's fields never change: what must change becomes a new version. No body holds a direct
-identifier of a person.
+An entry is the RFC 8785 form of ``{body, charter, clock, kind, policy, time, version}``, at most
+65,535 bytes; ``policy`` is left out while none is in force. A kind's fields never change: what must
+change becomes a new version. No body holds a direct identifier of a person.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import rfc8785
@@ -29,9 +29,12 @@ from domicile.ledger.tiles import MAX_ENTRY_BYTES
 
 __all__ = [
     "Body",
+    "ClockSource",
     "Entry",
+    "EntryTime",
     "Envelope",
     "FileDigest",
+    "Pseudonym",
     "Sha256Hex",
     "body_of",
     "decode",
@@ -40,6 +43,8 @@ __all__ = [
     "files_of",
     "kind_of",
     "open_envelope",
+    "registered_kinds",
+    "time_text",
 ]
 
 Sha256Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -50,6 +55,13 @@ RelativePath = Annotated[
         max_length=1024,
     ),
 ]
+Pseudonym = Annotated[str, Meta(pattern=r"^p-[a-z2-7]{25}[aeimquy4]\Z")]
+"""A person, as entries mention them: ``p-`` and 128 random bits in base32. Custody makes it at the
+first mention and holds whose it is."""
+EntryTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")]
+ClockSource = Literal["system", "system, synchronised", "system, unsynchronised"]
+"""Where an entry's time comes from: this machine's clock, which its kernel takes for synchronised,
+does not, or can't be asked about."""
 _KIND = re.compile(r"^[a-z][a-z0-9]*\.[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -86,30 +98,35 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     body: msgspec.Raw
     charter: Sha256Hex
-    clock: Annotated[str, Meta(min_length=1, max_length=100)]
+    clock: ClockSource
     kind: Annotated[str, Meta(pattern=_KIND.pattern, max_length=100)]
-    time: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")]
+    time: EntryTime
     version: Annotated[int, Meta(ge=1)]
+    policy: Sha256Hex | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One fact. time is cut to whole milliseconds and kept in UTC; charter is the SHA-256 (hex)
-    of the charter in force; clock names where the time comes from.
+    """One fact. time is cut to whole milliseconds and kept in UTC; charter and policy are the
+    SHA-256 (hex) of the texts in force, which the ledger must hold before (see `texts`); clock
+    names where the time comes from.
 
-    Raises UsageError where time has no zone or charter is not a SHA-256 in hex.
+    Raises UsageError where time has no zone, charter or policy is not a SHA-256 in hex.
     """
 
     body: Body
     time: datetime
     charter: str
-    clock: str = "system"
+    clock: ClockSource = "system"
+    policy: str | None = None
 
     def __post_init__(self) -> None:
         if self.time.utcoffset() is None:
             raise _unfit("an entry's time has no time zone", "a time with its zone")
         if not _SHA256.match(self.charter):
             raise _unfit("an entry does not name its charter", "the charter's SHA-256 in hex")
+        if self.policy is not None and not _SHA256.match(self.policy):
+            raise _unfit("an entry does not name its policy", "the policy's SHA-256 in hex")
         utc = self.time.astimezone(UTC)
         cut = utc - timedelta(microseconds=utc.microsecond % 1000)
         object.__setattr__(self, "time", cut)
@@ -160,6 +177,12 @@ def kind_of(body: type[Body]) -> tuple[str, int]:
         raise _unfit(f"{body.__name__} is not registered", "@entry_kind on the struct") from None
 
 
+def registered_kinds() -> Iterator[tuple[str, int, type[Body]]]:
+    """Every kind that the imported parts registered, with its version, in the order of names."""
+    for kind, version in sorted(_BY_KIND):
+        yield kind, version, _BY_KIND[kind, version]
+
+
 def files_of(body: Body) -> tuple[FileDigest, ...]:
     """The files that a body names, if any."""
     files: object = getattr(body, "files", ())
@@ -179,9 +202,11 @@ def encode(entry: Entry) -> bytes:
             "charter": entry.charter,
             "clock": entry.clock,
             "kind": kind,
-            "time": entry.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": time_text(entry.time),
             "version": version,
         }
+        if entry.policy is not None:
+            fields["policy"] = entry.policy
         data = rfc8785.dumps(fields)
     except (rfc8785.CanonicalizationError, TypeError, ValueError) as error:
         raise _unfit(f"a {kind} entry has no canonical form: {error}", "JSON values") from error
@@ -203,7 +228,13 @@ def decode(data: bytes) -> Entry:
     """
     envelope = open_envelope(data)
     body = body_of(envelope)
-    return Entry(body, _instant(envelope), envelope.charter, envelope.clock)
+    policy = None if envelope.policy is msgspec.UNSET else envelope.policy
+    return Entry(body, _instant(envelope), envelope.charter, envelope.clock, policy)
+
+
+def time_text(time: datetime) -> str:
+    """A time of UTC as entries spell it, cut to whole milliseconds."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def open_envelope(data: bytes) -> Envelope:

@@ -66,8 +66,6 @@ class Integrator:
         self, log: Log, journal: Journal, queues: Queues, wake: Callable[[], None]
     ) -> None:
         self._log, self._journal, self._queues, self._wake = log, journal, queues, wake
-        self._ahead: list[Pending] = []
-        """In the signed tree, which too few witnesses have co-signed to be published."""
         self._backoff_s = _BACKOFF_S[0]
 
     def run(self) -> None:
@@ -76,7 +74,7 @@ class Integrator:
         try:
             while not self._queues.ended:
                 taken, is_last = self._next()
-                if (taken or self._ahead) and not self._queues.ended:
+                if (taken or self._log.is_ahead) and not self._queues.ended:
                     self._settle(taken)
                 if is_last:
                     return
@@ -91,7 +89,7 @@ class Integrator:
         with queues.turn:
             queues.changed.wait_for(
                 lambda: queues.durable or queues.ended or queues.committed,
-                self._backoff_s if self._ahead else None,
+                self._backoff_s if self._log.is_ahead else None,
             )
             queues.changed.wait_for(
                 lambda: queues.urgent or queues.ended or queues.committed, _PAUSE_S
@@ -106,7 +104,7 @@ class Integrator:
         try:
             self._integrate(taken)
         except NotCosigned as error:
-            self._tell(self._ahead, _not_published(error))
+            self._tell(taken, _not_published(error))
             self._back_off()
             return
         except DomicileError as error:
@@ -123,21 +121,19 @@ class Integrator:
         self._tidy()
 
     def _integrate(self, taken: Sequence[Pending]) -> None:
-        """Raises NotCosigned where all is in the signed tree and waits in ``_ahead``, another
-        DomicileError where nothing of ``taken`` is."""
+        """Raises NotCosigned where all is in the signed tree and not published, another
+        DomicileError where nothing of ``taken`` is in it."""
         entries = [e for pending in taken if pending.is_new for e in pending.request.entries]
         try:
             self._log.extend(entries)
             self._log.publish()
         except NotCosigned:
             self._count(taken)
-            self._ahead += taken
             raise
         self._count(taken)
-        done, self._ahead = [*self._ahead, *taken], []
-        for pending in done:
+        for pending in taken:
             pending.size = self._log.size
-        self._tell(done, None)
+        self._tell(taken, None)
 
     def _count(self, taken: Sequence[Pending]) -> None:
         with self._queues.turn:

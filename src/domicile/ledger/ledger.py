@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -23,7 +22,7 @@ from domicile.errors import SiteRefused
 from domicile.ledger.cosigning import Cosigner
 from domicile.ledger.disk import Disk
 from domicile.ledger.door import ANSWER, Busy, Door, connect, encode_request
-from domicile.ledger.entries import Body, Entry, encode
+from domicile.ledger.entries import Entry, encode
 from domicile.ledger.journal import ID_BYTES, Journal, Request
 from domicile.ledger.lock import Taken
 from domicile.ledger.log import Log, refusal
@@ -32,17 +31,12 @@ from domicile.ledger.sequencer import Sequencer, check_request
 from domicile.ledger.signing import Signer
 from domicile.ledger.store import PRIVATE
 
-__all__ = ["Ledger", "stamp"]
+__all__ = ["Ledger"]
 
 _ANSWER_S = 30.0
 _PATIENCE_S = 10.0
 _ATTEMPTS = 5
 _PAUSE_S = 0.05
-
-
-def stamp(body: Body, charter: str) -> Entry:
-    """An entry of now, by the system's clock. charter: SHA-256 (hex) of the charter in force."""
-    return Entry(body, datetime.now(UTC), charter)
 
 
 class Ledger:

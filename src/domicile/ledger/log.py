@@ -142,6 +142,11 @@ class Log:
         """How many entries the published checkpoint covers: fewer while witnesses are away."""
         return self._published
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether something is signed that is not published: too few witnesses co-signed it."""
+        return self._ahead is not None
+
     def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Entries from index ``start`` to the size of now. Raises EvidenceError."""
         return self._store.entries(self.size, start)

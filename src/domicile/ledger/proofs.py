@@ -40,6 +40,10 @@ class Prover:
             raise IndexError(first)
         return [] if first == 0 else _subproof(self._range, 0, self.size, first, known=True)
 
+    def leaves(self, block: int) -> list[bytes]:
+        """The leaf hashes of the level-0 tile ``block``, the same that proofs are made from."""
+        return self._hashes(Tile(0, block, min(TILE_WIDTH, self.size - block * TILE_WIDTH)))
+
     def root(self) -> bytes:
         """The root that the tiles lead to."""
         return self._range(0, self.size)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from domicile.errors import EvidenceError
+from domicile.errors import EvidenceError, SiteRefused
 from domicile.ledger.checkpoint import Checkpoint
-from domicile.ledger.store import VKEY, Store
+from domicile.ledger.store import CHECKPOINT, SIGNED, VKEY, Store
 
 __all__ = ["LedgerReader", "published_keys", "read_only"]
 
@@ -32,7 +32,15 @@ class LedgerReader:
 
 
 def read_only(directory: Path) -> LedgerReader:
-    """Open a log for reading. Raises EvidenceError where there is none."""
+    """Open a log for reading. Raises EvidenceError where there is none, SiteRefused where nothing
+    of it is published yet."""
+    if (directory / SIGNED).exists() and not (directory / CHECKPOINT).exists():
+        raise SiteRefused(
+            "the ledger has published no checkpoint yet: too few of its witnesses co-signed the"
+            " first one",
+            expected="the cosignatures that the charter asks for",
+            next_step="see why the witnesses are away, then repeat",
+        )
     return LedgerReader(directory, Store(directory).checkpoint())
 
 

@@ -22,8 +22,9 @@ from domicile.ledger.entries import (
 )
 from domicile.ledger.files import hash_file
 from domicile.ledger.keys import Verifier
-from domicile.ledger.note import open_checkpoint
+from domicile.ledger.note import cosigners, open_checkpoint
 from domicile.ledger.store import CHECKPOINT, SIGNED, Store
+from domicile.ledger.texts import TextsRead, named_texts
 from domicile.ledger.walk import Walk
 
 __all__ = ["Verification", "verify_log"]
@@ -57,18 +58,26 @@ class Verification:
 
 
 def verify_log(
-    directory: Path, vkeys: Sequence[str], records: Path, *, seen: Sequence[bytes] = ()
+    directory: Path,
+    vkeys: Sequence[str],
+    records: Path,
+    *,
+    seen: Sequence[bytes] = (),
+    witnesses: Sequence[Verifier] = (),
+    cosignatures_needed: int = 0,
 ) -> Verification:
     """Recompute every bundle and tile, check the checkpoint's signature, hash every file that an
     entry names under ``records``, and check that what an entry requires an earlier one established.
 
     vkeys are the public keys that the reader trusts; seen are checkpoints the reader kept from
-    earlier, which this log must extend. Raises UsageError on a malformed key, EvidenceError where
-    no checkpoint is readable at all.
+    earlier, which this log must extend. Of ``witnesses`` (their keys; a name is one witness) as
+    many as ``cosignatures_needed`` must have co-signed the published checkpoint. Raises UsageError
+    on a malformed key, EvidenceError where no checkpoint is readable at all.
     """
     verifiers = [Verifier.parse(vkey) for vkey in vkeys]
     store, findings = Store(directory), _Findings()
     head = _head(store, verifiers, findings)
+    _check_cosignatures(store, witnesses, cosignatures_needed, findings)
     earlier = [(f"checkpoint {n} seen earlier", note) for n, note in enumerate(seen, 1)]
     heads = [head, *_earlier(earlier, verifiers, head, findings)]
     walk = Walk(store, head.size, findings.problem, frozenset(h.size for h in heads))
@@ -138,6 +147,24 @@ def _note(
     return None
 
 
+def _check_cosignatures(
+    store: Store, witnesses: Sequence[Verifier], needed: int, findings: _Findings
+) -> None:
+    """Whether enough witnesses co-signed what is published. A wrong cosignature is a problem, one
+    of a stranger is not."""
+    try:
+        data = store.note()
+        signed = sorted(cosigners(data, witnesses)) if data is not None else []
+    except EvidenceError as error:
+        findings.problem(f"the checkpoint's cosignatures: {error.failed}")
+        return
+    if len(signed) < needed:
+        findings.problem(
+            f"{len(signed)} witnesses co-signed the checkpoint ({', '.join(signed) or 'none'}),"
+            f" and {needed} must"
+        )
+
+
 def _earlier(
     notes: Sequence[tuple[str, bytes]],
     verifiers: Sequence[Verifier],
@@ -184,6 +211,8 @@ class _Chain:
         self.files_checked = 0
         self._records, self._findings = records, findings
         self._last_time = ""
+        self._texts = TextsRead()
+        self._named: frozenset[str] = frozenset()
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("CREATE TABLE claim (id BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -203,6 +232,7 @@ class _Chain:
         except EvidenceError as error:
             self._findings.problem(f"entry {index}: {error.failed}")
             return
+        self._check_texts(index, envelope, body)
         self._check_claims(index, envelope.kind, body)
         for file in files_of(body):
             self._check_file(index, file)
@@ -214,10 +244,28 @@ class _Chain:
             )
         self._last_time = envelope.time
 
+    def _check_texts(self, index: int, envelope: Envelope, body: Body) -> None:
+        """The texts in force are here before an entry names them. A missing one is told where it is
+        named first, not of each entry that goes on to name it."""
+        for problem in self._texts.take(envelope, body):
+            self._findings.problem(f"entry {index}: {problem}")
+        named = named_texts(envelope)
+        if named == self._named:
+            return
+        for claim in sorted(named - self._named - body.establishes()):
+            if not self._is_established(claim):
+                self._findings.problem(
+                    f"entry {index}: it names {claim}, which no earlier entry put in force"
+                )
+        self._named = named
+
+    def _is_established(self, claim: str) -> bool:
+        found = self._database.execute("SELECT 1 FROM claim WHERE id = ?", (_id(claim),))
+        return found.fetchone() is not None
+
     def _check_claims(self, index: int, kind: str, body: Body) -> None:
         for claim in sorted(body.requires()):
-            found = self._database.execute("SELECT 1 FROM claim WHERE id = ?", (_id(claim),))
-            if found.fetchone() is None:
+            if not self._is_established(claim):
                 self._findings.problem(
                     f"entry {index}: {kind} requires {claim!r}, which no earlier entry established"
                 )

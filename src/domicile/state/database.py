@@ -6,6 +6,7 @@ it loses no proof.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from domicile.errors import SiteRefused
 
-__all__ = ["RunRecord", "State"]
+__all__ = ["PSEUDONYMS", "RunRecord", "State"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema's newest version; a test holds it to the migrations."""
 
 _METADATA = sa.MetaData()
@@ -32,6 +34,13 @@ _RUNS = sa.Table(
     sa.Column("scanned_at", sa.DateTime),
     sa.Column("plan_sha256", sa.String(64)),
 )
+PSEUDONYMS = sa.Table(
+    "pseudonyms",
+    _METADATA,
+    sa.Column("person", sa.Text, primary_key=True),
+    sa.Column("pseudonym", sa.String(28), nullable=False, unique=True),
+)
+"""Custody's: a person's key as the register has it, and the name the ledger has for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,8 @@ class State:
 
     def __init__(self, url: str) -> None:
         self._engine = sa.create_engine(url)
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _overwrite_what_is_deleted)
         with _refusals(), self._engine.connect() as connection:
             if _version(connection) != HEAD:
                 _migrate(connection)
@@ -57,9 +68,21 @@ class State:
 
     @classmethod
     def beside(cls, records: Path) -> Self:
-        """The SQLite database in the records directory."""
-        records.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{records / 'state.sqlite'}")
+        """The SQLite database in the records directory, which only its owner can read."""
+        path = records / "state.sqlite"
+        try:
+            records.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.chmod(0o600)
+        except OSError as error:
+            raise _refused(error.strerror or type(error).__name__) from error
+        return cls(f"sqlite:///{path}")
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction, for the part that a table belongs to: committed at the end."""
+        with _refusals(), self._engine.begin() as connection:
+            yield connection
 
     def start_run(self, run: str, started_at: datetime, charter_sha256: str) -> None:
         """Write down a new run."""
@@ -108,11 +131,20 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        raise SiteRefused(
-            f"the state database refused ({error.orig})",
-            expected="room and permission in the records directory",
-            next_step="make room, then run the same command again",
-        ) from None
+        raise _refused(str(error.orig)) from None
+
+
+def _refused(why: str) -> SiteRefused:
+    return SiteRefused(
+        f"the state database refused ({why})",
+        expected="room and permission in the records directory",
+        next_step="make room, then run the same command again",
+    )
+
+
+def _overwrite_what_is_deleted(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    """What is deleted is also gone from the file's free pages."""
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _version(connection: sa.Connection) -> str | None:

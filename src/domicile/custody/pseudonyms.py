@@ -1,0 +1,105 @@
+"""Pseudonyms: the ledger mentions a person under a random name, and only custody knows whose it is.
+
+Invariants:
+
+- A person has one pseudonym at a time, whichever processes mention them first at once.
+- A pseudonym is given out only once its mapping is durable: no entry mentions somebody whom
+  nobody could find again.
+- A pseudonym is random, not made from the person: once the mapping is destroyed, nothing leads
+  from one to the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domicile.errors import UsageError
+from domicile.ledger import Pseudonym
+from domicile.state import PSEUDONYMS, State
+
+__all__ = ["Pseudonyms", "new_pseudonym"]
+
+_RANDOM_BYTES = 16
+_AT_ONCE = 500  # values in one statement
+_ATTEMPTS = 5
+
+_INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+
+
+def new_pseudonym() -> Pseudonym:
+    """A pseudonym that nobody has."""
+    text = base64.b32encode(secrets.token_bytes(_RANDOM_BYTES)).decode()
+    return "p-" + text.rstrip("=").lower()
+
+
+class Pseudonyms:
+    """Who is whom. A person is named by their key in the register of members, as it writes it:
+    a composite one as the JSON array of its parts.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def of(self, persons: Collection[str]) -> dict[str, Pseudonym]:
+        """Each person's pseudonym, made where this is their first mention.
+
+        Raises SiteRefused where the mapping cannot be kept: then nobody may be mentioned.
+        """
+        found = self.known(persons)
+        for _ in range(_ATTEMPTS):
+            missing = [person for person in dict.fromkeys(persons) if person not in found]
+            if not missing:
+                return found
+            self._make(missing)
+            found |= self.known(missing)  # whose insert came first, and who was forgotten since
+        raise UsageError(
+            "persons are forgotten while they are being mentioned",
+            expected="pseudonyms that stay as long as an entry is written",
+            next_step="let the erasure of these persons end, then run the same command again",
+        )
+
+    def known(self, persons: Collection[str]) -> dict[str, Pseudonym]:
+        """The pseudonyms of those who have one."""
+        return dict(self._select(PSEUDONYMS.c.person, PSEUDONYMS.c.pseudonym, persons))
+
+    def persons(self, pseudonyms: Collection[Pseudonym]) -> dict[Pseudonym, str]:
+        """Whose these are, as far as they are anybody's still. For the custodian's eyes only."""
+        return dict(self._select(PSEUDONYMS.c.pseudonym, PSEUDONYMS.c.person, pseudonyms))
+
+    def forget(self, person: str) -> bool:
+        """Destroy a person's mapping; whether there was one. What the ledger says under that
+        pseudonym can be linked to nobody from then on; a new mention makes a new one.
+        """
+        query = PSEUDONYMS.delete().where(PSEUDONYMS.c.person == person)
+        with self._state.begin() as connection:
+            return connection.execute(query).rowcount > 0
+
+    def _make(self, persons: list[str]) -> None:
+        """Give a pseudonym to whoever has none; of several at once, the first one holds."""
+        for some in _chunks(sorted(persons)):  # in one order, lest two processes wait for another
+            rows = [{"person": person, "pseudonym": new_pseudonym()} for person in some]
+            with self._state.begin() as connection:
+                insert = _INSERT[connection.dialect.name](PSEUDONYMS)
+                connection.execute(insert.on_conflict_do_nothing(), rows)
+
+    def _select(
+        self, by: sa.Column[str], what: sa.Column[str], values: Collection[str]
+    ) -> Iterator[tuple[str, str]]:
+        for some in _chunks(list(dict.fromkeys(values))):
+            with self._state.begin() as connection:
+                for row in connection.execute(sa.select(by, what).where(by.in_(some))):
+                    yield row[0], row[1]
+
+
+def _chunks(values: list[str]) -> Iterator[list[str]]:
+    for first in range(0, len(values), _AT_ONCE):
+        yield values[first : first + _AT_ONCE]

@@ -1,0 +1,18 @@
+"""What the ledger says about the texts that everything else is judged by."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from domicile.ledger import TextPart, entry_kind
+from domicile.ledger.texts import Role
+
+__all__ = ["CharterInForce"]
+
+
+@entry_kind("charter.in-force", version=1)
+class CharterInForce(TextPart, frozen=True):
+    """A charter came into force: a part of its text, from part 0 on. sha256 is that of the whole
+    text in UTF-8, by which every later entry names it."""
+
+    role: ClassVar[Role] = "charter"
