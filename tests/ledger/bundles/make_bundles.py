@@ -423,6 +423,7 @@ def _lies() -> dict[str, dict[str, Document]]:
         "an-entry-without-its-fields": fine.replace(b'"sites"', b'"places"', 1),
     }
     twice = fine.replace(b'"run":', b'"run":"other","run":', 1)
+    ruled = encode(Entry(verified(one), datetime(2026, 3, 1, tzinfo=UTC), CHARTER, policy="a" * 64))
     whole, rows = story(), range(14)
     everything = bundle_of(whole, rows, question={})
     del everything["entries"][4]
@@ -431,7 +432,8 @@ def _lies() -> dict[str, dict[str, Document]]:
         "rests on what no earlier one says": {
             name: bundle_of(spelled([*charter(), *bodies]), range(len(bodies) + 2))
             for name, bodies in chains.items()
-        },
+        }
+        | {"a-policy-that-is-not-there": bundle_of([*spelled(charter()), ruled], range(3))},
         "entry 0 cannot be read": {
             name: bundle_of([entry], [0]) for name, entry in unreadable.items()
         },
