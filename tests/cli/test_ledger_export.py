@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,13 +26,14 @@ from domicile.move.plan import ObjectShard, Plan, RowShard
 from scripts.make_docs import EXAMPLE
 
 RUN = "20260301T000000Z-abcdef"
+UNWITNESSED = EXAMPLE.partition("[ledger]")[0]
 
 
 @pytest.fixture
 def charter(tmp_path: Path) -> Path:
-    """A charter whose ledger holds a plan and two verifications of each of two datasets."""
+    """A charter whose ledger holds its text, a plan and the verifications of three datasets."""
     path = tmp_path / "domicile.toml"
-    path.write_text(EXAMPLE, encoding="utf-8")
+    path.write_text(UNWITNESSED, encoding="utf-8")
     records = tmp_path / ".domicile"
     run = Run(records, RUN)
     shards = ["rows-messages-00000", "rows-users-00000"]
@@ -96,15 +98,15 @@ def test_the_command_that_is_printed_checks_the_bundle(charter: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("words", "indices"),
     [
-        (["--dataset", "messages"], [0, 1]),
-        (["--dataset", "users"], [0, 2]),
-        (["--dataset", "avatars"], [0, 3]),
-        (["--dataset", "messages", "--dataset", "users"], [0, 1, 2]),
-        (["--dataset", "messages", "--kind", "move.shard-verified"], [1]),
-        (["--run", RUN, "--site", "virginia_db"], [1, 2, 3]),
+        (["--dataset", "messages"], [1, 2]),
+        (["--dataset", "users"], [1, 3]),
+        (["--dataset", "avatars"], [1, 4]),
+        (["--dataset", "messages", "--dataset", "users"], [1, 2, 3]),
+        (["--dataset", "messages", "--kind", "move.shard-verified"], [2]),
+        (["--run", RUN, "--site", "virginia_db"], [2, 3, 4]),
         (["--first", "1", "--end", "3"], [1, 2]),
-        (["--since", "2020-01-01", "--until", "2200-01-01T00:00:00Z"], [0, 1, 2, 3]),
-        ([], [0, 1, 2, 3]),
+        (["--since", "2020-01-01", "--until", "2200-01-01T00:00:00Z"], [0, 1, 2, 3, 4]),
+        ([], [0, 1, 2, 3, 4]),
     ],
 )
 def test_filters_choose_the_entries(charter: Path, words: list[str], indices: list[int]) -> None:
@@ -121,7 +123,7 @@ def test_what_nothing_answers_is_not_written(charter: Path) -> None:
 def test_proofs_are_written_for_other_tools(charter: Path, tmp_path: Path) -> None:
     assert export(charter, "--proofs", str(tmp_path / "proofs")).exit_code == 0
     names = sorted(path.name for path in (tmp_path / "proofs").iterdir())
-    assert names == sorted(f"{n}.{kind}" for n in range(4) for kind in ("json", "tlog-proof"))
+    assert names == sorted(f"{n}.{kind}" for n in range(5) for kind in ("json", "tlog-proof"))
     assert TlogProof.parse((tmp_path / "proofs" / "3.tlog-proof").read_bytes()).index == 3
 
 
@@ -134,7 +136,7 @@ def test_a_file_that_was_changed_is_not_handed_over(charter: Path, tmp_path: Pat
 def test_as_json_it_says_the_same(charter: Path) -> None:
     done = export(charter, "--json", "--first", "1")
     said = json.loads(done.output)
-    assert (said["asked"], said["rested_on"], said["size"], said["broken"]) == (3, 0, 4, [])
+    assert (said["asked"], said["rested_on"], said["size"], said["broken"]) == (4, 1, 5, [])
 
 
 def test_it_needs_no_other_site_and_no_secret(charter: Path, tmp_path: Path) -> None:
@@ -144,3 +146,25 @@ def test_it_needs_no_other_site_and_no_secret(charter: Path, tmp_path: Path) -> 
         [sys.executable, "-m", "domicile", *words], cwd=copy, env={"PATH": ""}, check=False
     )
     assert done.returncode == 0
+
+
+def test_the_keys_of_the_charters_witnesses_come_along(charter: Path) -> None:
+    name, key = re.findall(r'keys = \["(.*?)\+(.*?)"\]', EXAMPLE)[0]
+    charter.write_text(EXAMPLE, encoding="utf-8")
+    log = charter.parent / ".domicile" / "ledger"
+    assert export(charter).exit_code == 0
+    document = json.loads(charter.with_name("bundle.json").read_bytes())
+    assert document["keys"]["witnesses"] == [f"{name}+{key}"]
+    assert document["keys"]["log"] == (log / "log.vkey").read_text("utf-8").split()
+
+
+def test_a_day_is_included_to_its_end(charter: Path) -> None:
+    (first, *_, last) = _times(charter)
+    assert export(charter, "--since", first[:10], "--until", last[:10]).exit_code == 0
+    assert asked(charter) == [0, 1, 2, 3, 4]
+
+
+def _times(charter: Path) -> list[str]:
+    assert export(charter).exit_code == 0
+    rows = json.loads(charter.with_name("bundle.json").read_bytes())["entries"]
+    return [json.loads(row["entry"])["time"] for row in rows]

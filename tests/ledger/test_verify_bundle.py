@@ -9,10 +9,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import inspect
 
 import domicile.cli.kinds  # noqa: F401 - every kind that there is
 from domicile.ledger import Body, Entry, FileDigest, FileSigner, encode
@@ -23,8 +25,8 @@ from domicile.ledger.keys import COSIGN_ED25519, COSIGN_MLDSA44
 from domicile.ledger.merkle import leaf_hash, root_of
 from domicile.ledger.outside import verify_bundle
 from domicile.ledger.signing import sign_note
+from domicile.scan.entries import ScanStarted
 from tests.ledger.bundles import make_bundles as made
-from tests.ledger.world import SIGNER, fill, texts
 
 PROGRAM = Path(verify_bundle.__file__)
 CASES = made.cases(json.loads(made.KEPT.read_bytes()))
@@ -114,7 +116,7 @@ def test_it_is_python_3_9_and_imports_the_standard_library_and_cryptography() ->
 
 
 def test_without_a_key_nothing_is_proven_and_that_is_said(tmp_path: Path) -> None:
-    for document in (made.good(), made.bundle_of(made.story(), range(12), signers=made.FORGER)):
+    for document in (made.good(), made.bundle_of(made.story(), range(14), signers=made.FORGER)):
         code, shown = run(written(tmp_path, document))
         assert code == made.UNPROVEN
         assert shown.splitlines()[-1].startswith("UNPROVEN")
@@ -133,7 +135,8 @@ def test_an_entry_left_out_of_an_open_question_is_not_seen_and_that_is_said(
     del document["entries"][-1]
     code, shown = run(written(tmp_path, document), *keys)
     assert code == made.HOLDS
-    assert "8 entries are in the tree: a part, and only the whole log shows" in shown
+    assert "10 entries are in the tree: some of it" in shown
+    assert "not that entries are true or, without --log, all there" in shown
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,7 @@ def test_keys_that_cannot_be_used_leave_the_question_open_and_one_kind_is_enough
 def test_a_witness_counts_once_whatever_it_is_called(tmp_path: Path) -> None:
     one = made.WITNESSES[0]
     twin = FileSigner("example.org/twin", bytes([3] * 32), COSIGN_ED25519)
-    document = made.bundle_of(made.story(), range(12), signers=[*made.LOG, one, twin])
+    document = made.bundle_of(made.story(), range(14), signers=[*made.LOG, one, twin])
     words = ["--key", made.LOG[0].vkey, "--witness", one.vkey, "--witness", twin.vkey]
     path = written(tmp_path, document)
     assert run(path, *words, "--witness", one.vkey, "--quorum", "1")[0] == made.HOLDS
@@ -173,7 +176,7 @@ def test_a_witness_with_two_keys_counts_when_both_signed(tmp_path: Path) -> None
     lasting = FileSigner(one.name, bytes([3] * 32), COSIGN_MLDSA44)
     words = ["--key", made.LOG[0].vkey, "--witness", one.vkey, "--witness", lasting.vkey]
     for signers, ends in (([one], made.BROKEN), ([one, lasting], made.HOLDS)):
-        document = made.bundle_of(made.story(), range(12), signers=[*made.LOG, *signers])
+        document = made.bundle_of(made.story(), range(14), signers=[*made.LOG, *signers])
         assert run(written(tmp_path, document), *words, "--quorum", "1")[0] == ends
 
 
@@ -212,16 +215,16 @@ def test_files_are_hashed_where_they_are_given(keys: list[str], tmp_path: Path) 
     (tmp_path / made.digest(shards[0]).path).write_bytes(b"other rows")
     code, shown = run(made.KEPT, *keys, "--files", str(tmp_path))
     assert code == made.BROKEN
-    assert f"WRONG        the file {made.digest(shards[0]).path} is not what entry 1 says" in shown
+    assert f"WRONG        the file {made.digest(shards[0]).path} is not what entry 3 says" in shown
 
 
 def test_a_file_outside_the_directory_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     (tmp_path / "in").mkdir()
     for path in ("../secret", str(tmp_path / "secret"), "a/../../secret"):
-        entry = made.spelled([made.verified("a")])[0]
-        entry = entry.replace(made.digest("a").path.encode(), path.encode())
-        document = made.bundle_of([entry], [0])
+        entries = made.spelled([*made.charter(), made.verified("a")])
+        entries[2] = entries[2].replace(made.digest("a").path.encode(), path.encode())
+        document = made.bundle_of(entries, range(3))
         words = ["--key", made.LOG[0].vkey, "--files", str(tmp_path / "in")]
         code, shown = run(written(tmp_path, document), *words)
         assert code == made.HOLDS
@@ -230,8 +233,9 @@ def test_a_file_outside_the_directory_is_not_read(tmp_path: Path) -> None:
 
 def test_a_text_in_an_entry_cannot_disguise_itself_as_a_verdict(tmp_path: Path) -> None:
     kind = "x 1\nHOLDS        all\x1b[2J\u202e"
-    entry = json.dumps({"kind": kind, "version": 1, "body": {}}).encode()
-    code, shown = run(written(tmp_path, made.bundle_of([entry], [0], question={kind: kind})))
+    entry = json.dumps({"kind": kind, "version": 1, "body": {}, "charter": made.CHARTER}).encode()
+    entries = [*made.spelled(made.charter()), entry]
+    code, shown = run(written(tmp_path, made.bundle_of(entries, range(3), question={kind: kind})))
     assert code == made.UNPROVEN
     assert not [line for line in shown.splitlines() if line.startswith("HOLDS")]
     assert shown.isascii()
@@ -241,18 +245,21 @@ def test_a_text_in_an_entry_cannot_disguise_itself_as_a_verdict(tmp_path: Path) 
 # The whole log.
 
 
+def scans(count: int, tool: str) -> list[Body]:
+    return [ScanStarted(f"run-{number}", "us", tool, ()) for number in range(count)]
+
+
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("whole") / "ledger"
-    fill(directory, texts("a", 700))
+    made.append(directory, scans(698, "a"))
     return directory
 
 
 def test_a_whole_log_is_read_and_its_root_recomputed(log: Path) -> None:
-    code, shown = run(log, "--log", "--key", SIGNER.vkey)
+    code, shown = run(log, "--log", "--key", made.LOG[0].vkey)
     assert code == made.HOLDS, shown
     assert "ok           700 entries are in the tree: all of it" in shown
-    assert "NOT CHECKED  what entries of kind test.noted 1 rest on" in shown
 
 
 @pytest.mark.parametrize("fault", ["changed", "truncated", "missing"])
@@ -266,18 +273,18 @@ def test_an_entry_of_a_log_that_is_not_what_it_was_is_found(
     elif fault == "truncated":
         path.write_bytes(path.read_bytes()[:-40])
     else:
-        path.write_bytes(path.read_bytes().replace(b'"a300"', b'"b300"'))
-    code, _ = run(copy, "--log", "--key", SIGNER.vkey)
+        path.write_bytes(path.read_bytes().replace(b'"run-300"', b'"run-301"'))
+    code, _ = run(copy, "--log", "--key", made.LOG[0].vkey)
     assert code == (made.UNPROVEN if fault == "missing" else made.BROKEN)
 
 
 def test_a_kept_checkpoint_must_be_one_of_the_logs_history(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    fill(one, texts("a", 300))
+    made.append(one, scans(298, "a"))
     kept = Path(shutil.copy(one / "checkpoint", tmp_path / "kept"))
-    fill(one, texts("b", 300))
-    fill(two, texts("c", 600))
-    words = ["--log", "--key", SIGNER.vkey, "--seen", str(kept)]
+    made.append(one, scans(300, "b"))
+    made.append(two, scans(598, "c"))
+    words = ["--log", "--key", made.LOG[0].vkey, "--seen", str(kept)]
     assert run(one, *words)[0] == made.HOLDS
     code, shown = run(two, *words)
     assert code == made.BROKEN
@@ -290,11 +297,11 @@ def test_a_kept_checkpoint_must_be_one_of_the_logs_history(tmp_path: Path) -> No
 def test_a_bundle_alone_does_not_tell_whether_it_extends_a_kept_checkpoint(
     keys: list[str], tmp_path: Path
 ) -> None:
-    kept = made.bundle_of(made.story()[:8], [0])["checkpoint"]
+    kept = made.bundle_of(made.story()[:10], [0])["checkpoint"]
     (tmp_path / "kept").write_text(kept)
     code, shown = run(made.KEPT, *keys, "--seen", str(tmp_path / "kept"))
     assert code == made.HOLDS
-    assert "NOT CHECKED  the first 8 entries are those that its checkpoint signs" in shown
+    assert "NOT CHECKED  the first 10 entries are those that its checkpoint signs" in shown
 
 
 def test_a_kept_checkpoint_of_more_entries_than_there_are_is_another_history(
@@ -302,9 +309,9 @@ def test_a_kept_checkpoint_of_more_entries_than_there_are_is_another_history(
 ) -> None:
     leaves = [leaf_hash(entry) for entry in made.story()]
     for root in (root_of(leaves), root_of(leaves[:1])):
-        note = sign_note(Checkpoint(made.ORIGIN, 13, root).text, made.LOG, 1)
+        note = sign_note(Checkpoint(made.ORIGIN, 15, root).text, made.LOG, 1)
         (tmp_path / "kept").write_bytes(note.encode())
-        document = made.bundle_of(made.story(), range(12), question={})
+        document = made.bundle_of(made.story(), range(14), question={})
         for path in (written(tmp_path, document), made.KEPT):
             code, shown = run(path, *keys[:2], "--seen", str(tmp_path / "kept"))
             assert code == made.BROKEN, shown
@@ -313,28 +320,32 @@ def test_a_kept_checkpoint_of_more_entries_than_there_are_is_another_history(
 # What it knows of entries.
 
 
-def sample(annotation: str, field: str) -> st.SearchStrategy[object]:
-    text = st.sampled_from([f"{field}-1", f"{field}-2"])
-    files = st.builds(
-        FileDigest,
-        path=st.just("a"),
-        sha256=st.sampled_from(["a" * 64, "b" * 64]),
-        size_bytes=st.just(1),
-    )
-    strategies: dict[str, st.SearchStrategy[object]] = {
-        "str": text,
-        "int": st.integers(0, 9),
-        "bool": st.booleans(),
-        "tuple[str, ...]": st.lists(text).map(tuple),
-        "tuple[FileDigest, ...]": st.lists(files).map(tuple),
-    }
-    return strategies[annotation]
+def sample(kind: inspect.Type, field: str) -> st.SearchStrategy[Any]:
+    """Values of a field, few enough to meet each other."""
+    if isinstance(kind, inspect.StrType):
+        if kind.pattern is None:
+            return st.sampled_from([f"{field}-1", f"{field}-2"])
+        times = kind.pattern.startswith(r"^\d{4}")
+        return (
+            st.just("2026-03-01T00:00:00.000Z") if times else st.sampled_from(["a" * 64, "b" * 64])
+        )
+    if isinstance(kind, inspect.IntType):
+        return st.integers(int(kind.ge or 0), int(kind.ge or 0) + 3)
+    if isinstance(kind, inspect.BoolType):
+        return st.booleans()
+    if isinstance(kind, inspect.VarTupleType):
+        return st.lists(sample(kind.item_type, field)).map(tuple)
+    assert isinstance(kind, inspect.StructType), f"values for {kind} are yet to be thought of"
+    files = {"path": st.just("a"), "sha256": st.sampled_from(["a" * 64, "b" * 64])}
+    assert kind.cls is FileDigest
+    return st.builds(FileDigest, **files, size_bytes=st.just(1))
 
 
 def bodies(kind: type[Body]) -> st.SearchStrategy[Body]:
+    fields = inspect.type_info(kind)
+    assert isinstance(fields, inspect.StructType)
     return st.builds(
-        kind,
-        **{name: sample(str(kind.__annotations__[name]), name) for name in kind.__struct_fields__},
+        kind, **{field.name: sample(field.type, field.name) for field in fields.fields}
     )
 
 

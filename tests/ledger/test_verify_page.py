@@ -81,13 +81,13 @@ def asked(data: bytes, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - what th
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     given = {name: asked(case.data) for name, case in CASES.items()}
     good = made.written(made.good())
-    forged = made.written(made.bundle_of(made.story(), range(12), signers=made.FORGER))
+    forged = made.written(made.bundle_of(made.story(), range(14), signers=made.FORGER))
     file = {"name": "a", "bytes": b64encode(made.file_of("rows-messages-00000")).decode()}
     other = {"name": "b", "bytes": b64encode(b"other").decode()}
     own = f"{WITNESS_KEYS}\n{made.ITS_OWN.vkey}"
     seeming = FileSigner("example.org/seems-another", bytes([1] * 32), COSIGN_ED25519)
     twin = FileSigner("example.org/twin", bytes([3] * 32), COSIGN_ED25519)
-    twice = made.bundle_of(made.story(), range(12), signers=[*made.LOG, made.WITNESSES[0], twin])
+    twice = made.bundle_of(made.story(), range(14), signers=[*made.LOG, made.WITNESSES[0], twin])
     twins = f"{made.WITNESSES[0].vkey}\n{twin.vkey}"
     given |= {
         "-no-key": asked(good, keys=""),
@@ -175,7 +175,7 @@ def test_a_bundle_that_is_dropped_on_the_page_is_checked(tmp_path: Path) -> None
     bundle = made.KEPT.read_text("utf-8")
     shown = dom(page_with(script.replace("BUNDLE", json.dumps(bundle))), tmp_path)
     assert "<h2>It holds</h2>" in shown
-    assert shown.count("<details>") == 9
+    assert shown.count("<details>") == 11
     markup = bundle.replace('"kinds"', '"<img src=x onerror=alert(1)>"', 1)
     shown = dom(page_with(script.replace("BUNDLE", json.dumps(markup))), tmp_path)
     assert "<h2>It holds</h2>" in shown

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from domicile.charter import Charter
 from domicile.cli.exits import Exit
+from domicile.cli.moments import Moment
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.errors import EvidenceError
 from domicile.inventory import ledger_directory, write_bytes
@@ -22,8 +22,6 @@ from domicile.ledger.question import Question
 from domicile.ledger.store import VKEY
 
 __all__ = ["export"]
-
-_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
 
 
 @click.command()
@@ -40,11 +38,12 @@ _TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
 @click.option("--dataset", "datasets", multiple=True, help="A dataset of the charter, or a table.")
 @click.option("--staff", multiple=True, help="Who asked, or approved.")
 @click.option("--pseudonym", "pseudonyms", multiple=True, help="A person, as the ledger calls one.")
-@click.option("--since", type=click.DateTime(_TIMES), help="Not before (UTC).")
-@click.option("--until", type=click.DateTime(_TIMES), help="Before (UTC).")
+@click.option("--since", type=Moment(ends=False), help="From this day or time (UTC) on.")
+@click.option(
+    "--until", type=Moment(ends=True), help="To the end of this day, or before this time."
+)
 @click.option("--first", type=click.IntRange(0), default=0, help="Not before this index.")
 @click.option("--end", type=click.IntRange(0), help="Before this index.")
-@click.option("--witness", "witnesses", multiple=True, help="A witness's public key, to pass on.")
 @click.option(
     "--with-files",
     type=click.Path(path_type=Path, file_okay=False),
@@ -65,11 +64,10 @@ def export(
     datasets: tuple[str, ...],
     staff: tuple[str, ...],
     pseudonyms: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
+    since: str | None,
+    until: str | None,
     first: int,
     end: int | None,
-    witnesses: tuple[str, ...],
     with_files: Path | None,
     proofs: Path | None,
 ) -> int:
@@ -89,13 +87,13 @@ def export(
             shards=shards,
             staff=staff,
             pseudonyms=pseudonyms,
-            since=_spelled(since),
-            until=_spelled(until),
+            since=since or "",
+            until=until or "",
             first=first,
             end=end,
         )
         log = ledger_directory(records)
-        keys = Keys(tuple(published_keys(log)), witnesses)
+        keys = Keys(tuple(published_keys(log)), _witness_keys(session.loaded.charter))
         bundle = make_bundle(log, question, keys)
         write_bytes(out.absolute(), b"".join(bundle.encode()))
         if with_files is not None:
@@ -117,11 +115,9 @@ def _cut(
     return names_of_tables(charter, datasets), shards_about(records, charter, datasets)
 
 
-def _spelled(time: datetime | None) -> str:
-    """A time as entries spell it."""
-    if time is None:
-        return ""
-    return time.replace(tzinfo=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _witness_keys(charter: Charter) -> tuple[str, ...]:
+    """The keys of the witnesses that the charter names, to compare with one's own."""
+    return tuple(key for witness in charter.ledger.witnesses.values() for key in witness.keys)
 
 
 def _copy_files(bundle: Bundle, records: Path, directory: Path) -> None:

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import msgspec
 
 from domicile.cli.exits import Exit
+from domicile.cli.moments import Moment
 from domicile.cli.session import Options, Session, common_options
 from domicile.inventory import ledger_directory
 from domicile.ledger import published_keys
-from domicile.ledger.entries import time_text
 from domicile.ledger.search import Search
 from domicile.ledger.terms import Found, Query
 
 __all__ = ["search"]
 
 INDEX = "ledger-index.sqlite"
-_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _LONGEST_LINE = 200
-
-
-class _Time(click.ParamType[str]):
-    """A day or a time in UTC, as entries spell times; at its end where ``ends``."""
-
-    name = "time"
-
-    def __init__(self, *, ends: bool) -> None:
-        self._ends = ends
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """Read it."""
-        text = str(value)
-        try:
-            moment = datetime.fromisoformat(text)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=UTC)
-            if self._ends and _DAY.match(text):
-                moment += timedelta(days=1)
-            return time_text(moment.astimezone(UTC))
-        except (ValueError, OverflowError):
-            self.fail(f"{text!r} is no day (2026-03-31) or time (2026-03-31T12:00:00Z)", param, ctx)
 
 
 @click.command()
@@ -61,8 +34,10 @@ class _Time(click.ParamType[str]):
 @click.option("--staff", help="About what this member of staff asked or did.")
 @click.option("--pseudonym", help="About the person under this pseudonym.")
 @click.option("--purpose", help="For this purpose.")
-@click.option("--since", type=_Time(ends=False), help="From this day or time (UTC) on.")
-@click.option("--until", type=_Time(ends=True), help="To the end of this day, or before this time.")
+@click.option("--since", type=Moment(ends=False), help="From this day or time (UTC) on.")
+@click.option(
+    "--until", type=Moment(ends=True), help="To the end of this day, or before this time."
+)
 @click.option("--text", help="Only entries in which this stands, as they are written.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=100, show_default=True)
 @click.option("--rebuild", is_flag=True, help="Make the index anew from the log first.")

@@ -9,19 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from domicile.errors import DomicileError, EvidenceError, UsageError
+from domicile.errors import EvidenceError, UsageError
 from domicile.ledger.base64 import encode_base64
 from domicile.ledger.checkpoint import Checkpoint
-from domicile.ledger.entries import Body, Envelope, FileDigest, body_of, files_of
+from domicile.ledger.entries import (
+    Body,
+    Envelope,
+    FileDigest,
+    body_of,
+    files_of,
+    registered_kinds,
+)
 from domicile.ledger.merkle import leaf_hash, verify_inclusion
 from domicile.ledger.note import parse_note
 from domicile.ledger.proofs import Prover
 from domicile.ledger.question import Question
 from domicile.ledger.store import CHECKPOINT, Store
+from domicile.ledger.terms import read_found
+from domicile.ledger.texts import TextPart, named_texts
 from domicile.ledger.tiles import TILE_WIDTH
 from domicile.ledger.tlog_proof import TlogProof
 
@@ -30,6 +40,7 @@ __all__ = ["FORMAT", "MAX_ENTRIES", "Bundle", "Keys", "Proven", "make_bundle"]
 FORMAT = "domicile ledger bundle 1"
 MAX_ENTRIES = 100_000
 _BLOCKS_PER_PROVER = 256  # a prover keeps the tiles that it read
+_ENVELOPE = msgspec.json.Decoder(Envelope)
 
 _NOT_PROVEN = (
     "completeness: that these are all the entries that answer, only the whole log can show",
@@ -153,28 +164,21 @@ class _Gathered:
             )
 
     def _look(self, index: int, data: bytes) -> None:
-        spanned = self.question.spans(index)
-        try:
-            envelope = msgspec.json.decode(data, type=Envelope)
-        except msgspec.MsgspecError:
-            self.unreadable += spanned
-            if spanned and self.question.any_entry:
-                self._pick(index, data, None, asked=True)
-            return
-        asked = spanned and self._is_asked(envelope)
+        asked = False
+        if self.question.spans(index):
+            found = read_found(index, data)
+            self.unreadable += not found.kind
+            asked = self.question.answers(found)
         if not asked and not self.pending:
             return
-        body = _body(envelope)
+        envelope = _envelope(data)
+        body = _body(envelope, claiming=not asked) if envelope is not None else None
         if asked or (body is not None and not self.pending.keys().isdisjoint(body.establishes())):
-            self._pick(index, data, body, asked=asked)
+            self._pick(index, data, asked=asked)
+            if envelope is not None and body is not None:
+                self._weigh(index, envelope, body)
 
-    def _is_asked(self, envelope: Envelope) -> bool:
-        if not self.question.fits(envelope.kind, envelope.time):
-            return False
-        body = msgspec.json.decode(envelope.body)
-        return isinstance(body, dict) and self.question.is_about(envelope.kind, body)
-
-    def _pick(self, index: int, data: bytes, body: Body | None, *, asked: bool) -> None:
+    def _pick(self, index: int, data: bytes, *, asked: bool) -> None:
         if len(self.picked) >= MAX_ENTRIES:
             raise UsageError(
                 f"more than {MAX_ENTRIES:,} entries answer the question",
@@ -182,21 +186,43 @@ class _Gathered:
                 next_step="ask for less, or hand over a copy of the log: `verify_bundle.py --log`",
             )
         self.picked[index] = (asked, data)
-        if body is None:
-            return
-        for claim in body.establishes():
-            self.pending.pop(claim, None)
-        for claim in body.requires():
+
+    def _weigh(self, index: int, envelope: Envelope, body: Body) -> None:
+        """What this entry settles, and what it rests on. A text is settled by its first part: on
+        the way there all the others are picked too."""
+        if not isinstance(body, TextPart) or body.part == 0:
+            for claim in body.establishes():
+                self.pending.pop(claim, None)
+        else:
+            self.pending.update(dict.fromkeys(body.establishes(), index))
+        for claim in body.requires() | (named_texts(envelope) - body.establishes()):
             self.pending.setdefault(claim, index)
         self.files.extend(files_of(body))
 
 
-def _body(envelope: Envelope) -> Body | None:
-    """The body, or None where its kind is unknown here: then it has no claims that we can read."""
+def _envelope(data: bytes) -> Envelope | None:
+    try:
+        return _ENVELOPE.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _body(envelope: Envelope, *, claiming: bool) -> Body | None:
+    """The body, or None where it is unknown here (then it has no claims that we can read), or makes
+    none that others rest on and that is what matters."""
+    if claiming and (envelope.kind, envelope.version) not in _claiming():
+        return None
     try:
         return body_of(envelope)
-    except DomicileError:
+    except EvidenceError:
         return None
+
+
+@cache
+def _claiming() -> frozenset[tuple[str, int]]:
+    """The kinds whose entries others may rest on."""
+    kinds = registered_kinds()
+    return frozenset((k, v) for k, v, body in kinds if body.establishes is not Body.establishes)
 
 
 def _prove(

@@ -13,7 +13,7 @@ import msgspec
 
 from domicile.ledger.entries import Envelope
 
-__all__ = ["TERMS", "Found", "Query", "read_found"]
+__all__ = ["TERMS", "Found", "Query", "is_of", "read_found"]
 
 TERMS: Mapping[str, str] = {
     "boundary": "boundary",
@@ -80,7 +80,7 @@ class Query:
     def fits(self, found: Found) -> bool:
         """Whether an entry is asked for, but for its text."""
         return (
-            (not self.kinds or any(_is_of(found.kind, kind) for kind in self.kinds))
+            (not self.kinds or any(is_of(found.kind, kind) for kind in self.kinds))
             and found.terms >= set(self.terms.items())
             and self.since <= found.time
             and (not self.until or found.time < self.until)
@@ -91,7 +91,8 @@ class Query:
         return self.text in found.data.decode(errors="replace")
 
 
-def _is_of(kind: str, asked: str) -> bool:
+def is_of(kind: str, asked: str) -> bool:
+    """Whether a kind is the one that is asked for, or one of its part's."""
     return kind == asked or kind.startswith(f"{asked}.")
 
 

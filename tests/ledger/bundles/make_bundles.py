@@ -19,7 +19,8 @@ from typing import Any
 
 import domicile.cli.kinds  # noqa: F401 - every kind that there is
 from domicile.erase.entries import ShardBegun, ShardErased
-from domicile.ledger import Body, Entry, FileDigest, FileSigner, encode
+from domicile.inventory.entries import CharterInForce
+from domicile.ledger import Body, Entry, FileDigest, FileSigner, Log, decode, encode
 from domicile.ledger.bundle import FORMAT
 from domicile.ledger.checkpoint import Checkpoint
 from domicile.ledger.keys import COSIGN_ED25519, COSIGN_MLDSA44
@@ -41,7 +42,8 @@ FORGER = [FileSigner(ORIGIN, bytes([6] * 32)), FileSigner(ORIGIN, bytes([7] * 32
 OTHER = [FileSigner("example.com/other", bytes([8] * 32))]
 ITS_OWN = FileSigner(ORIGIN, bytes([9] * 32), COSIGN_ED25519)
 SIGNED_AT = 1_770_000_000
-CHARTER = "ab" * 32
+PARTS = ("[company]\n", 'name = "Reel"\n')
+CHARTER = sha256("".join(PARTS).encode()).hexdigest()
 RUN, SITE = "20260301T000000Z-abcdef", "virginia-db"
 KEPT = Path(__file__).with_name("good.json")
 
@@ -91,13 +93,26 @@ def spelled(bodies: Iterable[Body]) -> list[bytes]:
     ]
 
 
+def charter() -> list[Body]:
+    """The charter's text, in two parts."""
+    parts = list(enumerate(PARTS))
+    return [CharterInForce(CHARTER, number, len(parts), text) for number, text in parts]
+
+
 def story() -> list[bytes]:
-    """A scan, three shards verified, begun and erased; two more that nobody asks about."""
+    """The charter, a scan, three shards verified, begun and erased; two more, nobody's question."""
     shards = [f"rows-messages-{number:05d}" for number in range(3)]
     others = [f"rows-videos-{number:05d}" for number in range(2)]
     started = ScanStarted(RUN, "us", "domicile", ())
-    first = [started, *map(verified, shards), *map(verified, others)]
+    first = [*charter(), started, *map(verified, shards), *map(verified, others)]
     return spelled([*first, *map(begun, shards), *map(erased, shards)])
+
+
+def append(directory: Path, bodies: Sequence[Body]) -> None:
+    """Write them to a log, behind the charter's text where it is new."""
+    with Log.open(directory, LOG, ORIGIN) as log:
+        whole = bodies if log.size else [*charter(), *bodies]
+        log.append([decode(data) for data in spelled(whole)])
 
 
 def bundle_of(
@@ -139,8 +154,8 @@ def bundle_of(
 
 
 def good() -> Document:
-    """Three erasures at their beginning and end, and the verifications that they rest on."""
-    return bundle_of(story(), [1, 2, 3, *range(6, 12)], lambda index: index >= 6)
+    """Three erasures at their beginning and end, and what they rest on."""
+    return bundle_of(story(), [0, 1, 3, 4, 5, *range(8, 14)], lambda index: index >= 8)
 
 
 def written(document: object) -> bytes:
@@ -194,7 +209,7 @@ def _replaced(at: int, name: str, value: Any) -> Change:  # noqa: ANN401 - see _
 
 def _swapped(name: str) -> Change:
     def swap(rows: list[Document]) -> None:
-        rows[4][name], rows[5][name] = rows[5][name], rows[4][name]
+        rows[6][name], rows[7][name] = rows[7][name], rows[6][name]
 
     return _entry(swap)
 
@@ -249,8 +264,8 @@ def _cosigned_at(seconds: int) -> Callable[[str], str]:
 
 def _forged(rows: list[Document]) -> None:
     (entry,) = spelled([erased("rows-messages-00009")])
-    rows.append({"index": 11, "asked": True, "entry": entry.decode(), "path": rows[-1]["path"]})
-    rows[-2]["index"] = 10
+    rows.append({"index": 13, "asked": True, "entry": entry.decode(), "path": rows[-1]["path"]})
+    rows[-2]["index"] = 12
     del rows[-3]
 
 
@@ -269,46 +284,50 @@ CHANGES: dict[str, dict[str, Change]] = {
         "a-node-with-a-blank": _node(lambda text: text + " "),
         "a-node-without-padding": _node(lambda text: text.rstrip("=")),
         "an-entry-changed": _entry(
-            lambda rows: rows[8].update(entry=rows[8]["entry"].replace('"erased":7', '"erased":8'))
+            lambda rows: rows[10].update(
+                entry=rows[10]["entry"].replace('"erased":7', '"erased":8')
+            )
         ),
         "an-entry-changed-by-a-blank": _entry(
-            lambda rows: rows[8].update(entry=rows[8]["entry"] + " ")
+            lambda rows: rows[10].update(entry=rows[10]["entry"] + " ")
         ),
         "the-texts-of-two-entries-swapped": _swapped("entry"),
         "the-indices-of-two-entries-swapped": _swapped("index"),
         "an-entry-added": _entry(_forged),
-        "a-proof-truncated": _entry(lambda rows: rows[8]["path"].pop()),
-        "a-proof-extended": _entry(lambda rows: rows[8]["path"].append(0)),
-        "a-proof-emptied": _replaced(8, "path", []),
-        "a-proof-upside-down": _entry(lambda rows: rows[8]["path"].reverse()),
+        "a-proof-truncated": _entry(lambda rows: rows[10]["path"].pop()),
+        "a-proof-extended": _entry(lambda rows: rows[10]["path"].append(0)),
+        "a-proof-emptied": _replaced(10, "path", []),
+        "a-proof-upside-down": _entry(lambda rows: rows[10]["path"].reverse()),
         "a-node-changed": _node(lambda _: base64.b64encode(bytes(32)).decode()),
     },
     "rests on what no earlier one says": {
-        "the-verification-removed": _entry(lambda rows: rows.pop(0)),
-        "the-beginning-removed": _entry(lambda rows: rows.pop(3)),
+        "the-verification-removed": _entry(lambda rows: rows.pop(2)),
+        "a-part-of-the-charter-removed": _entry(lambda rows: rows.pop(1)),
+        "the-charter-removed": _entry(lambda rows: rows.__delitem__(slice(2))),
+        "the-beginning-removed": _entry(lambda rows: rows.pop(5)),
     },
     "are left out": {
         "all-entries-removed": _entry(lambda rows: rows.clear()),
-        "all-that-was-asked-for-removed": _entry(lambda rows: rows.__delitem__(slice(3, None))),
+        "all-that-was-asked-for-removed": _entry(lambda rows: rows.__delitem__(slice(5, None))),
     },
     "not in the order of the log": {
         "entries-reordered": _entry(lambda rows: rows.reverse()),
-        "two-entries-reordered": _entry(lambda rows: rows.insert(3, rows.pop(4))),
+        "two-entries-reordered": _entry(lambda rows: rows.insert(5, rows.pop(6))),
         "an-entry-repeated": _entry(lambda rows: rows.append(rows[-1])),
-        "an-index-moved": _replaced(8, "index", 12),
+        "an-index-moved": _replaced(10, "index", 14),
         "an-index-below-nothing": _replaced(0, "index", -1),
         "an-index-that-is-text": _replaced(0, "index", "1"),
         "an-index-that-is-true": _replaced(0, "index", value=True),
         "an-index-that-is-a-fraction": _replaced(0, "index", 1.5),
-        "an-index-of-many-digits": _replaced(8, "index", 10**30),
-        "an-index-beyond-a-double": _replaced(8, "index", 2**53 + 1),
+        "an-index-of-many-digits": _replaced(10, "index", 10**30),
+        "an-index-beyond-a-double": _replaced(10, "index", 2**53 + 1),
         "a-proof-by-a-node-before-the-first": _entry(
-            lambda rows: rows[8]["path"].__setitem__(0, rows[8]["path"][0] - 100)
+            lambda rows: rows[10]["path"].__setitem__(0, rows[10]["path"][0] - 100)
         ),
     },
     "malformed": {
-        "a-proof-by-a-node-after-the-last": _replaced(8, "path", [10**6]),
-        "a-proof-that-is-text": _replaced(8, "path", "0"),
+        "a-proof-by-a-node-after-the-last": _replaced(10, "path", [10**6]),
+        "a-proof-that-is-text": _replaced(10, "path", "0"),
         "a-node-that-is-a-number": lambda document: {**document, "nodes": [0, *document["nodes"]]},
         "nodes-removed": _with(nodes=[]),
         "no-entries": _with(entries=None),
@@ -323,10 +342,10 @@ CHANGES: dict[str, dict[str, Change]] = {
     "no signed note": {
         "the-checkpoint-cut-off": _note(lambda text: text[:-2]),
         "the-checkpoint-with-a-leading-zero": _note(
-            lambda text: text.replace("\n12\n", "\n012\n", 1)
+            lambda text: text.replace("\n14\n", "\n014\n", 1)
         ),
         "the-checkpoint-of-a-huge-size": _note(
-            lambda text: text.replace("\n12\n", f"\n{10**30}\n", 1)
+            lambda text: text.replace("\n14\n", f"\n{10**30}\n", 1)
         ),
         "the-checkpoint-with-a-tab": _note(lambda text: text.replace("\n\n", "\n\t\n\n", 1)),
         "the-checkpoint-unsigned": _lines(lambda _: []),
@@ -335,7 +354,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         ),
     },
     "is wrong": {
-        "the-checkpoint-of-another-size": _note(lambda text: text.replace("\n12\n", "\n13\n", 1)),
+        "the-checkpoint-of-another-size": _note(lambda text: text.replace("\n14\n", "\n15\n", 1)),
         "the-checkpoint-with-a-line-more": _note(
             lambda text: text.replace("\n\n", "\nmore\n\n", 1)
         ),
@@ -360,7 +379,7 @@ CHANGES: dict[str, dict[str, Change]] = {
 def _texts(kept: Document) -> dict[str, dict[str, bytes]]:
     """What is not even such a document."""
     text = written(kept)
-    inner = json.dumps(kept["entries"][8]["entry"])
+    inner = json.dumps(kept["entries"][10]["entry"])
     half = inner.replace("virginia-db", "virginia\\ud800db")
     deep = b'"question": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b", "
     return {
@@ -370,9 +389,9 @@ def _texts(kept: Document) -> dict[str, dict[str, bytes]]:
             "not-utf-8": text.replace(b"virginia", b"virgini\xff", 1),
             "more-than-one-document": text + text,
             "half-a-character": text.replace(inner.encode(), half.encode()),
-            "a-number-of-many-digits": text.replace(b'"index": 11', b'"index": ' + b"9" * 10_000),
-            "a-number-beyond-all": text.replace(b'"index": 11', b'"index": 1e999'),
-            "not-a-number": text.replace(b'"index": 11', b'"index": NaN'),
+            "a-number-of-many-digits": text.replace(b'"index": 13', b'"index": ' + b"9" * 10_000),
+            "a-number-beyond-all": text.replace(b'"index": 13', b'"index": 1e999'),
+            "not-a-number": text.replace(b'"index": 13', b'"index": NaN'),
             "deep-brackets": text.replace(b'"question": {', deep, 1),
             "a-byte-order-mark": b"\xef\xbb\xbf" + text,
             "a-trailing-comma": text[:-1] + b",}",
@@ -404,21 +423,24 @@ def _lies() -> dict[str, dict[str, Document]]:
         "an-entry-without-its-fields": fine.replace(b'"sites"', b'"places"', 1),
     }
     twice = fine.replace(b'"run":', b'"run":"other","run":', 1)
-    whole, rows = story(), range(12)
+    ruled = encode(Entry(verified(one), datetime(2026, 3, 1, tzinfo=UTC), CHARTER, policy="a" * 64))
+    whole, rows = story(), range(14)
     everything = bundle_of(whole, rows, question={})
     del everything["entries"][4]
-    unsigned = {**bundle_of(whole[:8], range(8)), "checkpoint": good()["checkpoint"]}
+    unsigned = {**bundle_of(whole[:10], range(10)), "checkpoint": good()["checkpoint"]}
     return {
         "rests on what no earlier one says": {
-            name: bundle_of(spelled(bodies), range(len(bodies))) for name, bodies in chains.items()
-        },
+            name: bundle_of(spelled([*charter(), *bodies]), range(len(bodies) + 2))
+            for name, bodies in chains.items()
+        }
+        | {"a-policy-that-is-not-there": bundle_of([*spelled(charter()), ruled], range(3))},
         "entry 0 cannot be read": {
             name: bundle_of([entry], [0]) for name, entry in unreadable.items()
         },
         "names a thing twice": {"an-entry-with-a-name-twice": bundle_of([twice], [0])},
         "are left out": {
             "an-entry-of-everything-removed": everything,
-            "an-entry-of-a-span-removed": bundle_of(whole, [0, 1, 3], question={"end": 4}),
+            "an-entry-of-a-span-removed": bundle_of(whole, [0, 1, 2, 4], question={"end": 5}),
         },
         "no key that you named": {
             "a-checkpoint-of-another-log": bundle_of(whole, rows, signers=OTHER),
@@ -428,7 +450,7 @@ def _lies() -> dict[str, dict[str, Document]]:
         },
         "is not in the tree": {
             "a-tree-that-was-not-signed": unsigned,
-            "a-tree-smaller-than-it-says": _as_if(Checkpoint(ORIGIN, 12, leaf_hash(whole[0]))),
+            "a-tree-smaller-than-it-says": _as_if(Checkpoint(ORIGIN, 14, leaf_hash(whole[0]))),
             "a-tree-larger-than-it-says": {
                 **_as_if(Checkpoint(ORIGIN, 1, root_of([leaf_hash(entry) for entry in whole]))),
                 "entries": bundle_of(whole, [0])["entries"],
@@ -480,7 +502,7 @@ def _harmless(kept: Document) -> dict[str, Document]:
         "every-signature-twice": {**kept, "checkpoint": repeated},
         "keys-repeated-and-nonsense": {**kept, "keys": keys},
         "no-keys": {**kept, "keys": {"log": [], "witnesses": []}},
-        "everything": bundle_of(whole, range(12), question={}),
+        "everything": bundle_of(whole, range(14), question={}),
         "a-span": bundle_of(whole, range(6), question={"end": 6}),
         "the-only-entry": bundle_of(whole[:1], [0]),
     }

@@ -34,21 +34,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 _VERIFIED = "verified:{run}/{shard}/{site}/{verified_sha256}"
 _BEGUN = "begun:{run}/{shard}/{site}/{verified_sha256}"
 CLAIMS: dict[str, tuple[list[str], list[str]]] = {
+    "charter.in-force 1": ([], ["charter:{sha256}"]),  # a text in parts: once they are all there
     "erase.shard-begun 1": ([_VERIFIED], [_BEGUN]),
     "erase.shard-erased 1": ([_VERIFIED, _BEGUN], []),
     "erase.shard-refused 1": ([_BEGUN], []),
     "move.shard-verified 1": ([], ["verified:{run}/{shard}/{sites,partly}/{files.sha256}"]),
 }
 NO_CLAIMS = (
-    "erase.absence-checked 1, erase.certified 1, erase.tables-rewritten 1, move.planned 1, "
-    "move.schema-made 1, move.sequences-set 1, move.shard-copied 1, people.frozen 1, "
-    "scan.finished 1, scan.started 1"
+    "clock.went-back 1, erase.absence-checked 1, erase.certified 1, erase.tables-rewritten 1, "
+    "move.planned 1, move.schema-made 1, move.sequences-set 1, move.shard-copied 1, "
+    "people.frozen 1, scan.finished 1, scan.started 1"
 ).split(", ")
 FORMAT = "domicile ledger bundle 1"
-KINDS = {1: "Ed25519", 4: "Ed25519 (cosignature)", 6: "ML-DSA-44"}
-
-
 Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read
+KINDS = {1: "Ed25519", 4: "Ed25519 (cosignature)", 6: "ML-DSA-44"}
 
 
 class Bad(Exception):
@@ -65,7 +64,6 @@ class Say:
         print(f"{mark:<12} {text.encode('unicode_escape').decode()}")
 
 
-# Spelling: one way only, so that no two readers read two things.
 def decode64(text: str) -> bytes:
     """The bytes that canonical base64 spells; nothing where this is none."""
     try:
@@ -91,7 +89,6 @@ def strict_json(data: bytes) -> Any:
     return value
 
 
-# Keys and signed checkpoints.
 class Key(NamedTuple):
     """A public key under a name, for one kind of signature; id begins its signature lines."""
 
@@ -251,13 +248,20 @@ def weigh(entries: Iterable[tuple[int, bytes]], say: Say) -> tuple[list[bytes], 
     """Entry after entry, in the order of the log, each resting on those before it. Returns their
     hashes, and the files (path, SHA-256) that they name, with the index of one that does."""
     hashes, met, established, unknown = [], 0, set[str](), set[str]()
-    files: dict[Any, int] = {}
+    files, parts = dict[Any, int](), dict[str, str]()  # parts: of texts in force, so far
     for index, data in entries:
         hashes.append(tree_hash(b"\0", data))
         try:
             entry = strict_json(data)
             kind, body = f"{entry['kind']} {entry['version']}", entry["body"]
             requires, establishes = (claims(part, body) for part in CLAIMS.get(kind, ([], [])))
+            in_force = {f"{r}:{entry[r]}" for r in ["charter"] + ["policy"] * ("policy" in entry)}
+            requires |= in_force - establishes
+            if establishes and "parts" in body:
+                name = body["sha256"]
+                parts[name] = (parts.get(name, "") if body["part"] else "") + body["text"]
+                if hashlib.sha256(parts[name].encode()).hexdigest() != name:
+                    establishes = set()
             for file in body.get("files", []):
                 files[file["path"], file["sha256"]] = index
         except (Bad, AttributeError, KeyError, TypeError) as error:
@@ -350,13 +354,11 @@ def check(args: argparse.Namespace, say: Say) -> None:
     note.witnessed(witnesses, keys, args.quorum, say)
     hashes, files = weigh(entries, say)
     whole = len(hashes) == note.size
-    rest = "all of it" if whole else "a part, and only the whole log shows if some are left out"
-    say("ok", f"{len(hashes)} entries are in the tree: {rest}")
+    say("ok", f"{len(hashes)} entries are in the tree: {'all of it' if whole else 'some of it'}")
     for one in kept if whole else kept[1:]:
         root = root_of(hashes[: one.size]) if whole else note.root
         same = (one.origin, one.root) == (note.origin, root) and one.size <= note.size
-        unknown = one.size < note.size and not whole  # --log reads it all
-        mark = "NOT CHECKED" if unknown else "ok" if same else "WRONG"
+        mark = "NOT CHECKED" if one.size < note.size and not whole else "ok" if same else "WRONG"
         say(mark, f"the first {one.size} entries are those that its checkpoint signs")
     check_files(files, args.files, say)
     if not named:
@@ -365,8 +367,7 @@ def check(args: argparse.Namespace, say: Say) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Check what the command line names, say what was found, and return the exit code."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("what", type=Path, metavar="BUNDLE")
     parser.add_argument("--log", action="store_true")
     parser.add_argument("--files", type=Path)
@@ -388,7 +389,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif unproven:
         say("UNPROVEN", unproven)
     else:
-        say("HOLDS", "everything that is marked ok; that entries tell the truth, no log can show")
+        say("HOLDS", "what is marked ok; not that entries are true or, without --log, all there")
     return 1 if say.wrong else 2 if unproven else 0
 
 
