@@ -1,0 +1,88 @@
+"""Canonical JSON (RFC 8785), and a quick, exact way to it for plain structs. Pure.
+
+A struct is *plain* when its fields have names in ASCII and hold text, truth values, null, whole
+numbers, plain structs, or lists of all these but whole numbers. What msgspec writes of one with
+its fields sorted is then its RFC 8785 form (the same escapes, the same digits, and names of ASCII
+have one order), as long as no number has more than 15 digits: beyond 2**53 - 1 there is no such
+form. So a text is canonical if writing what was read from it gives the same bytes. Everything that
+cannot be told so is left to `rfc8785`, which the tests hold this against.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import rfc8785
+from msgspec import inspect
+
+__all__ = ["Plain", "is_canonical"]
+
+S = TypeVar("S", bound=msgspec.Struct)
+_write = msgspec.json.Encoder(order="sorted").encode
+_LONG_NUMBER = re.compile(rb'":-?[0-9]{16}')
+_FAILURES = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+
+
+def is_canonical(data: bytes) -> bool:
+    """Whether this JSON text is its own RFC 8785 form. Raises what msgspec and rfc8785 raise where
+    it is no JSON, or has none."""
+    return rfc8785.dumps(msgspec.json.decode(data)) == data
+
+
+class Plain(Generic[S]):
+    """Reads and writes structs of one plain type in their canonical form."""
+
+    def __init__(self, struct: type[S]) -> None:
+        self._read = msgspec.json.Decoder(struct).decode
+
+    @classmethod
+    def of(cls, struct: type[S]) -> Plain[S] | None:
+        """For a struct type, if it is plain."""
+        return cls(struct) if _is_plain(inspect.type_info(struct), ()) else None
+
+    def read_all(self, texts: Sequence[bytes]) -> list[S] | None:
+        """What the texts say; None where one of them is no such struct in canonical form, or may
+        be none."""
+        read = self._read
+        try:
+            values = [read(text) for text in texts]
+        except _FAILURES:
+            return None
+        if [_write(value) for value in values] != list(texts):
+            return None
+        return None if _LONG_NUMBER.search(b"\n".join(texts)) else values
+
+    def write(self, value: S | dict[str, Any]) -> bytes | None:
+        """Its canonical form, or that of its fields, where it is this quickly told."""
+        try:
+            data = _write(value)
+        except _FAILURES:
+            return None
+        return None if _LONG_NUMBER.search(data) else data
+
+
+def _is_plain(kind: inspect.Type, within: tuple[type, ...]) -> bool:
+    if isinstance(kind, inspect.StructType):
+        if kind.array_like or kind.tag is not None or kind.cls in within:
+            return False
+        within = (*within, kind.cls)
+        return all(f.encode_name.isascii() and _may_be_field(f.type, within) for f in kind.fields)
+    if isinstance(kind, inspect.UnionType):
+        return all(_is_plain(each, within) for each in kind.types)
+    if isinstance(kind, inspect.ListType | inspect.VarTupleType):
+        return _is_plain(kind.item_type, within)
+    if isinstance(kind, inspect.LiteralType):
+        return all(isinstance(value, str) for value in kind.values)
+    return isinstance(kind, inspect.StrType | inspect.BoolType | inspect.NoneType)
+
+
+def _may_be_field(kind: inspect.Type, within: tuple[type, ...]) -> bool:
+    """Numbers are looked for behind the names of fields alone."""
+    if isinstance(kind, inspect.UnionType):
+        return all(_may_be_field(each, within) for each in kind.types)
+    if isinstance(kind, inspect.LiteralType):
+        return all(isinstance(value, str | int) for value in kind.values)
+    return isinstance(kind, inspect.IntType) or _is_plain(kind, within)
