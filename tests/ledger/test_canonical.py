@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile.errors import EvidenceError
-from domicile.ledger import FileDigest, decode, encode
+from domicile.ledger import Count, FileDigest, decode, encode
 from domicile.ledger.canonical import Plain, is_canonical
 from domicile.ledger.entries import body_of, kind_hint, open_envelope, open_quickly
 from tests.ledger.world import Noted, entry, noted
@@ -111,6 +111,23 @@ def test_every_character_is_written_as_rfc_8785_says() -> None:
         points = (p for p in range(first, first + 0x1000) if not 0xD800 <= p < 0xE000)
         sample = Sample("".join(map(chr, points)), 0, flag=True, choice=None, inner=())
         assert PLAIN.write(sample) == careful(sample)
+
+
+class Bounded(msgspec.Struct, frozen=True):
+    size: Count
+    more: Count | None = None
+
+
+@given(st.integers(0, 2**54), st.none() | st.integers(0, 2**54))
+def test_bounded_numbers_are_read_quickly_exactly_where_they_have_a_form(
+    size: int, more: int | None
+) -> None:
+    plain = Plain.of(Bounded)
+    assert plain is not None
+    data = msgspec.json.encode(Bounded(size, more), order="sorted")
+    has_form = size < 2**53 and (more or 0) < 2**53
+    assert (plain.read_all([data]) is not None) == has_form
+    assert (careful(Bounded(size, more)) is not None) == has_form
 
 
 class Measured(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from domicile.ledger.entries import (
     Body,
+    Count,
     Entry,
     FileDigest,
     Sha256Hex,
@@ -25,6 +26,7 @@ from domicile.ledger.verify import Verification, verify_log
 
 __all__ = [
     "Body",
+    "Count",
     "Entry",
     "FileDigest",
     "FileSigner",

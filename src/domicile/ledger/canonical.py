@@ -3,9 +3,10 @@
 A struct is *plain* when its fields have names in ASCII and hold text, truth values, null, whole
 numbers, plain structs, or lists of all these but whole numbers. What msgspec writes of one with
 its fields sorted is then its RFC 8785 form (the same escapes, the same digits, and names of ASCII
-have one order), as long as no number has more than 15 digits: beyond 2**53 - 1 there is no such
-form. So a text is canonical if writing what was read from it gives the same bytes. Everything that
-cannot be told so is left to `rfc8785`, which the tests hold this against.
+have one order), as long as no number is beyond 2**53 - 1, where there is no such form: those of a
+type without such bounds are looked for. So a text is canonical if writing what was read from it
+gives the same bytes. Everything that cannot be told so is left to `rfc8785`, which the tests hold
+this against.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = ["Plain", "is_canonical"]
 S = TypeVar("S", bound=msgspec.Struct)
 _write = msgspec.json.Encoder(order="sorted").encode
 _LONG_NUMBER = re.compile(rb'":-?[0-9]{16}')
+_MAX_NUMBER = 2**53 - 1
 _FAILURES = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
 
@@ -37,6 +39,7 @@ class Plain(Generic[S]):
 
     def __init__(self, struct: type[S]) -> None:
         self._read = msgspec.json.Decoder(struct).decode
+        self._is_bounded = _is_bounded(inspect.type_info(struct))
 
     @classmethod
     def of(cls, struct: type[S]) -> Plain[S] | None:
@@ -53,7 +56,7 @@ class Plain(Generic[S]):
             return None
         if [_write(value) for value in values] != list(texts):
             return None
-        return None if _LONG_NUMBER.search(b"\n".join(texts)) else values
+        return values if self._is_bounded or not _LONG_NUMBER.search(b"\n".join(texts)) else None
 
     def write(self, value: S | dict[str, Any]) -> bytes | None:
         """Its canonical form, or that of its fields, where it is this quickly told."""
@@ -86,3 +89,19 @@ def _may_be_field(kind: inspect.Type, within: tuple[type, ...]) -> bool:
     if isinstance(kind, inspect.LiteralType):
         return all(isinstance(value, str | int) for value in kind.values)
     return isinstance(kind, inspect.IntType) or _is_plain(kind, within)
+
+
+def _is_bounded(kind: inspect.Type) -> bool:
+    """Whether no number of a plain type can be too long: reading refuses those."""
+    if isinstance(kind, inspect.StructType):
+        return all(_is_bounded(field.type) for field in kind.fields)
+    if isinstance(kind, inspect.UnionType):
+        return all(_is_bounded(each) for each in kind.types)
+    if isinstance(kind, inspect.ListType | inspect.VarTupleType):
+        return _is_bounded(kind.item_type)
+    if isinstance(kind, inspect.IntType):
+        low, high = kind.ge, kind.le
+        return None not in {low, high} and low >= -_MAX_NUMBER and high <= _MAX_NUMBER
+    if isinstance(kind, inspect.LiteralType):
+        return all(abs(v) <= _MAX_NUMBER for v in kind.values if isinstance(v, int))
+    return True

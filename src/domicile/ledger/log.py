@@ -41,7 +41,8 @@ from domicile.ledger.merkle import leaf_hash
 from domicile.ledger.note import Note, open_checkpoint, parse_note
 from domicile.ledger.proofs import Prover
 from domicile.ledger.signing import Signer, sign_note
-from domicile.ledger.store import CHECKPOINT, PRIVATE, SIGNED, VKEY, Store, stored_tiles
+from domicile.ledger.sources import stored_tiles
+from domicile.ledger.store import CHECKPOINT, PRIVATE, SIGNED, VKEY, Store
 from domicile.ledger.tiles import TILE_WIDTH, Tile, TreeEdge, encode_bundle
 
 __all__ = ["Log", "refusal"]
