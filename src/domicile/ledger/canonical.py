@@ -100,8 +100,8 @@ def _is_bounded(kind: inspect.Type) -> bool:
     if isinstance(kind, inspect.ListType | inspect.VarTupleType):
         return _is_bounded(kind.item_type)
     if isinstance(kind, inspect.IntType):
-        low, high = kind.ge, kind.le
-        return None not in {low, high} and low >= -_MAX_NUMBER and high <= _MAX_NUMBER
+        bounds = (kind.ge, kind.le)
+        return all(bound is not None and abs(bound) <= _MAX_NUMBER for bound in bounds)
     if isinstance(kind, inspect.LiteralType):
         return all(abs(v) <= _MAX_NUMBER for v in kind.values if isinstance(v, int))
     return True
