@@ -225,7 +225,8 @@ def encode(entry: Entry) -> bytes:
             f"at most {MAX_ENTRY_BYTES:,}: name a file by its digest instead",
         )
     try:
-        decode(data)
+        if not open_quickly([data]):
+            decode(data)
     except EvidenceError as error:
         raise _unfit(f"a {kind} entry would be unreadable: {error.failed}", "its fields") from error
     return data

@@ -43,8 +43,6 @@ __all__ = ["DEPTH", "Sequencer", "check_request"]
 
 DEPTH = 65_536
 """Entries that may wait for integration before callers are turned away."""
-_PAUSE_S = 0.1  # between two integrations that nobody waits for
-_BACKOFF_S = (0.1, 5.0)
 
 
 class Sequencer:
@@ -97,7 +95,9 @@ class Sequencer:
                 raise why
             self._queues.entries += request.number
             self._queues.waiting.append(Pending(request, receipt.tell))
-        self._door.wake()
+            was_idle, self._queues.idle = self._queues.idle, False
+        if was_idle:
+            self._door.wake()
         return receipt
 
     def close(self) -> None:
@@ -143,6 +143,7 @@ class Sequencer:
         while True:
             with self._turn:
                 idle, done = not self._queues.waiting, self._queues.closing or self._queues.ended
+                self._queues.idle = idle  # what is submitted from here on wakes the poll
             if idle and done:
                 return []
             self._take_on(self._door.poll(wait=idle))

@@ -163,6 +163,16 @@ class TreeEdge:
             row.clear()
             level += 1
 
+    def extend(self, leaves: Sequence[bytes]) -> list[tuple[Tile, bytes]]:
+        """`append` for leaf hashes of which only the last may complete a tile."""
+        if not leaves:
+            return []
+        if not self.levels:
+            self.levels.append([])
+        self.levels[0] += leaves[:-1]
+        self.size += len(leaves) - 1
+        return self.append(leaves[-1])
+
     def partials(self) -> list[tuple[Tile, bytes]]:
         """The partial tiles of this size, with their contents."""
         return [
