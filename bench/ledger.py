@@ -29,7 +29,7 @@ from bench.measure import Ratios, timed
 from domicile.ledger import verify_log
 from domicile.ledger.proofs import Prover
 from domicile.ledger.sources import DirectorySource
-from domicile.ledger.store import Store
+from domicile.ledger.store import PRIVATE, Store
 from domicile.ledger.tiles import Tile
 
 __all__ = ["CALLERS", "CLIENTS", "IN_TIME_S", "Figures", "measure"]
@@ -46,7 +46,8 @@ _WORLD = [sys.executable, "-m", "bench.ledger_world"]
 class Figures:
     """threads, sockets: our rate over SQLite's. per_sync: our rate with threads over that of bare
     fdatasyncs. in_time: shares of an open loop at half our rate. verifying: by workers, the time
-    of mere reading and hashing over ours. storage: bytes of the log over those of its entries.
+    of mere reading and hashing over ours. storage: bytes of the log's published files over those
+    of its entries; private_mib: what the sequencer keeps beside them.
     proof_files: most and median files read for a proof. peaks: MiB by what was run."""
 
     threads: Ratios = field(default_factory=Ratios)
@@ -55,6 +56,7 @@ class Figures:
     in_time: list[float] = field(default_factory=list)
     verifying: dict[int, Ratios] = field(default_factory=dict)
     storage: float = 0.0
+    private_mib: float = 0.0
     proof_files: tuple[int, float] = (0, 0.0)
     peaks: dict[str, int] = field(default_factory=dict)
 
@@ -73,7 +75,7 @@ def measure(directory: Path, pairs: int) -> Figures:
     print(f"  ledger: loading {ENTRIES:,} entries", flush=True)
     what = f"the sequencer, loading {ENTRIES:,} entries"
     found.peaks[what] = timed([*_WORLD, "load", log, str(ENTRIES)], {}, memory=True).peak_mib
-    found.storage = _storage(log)
+    found.storage, found.private_mib = _storage(log)
     found.proof_files = _proof_files(log)
     _verify(log, pairs, found)
     return found
@@ -144,7 +146,7 @@ def _verify(log: Path, pairs: int, found: Figures) -> None:
             print(f"  ledger, verifying, {workers}: {theirs / ours:.2f}", flush=True)
         if not pair:
             for workers in found.verifying:
-                command = [*_WORLD, "verify", log, str(workers)]
+                command = [*_WORLD, "verify", str(log), str(workers)]
                 what = f"the verifier, {ENTRIES:,} entries, {workers} workers"
                 found.peaks[what] = timed(command, {}, memory=True).peak_mib
 
@@ -186,9 +188,11 @@ def _hash_all(log: Path) -> None:
             at = end
 
 
-def _storage(log: Path) -> float:
+def _storage(log: Path) -> tuple[float, float]:
+    private = sum(path.stat().st_size for path in (log / PRIVATE).rglob("*") if path.is_file())
     held = sum(path.stat().st_size for path in log.rglob("*") if path.is_file())
-    return held / sum(map(len, _entries(_bundles(log))))
+    entries = sum(map(len, _entries(_bundles(log))))
+    return (held - private) / entries, private / (1 << 20)
 
 
 @dataclass(frozen=True, slots=True)

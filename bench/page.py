@@ -14,11 +14,14 @@ from bench.objects import Figures as ObjectFigures
 from bench.objects import Shares
 from bench.rows import Figures as RowFigures
 from bench.services import rclone
+from domicile.ledger.journal import KEPT_SEGMENTS, SEGMENT_BYTES
 
 __all__ = ["LIMIT_MIB", "Measured", "write"]
 
 LIMIT_MIB = 400
 TARGET = 0.8
+JOURNAL_MIB = (KEPT_SEGMENTS + 2) * SEGMENT_BYTES >> 20
+"""Those kept, the one being written and the spare one."""
 BUSY = 0.1
 
 
@@ -152,9 +155,11 @@ def _ledger(found: LedgerFigures) -> list[str]:
         "| --- | --- |",
         *(f"| {workers} | {ratios} |" for workers, ratios in found.verifying.items()),
         "",
-        f"A log of {ENTRIES:,} entries holds {found.storage:.3f} times their bytes (the target is",
-        f"1.1). An entry with its proof out of the stored tiles takes {usual:.0f} files, at most",
-        f"{most}, the checkpoint included.",
+        f"A log of {ENTRIES:,} entries takes {found.storage:.3f} times their bytes, all that is",
+        "published counted (the target is 1.1). The sequencer's journal beside it held",
+        f"{found.private_mib:.0f} MiB: the last requests, so that they can be repeated; never more",
+        f"than {JOURNAL_MIB} MiB. An entry with its proof out of the stored tiles takes",
+        f"{usual:.0f} files, at most {most}, the checkpoint included.",
         "",
     ]
 

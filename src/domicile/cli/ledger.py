@@ -10,6 +10,7 @@ __all__ = ["LEDGER_COMMANDS", "ledger"]
 
 LEDGER_COMMANDS = {
     "verify": "Recompute the tree, every file's digest, and the chain of evidence.",
+    "publish": "Copy the log to where readers fetch it: a directory, or a site's bucket.",
 }
 
 

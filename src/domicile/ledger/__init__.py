@@ -18,31 +18,45 @@ from domicile.ledger.entries import (
     files_of,
 )
 from domicile.ledger.files import digest_file
+from domicile.ledger.http import HttpSource
 from domicile.ledger.ledger import Ledger, stamp
 from domicile.ledger.log import Log
+from domicile.ledger.publish import DirectoryTarget, Published, Target, publish
 from domicile.ledger.reader import LedgerReader, published_keys, read_only
+from domicile.ledger.seen import Seen, read_seen, seen_directory
 from domicile.ledger.signing import FileSigner, Signer
+from domicile.ledger.sources import DirectorySource, Source
 from domicile.ledger.verify import Verification, verify_log
 
 __all__ = [
     "Body",
     "Count",
+    "DirectorySource",
+    "DirectoryTarget",
     "Entry",
     "FileDigest",
     "FileSigner",
+    "HttpSource",
     "Ledger",
     "LedgerReader",
     "Log",
+    "Published",
+    "Seen",
     "Sha256Hex",
     "Signer",
+    "Source",
+    "Target",
     "Verification",
     "decode",
     "digest_file",
     "encode",
     "entry_kind",
     "files_of",
+    "publish",
     "published_keys",
     "read_only",
+    "read_seen",
+    "seen_directory",
     "stamp",
     "verify_log",
 ]

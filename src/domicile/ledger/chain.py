@@ -24,7 +24,7 @@ class Chain:
     """
 
     def __init__(self, records: Path | None) -> None:
-        self.files_checked = 0
+        self.files_checked = self.files_unchecked = 0
         self._records = records
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
@@ -61,6 +61,7 @@ class Chain:
     def changed(self, files: Sequence[tuple[int, FileDigest]]) -> Iterator[tuple[int, str]]:
         """What is wrong with files that entries name, each with its entry's index."""
         if self._records is None:
+            self.files_unchecked += len(files)
             return
         for index, file in files:
             self.files_checked += 1

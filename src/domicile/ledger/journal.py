@@ -32,6 +32,7 @@ from domicile.ledger.tiles import decode_bundle, encode_bundle
 __all__ = [
     "ID_BYTES",
     "KEPT_REQUESTS",
+    "KEPT_SEGMENTS",
     "MAX_GROUP_BYTES",
     "SEGMENT_BYTES",
     "Group",

@@ -26,8 +26,10 @@ __all__ = ["Verification", "verify_log"]
 class Verification:
     """What was checked, and what is wrong.
 
-    root is hex, recomputed from the entries; empty where too much is missing. files_checked
-    counts file digests that were recomputed, right or wrong. problems are plain sentences, the
+    root is hex, recomputed from the entries; empty where too much is missing. checkpoint is the
+    signed note that the log was held against; empty where no trusted key signed it. files_checked
+    counts file digests that were recomputed, right or wrong; files_unchecked those that were not,
+    since nobody gave the records. problems are plain sentences, the
     first 1,000 of problem_count; notices are what an auditor may want to know and is not wrong in
     itself (the clock went back, an append was interrupted).
     """
@@ -36,7 +38,9 @@ class Verification:
     size: int
     root: str
     entries_by_kind: Mapping[str, int]
+    checkpoint: str
     files_checked: int
+    files_unchecked: int
     problems: tuple[str, ...]
     problem_count: int
     notices: tuple[str, ...]
@@ -65,7 +69,7 @@ def verify_log(
     """
     verifiers = [Verifier.parse(vkey) for vkey in vkeys]
     store, findings = Store(source), _Findings()
-    head = _head(store, verifiers, findings)
+    head, note = _head(store, verifiers, findings)
     earlier = [(f"checkpoint {n} seen earlier", note) for n, note in enumerate(seen, 1)]
     heads = [head, *_earlier(earlier, verifiers, head, findings)]
     growth, reading = Growth(store), _Reading(findings)
@@ -80,7 +84,9 @@ def verify_log(
         size=head.size,
         root=growth.edge.root().hex() if growth.is_complete else "",
         entries_by_kind=dict(sorted(reading.kinds.items())),
+        checkpoint=note.decode(),
         files_checked=chain.files_checked,
+        files_unchecked=chain.files_unchecked,
         problems=tuple(findings.problems),
         problem_count=findings.problem_count,
         notices=tuple(findings.notices),
@@ -107,20 +113,24 @@ class _Findings:
             self.notices.append(sentence)
 
 
-def _head(store: Store, verifiers: Sequence[Verifier], findings: _Findings) -> Checkpoint:
-    """The head to check against: the published one, or the last one signed where that is further
-    (an append was interrupted before it published, or the published one was rolled back).
+def _head(
+    store: Store, verifiers: Sequence[Verifier], findings: _Findings
+) -> tuple[Checkpoint, bytes]:
+    """The head to check against, with its note: the published one, or the last one signed where
+    that is further (an append was interrupted before it published, or the published one was rolled
+    back). The note is empty where nobody trusted signed it.
     """
     # Read in this order, a concurrent append can only make the published one the larger.
     signed = _note(store, SIGNED, verifiers, None)
     published = _note(store, CHECKPOINT, verifiers, findings)
     if signed is None:
-        return published or store.checkpoint()  # unsigned, but the rest can still be judged
-    if published is not None and published.size >= signed.size:
+        # unsigned, but the rest can still be judged
+        return published or (store.checkpoint(), b"")
+    if published is not None and published[0].size >= signed[0].size:
         return published
-    shown = "none" if published is None else f"size {published.size}"
+    shown = "none" if published is None else f"size {published[0].size}"
     findings.notice(
-        f"the published checkpoint ({shown}) is behind the last one signed (size {signed.size}):"
+        f"the published checkpoint ({shown}) is behind the last one signed (size {signed[0].size}):"
         " an append was interrupted or the checkpoint was rolled back; checked to the signed size"
     )
     return signed
@@ -128,11 +138,11 @@ def _head(store: Store, verifiers: Sequence[Verifier], findings: _Findings) -> C
 
 def _note(
     store: Store, name: str, verifiers: Sequence[Verifier], findings: _Findings | None
-) -> Checkpoint | None:
+) -> tuple[Checkpoint, bytes] | None:
     try:
         data = store.note(name)
         if data is not None:
-            return open_checkpoint(data, verifiers)
+            return open_checkpoint(data, verifiers), data
         failed = "it is missing"
     except EvidenceError as error:
         failed = error.failed
