@@ -113,6 +113,7 @@ class HttpSource:
         """This thread's, kept from file to file."""
         parts, mine = _split(self.url), (self.url, os.getpid())
         if getattr(_held, "whose", None) != mine:
+            self._forget()
             kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
             _held.whose = mine
             _held.connection = kind(str(parts.hostname), parts.port, timeout=self.timeout_s)
@@ -141,16 +142,24 @@ def _bounded(deadline: float, timeout_s: float) -> type[HTTPResponse]:
     class Bounded(HTTPResponse):
         def __init__(self, sock: socket.socket, *args: object, **kwargs: object) -> None:
             super().__init__(sock, *args, **kwargs)  # type: ignore[arg-type]
-            self.fp.close()
-            self.fp = io.BufferedReader(_Incoming(sock, deadline, timeout_s))
+            self.fp = io.BufferedReader(_Incoming(sock, self.fp, deadline, timeout_s))
 
     return Bounded
 
 
 class _Incoming(io.RawIOBase):
-    def __init__(self, connection: socket.socket, deadline: float, timeout_s: float) -> None:
+    """held keeps the socket open where the connection has let go of it."""
+
+    def __init__(
+        self, connection: socket.socket, held: io.BufferedIOBase, deadline: float, timeout_s: float
+    ) -> None:
         super().__init__()
-        self._socket, self._deadline, self._timeout_s = connection, deadline, timeout_s
+        self._socket, self._held = connection, held
+        self._deadline, self._timeout_s = deadline, timeout_s
+
+    def close(self) -> None:
+        super().close()
+        self._held.close()
 
     def readable(self) -> bool:
         return True
