@@ -111,9 +111,9 @@ class _Report:
             soft_wrap=True,
         )
         for problem in found.problems:
-            self.out.print(f"broken: {problem}", style="bold red", markup=False)
+            self.out.print(f"broken: {problem}", style="bold red", markup=False, soft_wrap=True)
         for notice in found.notices:
-            self.out.print(f"notice: {notice}", style="yellow", markup=False)
+            self.out.print(f"notice: {notice}", style="yellow", markup=False, soft_wrap=True)
         self.notes(notes)
         if found.sound:
             digest = "" if found.files_unchecked else ", digest"
@@ -122,4 +122,4 @@ class _Report:
     def notes(self, notes: Sequence[str]) -> None:
         """What this run could not do as one would wish."""
         for note in notes:
-            self.out.print(f"notice: {note}", style="yellow", markup=False)
+            self.out.print(f"notice: {note}", style="yellow", markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -49,19 +50,11 @@ class DirectorySource:
     def read(self, name: str, limit_bytes: int) -> bytes | None:
         """A regular file under the directory; a pipe or a device would make the reader wait."""
         try:
-            descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            data = _read_regular(self.directory / name, limit_bytes)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise unreadable(f"{name} cannot be read ({error.strerror})") from error
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise unreadable(f"{name} is not a file")
-            try:
-                data = file.read(min(status.st_size, limit_bytes) + 1)
-            except OSError as error:
-                raise unreadable(f"{name} cannot be read ({error.strerror})") from error
         if len(data) > limit_bytes:
             raise unreadable(f"{name} has more than {limit_bytes:,} bytes")
         return data
@@ -69,6 +62,18 @@ class DirectorySource:
     def tiles(self) -> Iterator[Tile]:
         """What lies there now."""
         return stored_tiles(self.directory)
+
+
+def _read_regular(path: Path, limit_bytes: int) -> bytes:
+    """A regular file, or its beginning, which is longer than the limit."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a file")
+        return os.read(descriptor, min(status.st_size, limit_bytes) + 1)
+    finally:
+        os.close(descriptor)
 
 
 def stored_tiles(directory: Path) -> Iterator[Tile]:

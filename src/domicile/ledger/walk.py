@@ -51,6 +51,7 @@ class Walk:
 
     def reports(self) -> Iterator[SpanReport]:
         """What is in every span. Raises SiteError where the store does not answer."""
+        self.workers = min(self.workers, -(-self.size // SPAN) or 1)
         if self.workers == 1:
             yield from self._reports(_Here())
             return
