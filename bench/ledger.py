@@ -45,16 +45,18 @@ _WORLD = [sys.executable, "-m", "bench.ledger_world"]
 @dataclass
 class Figures:
     """threads, sockets: our rate over SQLite's. per_sync: our rate with threads over that of bare
-    fdatasyncs. in_time: shares of an open loop at half our rate. verifying: by workers, the time
-    of mere reading and hashing over ours. storage: bytes of the log's published files over those
-    of its entries; private_mib: what the sequencer keeps beside them.
-    proof_files: most and median files read for a proof. peaks: MiB by what was run."""
+    fdatasyncs. in_time: shares of an open loop at half our rate. verifying, processor: by workers,
+    the time, and the processors' time, of mere reading and hashing over ours. storage: bytes of
+    the log's published files over those of its entries; private_mib: what the sequencer keeps
+    beside them. proof_files: most and median files read for a proof. peaks: MiB by what was run.
+    """
 
     threads: Ratios = field(default_factory=Ratios)
     sockets: Ratios = field(default_factory=Ratios)
     per_sync: Ratios = field(default_factory=Ratios)
     in_time: list[float] = field(default_factory=list)
     verifying: dict[int, Ratios] = field(default_factory=dict)
+    processor: dict[int, Ratios] = field(default_factory=dict)
     storage: float = 0.0
     private_mib: float = 0.0
     proof_files: tuple[int, float] = (0, 0.0)
@@ -138,23 +140,27 @@ def _through_the_door(directory: Path) -> float:
 
 
 def _verify(log: Path, pairs: int, found: Figures) -> None:
-    for pair in range(pairs):
-        theirs = _seconds(partial(_hash_all, log))
-        for workers in sorted({1, os.cpu_count() or 1}):
-            ours = _seconds(partial(_check, log, workers))
-            found.verifying.setdefault(workers, Ratios()).add(theirs, ours)
+    counts = sorted({1, os.cpu_count() or 1})
+    for workers in counts:
+        found.verifying[workers], found.processor[workers] = Ratios(), Ratios()
+        command = [*_WORLD, "verify", str(log), str(workers)]
+        what = f"the verifier, {ENTRIES:,} entries, --workers {workers}"
+        found.peaks[what] = timed(command, {}, memory=True).peak_mib
+    for _ in range(pairs):
+        theirs, their_processor = _seconds(partial(_hash_all, log))
+        for workers in counts:
+            ours, our_processor = _seconds(partial(_check, log, workers))
+            found.verifying[workers].add(theirs, ours)
+            found.processor[workers].add(their_processor, our_processor)
             print(f"  ledger, verifying, {workers}: {theirs / ours:.2f}", flush=True)
-        if not pair:
-            for workers in found.verifying:
-                command = [*_WORLD, "verify", str(log), str(workers)]
-                what = f"the verifier, {ENTRIES:,} entries, {workers} workers"
-                found.peaks[what] = timed(command, {}, memory=True).peak_mib
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def _seconds(run: Callable[[], object]) -> tuple[float, float]:
+    """By the clock, and of the processors' time, that of ended children too."""
+    used, begun = os.times(), time.perf_counter()
     run()
-    return time.perf_counter() - begun
+    took, now = time.perf_counter() - begun, os.times()
+    return took, sum(now[:4]) - sum(used[:4])
 
 
 def _check(log: Path, workers: int) -> None:

@@ -15,6 +15,8 @@ from domicile.ledger.files import hash_file
 
 __all__ = ["Chain"]
 
+_MOST_MET = 65_536
+
 
 class Chain:
     """Fed with one span after the other, in the order of the log.
@@ -26,6 +28,7 @@ class Chain:
     def __init__(self, records: Path | None) -> None:
         self.files_checked = self.files_unchecked = 0
         self._records = records
+        self._met: set[bytes] = set()  # a grant is required again and again
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("CREATE TABLE claim (id BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -44,11 +47,21 @@ class Chain:
         before, each with its index."""
         for kind, claims in needs.items():
             for known, (claim, indices) in claims.items():
-                query = "SELECT 1 FROM claim WHERE id = ?"
-                if self._database.execute(query, (known,)).fetchone() is not None:
+                if self._is_established(known):
                     continue
                 why = f"{kind} requires {claim!r}, which no earlier entry established"
                 yield from ((index, f"entry {index}: {why}") for index in indices)
+
+    def _is_established(self, known: bytes) -> bool:
+        if known in self._met:
+            return True
+        query = "SELECT 1 FROM claim WHERE id = ?"
+        found = self._database.execute(query, (known,)).fetchone() is not None
+        if found:
+            if len(self._met) == _MOST_MET:
+                self._met.clear()
+            self._met.add(known)
+        return found
 
     def establish(self, claims: set[bytes]) -> None:
         """Entries after these ones may rest on these claims."""
