@@ -88,7 +88,7 @@ def _append(directory: Path, found: Figures) -> float:
     directory.mkdir()
     theirs = _sqlite(directory / "rows.db")
     syncs = _syncs(directory / "synced")
-    threads = append_for(directory / "threads", CALLERS, _SECONDS, share=True) / _SECONDS
+    threads = append_for(directory / "threads", CALLERS, _SECONDS) / _SECONDS
     sockets = _through_the_door(directory / "sockets")
     found.threads.add(threads, theirs)
     found.sockets.add(sockets, theirs)
@@ -130,7 +130,7 @@ def _through_the_door(directory: Path) -> float:
     with open_ledger(directory):
         clients = [
             subprocess.Popen(
-                [*_WORLD, "append", directory, callers, str(_SECONDS)],
+                [*_WORLD, "append", directory / PRIVATE / "door", callers, str(_SECONDS)],
                 stdout=subprocess.PIPE,
                 text=True,
             )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import selectors
+import socket
 import sys
 import threading
 import time
@@ -10,6 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from typing import cast
 
 from domicile.ledger import (
     Body,
@@ -17,11 +21,13 @@ from domicile.ledger import (
     Entry,
     FileSigner,
     Ledger,
+    encode,
     entry_kind,
     stamp,
     verify_log,
 )
-from domicile.ledger.door import Busy
+from domicile.ledger.door import ANSWER, Busy, connect, encode_request
+from domicile.ledger.journal import Request
 from domicile.ledger.keys import COSIGN_MLDSA44
 
 __all__ = [
@@ -30,6 +36,7 @@ __all__ = [
     "Accessed",
     "Granted",
     "append_for",
+    "append_through",
     "entry_of",
     "latencies",
     "load",
@@ -112,19 +119,15 @@ def open_ledger(directory: Path) -> Ledger:
     return Ledger.open(directory, _signers(), _ORIGIN)
 
 
-def append_for(directory: Path, callers: int, seconds: float, *, share: bool) -> int:
-    """How many entries so many callers got durable, one after the other each, in so many seconds.
-    share: they use one opened ledger; otherwise each has a connection of its own."""
-    with ExitStack() as stack:
-        opened = [
-            stack.enter_context(open_ledger(directory)) for _ in range(1 if share else callers)
-        ]
-        tasks = [opened[number % len(opened)] for number in range(callers)]
+def append_for(directory: Path, callers: int, seconds: float) -> int:
+    """How many entries so many threads got durable, one after the other each, in so many
+    seconds."""
+    with open_ledger(directory) as ledger:
         begun = threading.Barrier(callers)
         counts = [0] * callers
 
         def run(number: int) -> None:
-            ledger, body = tasks[number], entry_of(GRANTS + number).body
+            body = entry_of(GRANTS + number).body
             begun.wait()
             until = time.perf_counter() + seconds
             while time.perf_counter() < until:
@@ -133,6 +136,36 @@ def append_for(directory: Path, callers: int, seconds: float, *, share: bool) ->
 
         _join(run, callers)
     return sum(counts)
+
+
+def append_through(door: Path, callers: int, seconds: float) -> int:
+    """The same through so many connections to a sequencer's door, each of which waits for its
+    answer before it sends the next entry; served by one thread, as a server would."""
+    count = 0
+    stem, numbers = os.urandom(8), itertools.count()
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+
+        def send(connection: socket.socket, body: Body) -> None:
+            request = Request.of(
+                stem + next(numbers).to_bytes(8, "big"), [encode(stamp(body, _CHARTER))]
+            )
+            connection.sendall(encode_request(request, integrated=False))
+
+        for number in range(callers):
+            connection = stack.enter_context(connect(door, 30.0))
+            body = entry_of(GRANTS + number).body
+            selector.register(connection, selectors.EVENT_READ, body)
+            send(connection, body)
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            for key, _ in selector.select():
+                connection = cast("socket.socket", key.fileobj)
+                status, *_ = ANSWER.unpack(connection.recv(ANSWER.size))
+                if status != b"D":
+                    raise RuntimeError(status)
+                count += 1
+                send(connection, key.data)
+    return count
 
 
 def latencies(directory: Path, rate: float, callers: int, seconds: float) -> list[float]:
@@ -178,11 +211,11 @@ def load(directory: Path, entries: int) -> None:
 
 
 def main(words: list[str]) -> None:
-    """``append DIRECTORY CALLERS SECONDS``, ``load DIRECTORY ENTRIES`` or ``verify DIRECTORY
+    """``append DOOR CALLERS SECONDS``, ``load DIRECTORY ENTRIES`` or ``verify DIRECTORY
     WORKERS``, as a process of its own."""
     task, directory, *rest = words
     if task == "append":
-        print(append_for(Path(directory), int(rest[0]), float(rest[1]), share=False))
+        print(append_through(Path(directory), int(rest[0]), float(rest[1])))
     elif task == "load":
         load(Path(directory), int(rest[0]))
     elif not verify_log(Path(directory), vkeys(), None, workers=int(rest[0])).sound:

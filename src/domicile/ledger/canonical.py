@@ -22,7 +22,7 @@ from msgspec import inspect
 __all__ = ["Plain", "is_canonical"]
 
 S = TypeVar("S", bound=msgspec.Struct)
-_write = msgspec.json.Encoder(order="sorted").encode
+_encoder = msgspec.json.Encoder(order="sorted")
 _LONG_NUMBER = re.compile(rb'":-?[0-9]{16}')
 _MAX_NUMBER = 2**53 - 1
 _FAILURES = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
@@ -54,14 +54,25 @@ class Plain(Generic[S]):
             values = [read(text) for text in texts]
         except _FAILURES:
             return None
-        if [_write(value) for value in values] != list(texts):
+        # What is written has no newline but the one behind each value: equal as a whole, the texts
+        # have none either, and each is equal to what was written of it.
+        lines = b"\n".join(texts) + b"\n"
+        if _encoder.encode_lines(values) != lines:
             return None
-        return values if self._is_bounded or not _LONG_NUMBER.search(b"\n".join(texts)) else None
+        return values if self._is_bounded or not _LONG_NUMBER.search(lines) else None
+
+    def can_read(self, data: bytes) -> bool:
+        """Whether what `write` gave is such a struct: its fields may have held anything."""
+        try:
+            self._read(data)
+        except _FAILURES:
+            return False
+        return True
 
     def write(self, value: S | dict[str, Any]) -> bytes | None:
         """Its canonical form, or that of its fields, where it is this quickly told."""
         try:
-            data = _write(value)
+            data = _encoder.encode(value)
         except _FAILURES:
             return None
         return None if _LONG_NUMBER.search(data) else data

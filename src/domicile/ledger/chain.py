@@ -16,6 +16,8 @@ from domicile.ledger.files import hash_file
 __all__ = ["Chain"]
 
 _MOST_MET = 65_536
+Needs = Mapping[str, Mapping[bytes, tuple[str, Sequence[int]]]]
+"""By kind and claim id: the claim as it is shown, and the entries that require it."""
 
 
 class Chain:
@@ -40,17 +42,18 @@ class Chain:
         """Drop the database."""
         self._database.close()
 
-    def unmet(
-        self, needs: Mapping[str, Mapping[bytes, tuple[str, Sequence[int]]]]
-    ) -> Iterator[tuple[int, str]]:
-        """What is wrong with entries that require, by kind and claim id, what nobody established
-        before, each with its index."""
+    def meets(self, needs: Needs) -> bool:
+        """Whether earlier entries established all that is required, by kind and claim id."""
+        return all(self._is_established(known) for claims in needs.values() for known in claims)
+
+    def unmet(self, needs: Needs) -> Iterator[tuple[int, str]]:
+        """What is wrong with entries that require what nobody established before, each with its
+        index."""
         for kind, claims in needs.items():
             for known, (claim, indices) in claims.items():
-                if self._is_established(known):
-                    continue
-                why = f"{kind} requires {claim!r}, which no earlier entry established"
-                yield from ((index, f"entry {index}: {why}") for index in indices)
+                if not self._is_established(known):
+                    why = f"{kind} requires {claim!r}, which no earlier entry established"
+                    yield from ((index, f"entry {index}: {why}") for index in indices)
 
     def _is_established(self, known: bytes) -> bool:
         if known in self._met:

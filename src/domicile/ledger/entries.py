@@ -125,7 +125,8 @@ class Entry:
     """One fact. time is cut to whole milliseconds and kept in UTC; charter is the SHA-256 (hex)
     of the charter in force; clock names where the time comes from.
 
-    Raises UsageError where time has no zone or charter is not a SHA-256 in hex.
+    Raises UsageError where time has no zone, charter is not a SHA-256 in hex, or clock no name of
+    1 to 100 characters.
     """
 
     body: Body
@@ -138,6 +139,8 @@ class Entry:
             raise _unfit("an entry's time has no time zone", "a time with its zone")
         if not _SHA256.match(self.charter):
             raise _unfit("an entry does not name its charter", "the charter's SHA-256 in hex")
+        if not 0 < len(self.clock) <= _MAX_CLOCK:
+            raise _unfit("an entry's clock has no fitting name", f"1 to {_MAX_CLOCK} characters")
         utc = self.time.astimezone(UTC)
         cut = utc - timedelta(microseconds=utc.microsecond % 1000)
         object.__setattr__(self, "time", cut)
@@ -217,27 +220,29 @@ def encode(entry: Entry) -> bytes:
     }
     plain = _plain(type(entry.body))
     data = plain.write(fields) if plain is not None else None
-    if data is None:
+    if plain is None or data is None or not plain.can_read(data):
         data = _encode_carefully(fields)
     if len(data) > MAX_ENTRY_BYTES:
         raise _unfit(
             f"a {kind} entry has {len(data):,} bytes",
             f"at most {MAX_ENTRY_BYTES:,}: name a file by its digest instead",
         )
-    try:
-        if not open_quickly([data]):
-            decode(data)
-    except EvidenceError as error:
-        raise _unfit(f"a {kind} entry would be unreadable: {error.failed}", "its fields") from error
     return data
 
 
 def _encode_carefully(fields: dict[str, Any]) -> bytes:
+    kind = fields["kind"]
     try:
-        return rfc8785.dumps(msgspec.to_builtins(fields))
+        data = rfc8785.dumps(msgspec.to_builtins(fields))
     except (rfc8785.CanonicalizationError, TypeError, ValueError) as error:
-        failed = f"a {fields['kind']} entry has no canonical form: {error}"
-        raise _unfit(failed, "JSON values") from error
+        raise _unfit(f"a {kind} entry has no canonical form: {error}", "JSON values") from error
+    if len(data) <= MAX_ENTRY_BYTES:
+        try:
+            decode(data)
+        except EvidenceError as error:
+            failed = f"a {kind} entry would be unreadable: {error.failed}"
+            raise _unfit(failed, "its fields") from error
+    return data
 
 
 def decode(data: bytes) -> Entry:

@@ -8,7 +8,7 @@ in the order of the log.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import groupby
@@ -28,7 +28,7 @@ from domicile.ledger.merkle import HASH_BYTES, leaf_hashes, root_of
 from domicile.ledger.store import Store
 from domicile.ledger.tiles import TILE_WIDTH, Tile, split_hashes
 
-__all__ = ["MOST_KEPT", "SPAN", "Span", "SpanReport", "claim_id", "examine"]
+__all__ = ["MOST_KEPT", "SPAN", "Span", "SpanReport", "claim_id", "examine", "examine_closely"]
 
 SPAN = 64 * TILE_WIDTH
 """Entries of a whole span. Spans begin at multiples of a bundle's width."""
@@ -59,8 +59,8 @@ class SpanReport:
     with the index that they are about, in order; problem_count counts also those not kept.
     kinds: entries by kind. first_index, first_time, last_time: of its readable entries. needs: by
     kind and claim id, the claim as it is shown and the entries that require it without an earlier
-    one of this span that established it. claims: ids of what it establishes. files: what entries
-    name.
+    one of this span that established it (`examine` leaves it at the claims, `examine_closely` names
+    the entries). claims: ids of what it establishes. files: what entries name.
     """
 
     start: int
@@ -109,13 +109,20 @@ def examine(store: Store, span: Span) -> SpanReport:
     return examination.report
 
 
+def examine_closely(store: Store, span: Span) -> SpanReport:
+    """`examine` for a span that is known to require what nobody established."""
+    examination = _CloseExamination(store, span, SpanReport(span.start, span.end))
+    examination.run()
+    return examination.report
+
+
 @dataclass(slots=True)
 class _Examination:
     store: Store
     span: Span
     report: SpanReport
-    noting: dict[str, _Noting] = field(default_factory=dict)
-    """By kind."""
+    required: dict[str, set[str]] = field(default_factory=dict)
+    """By kind, the claims that were required so far."""
 
     def run(self) -> None:
         first, end, read_bytes = self.span.start, self.span.end, 0
@@ -238,32 +245,30 @@ class _Examination:
             for index, body in enumerate(bodies, first):
                 self.report.files += ((index, file) for file in files_of(body))
 
-    def _take_needs(self, first: int, kind: str, bodies: Sequence[Body]) -> None:
+    def _take_needs(self, first: int, kind: str, bodies: Sequence[Body]) -> None:  # noqa: ARG002
         """What entries require; none of these establishes anything for another."""
-        noting = self.noting.get(kind) or self.noting.setdefault(kind, _Noting(self.report, kind))
-        for index, body in enumerate(bodies, first):
-            for claim in body.requires():
-                noting[claim](index)
+        required = self.required.setdefault(kind, set())
+        fresh = set[str]().union(*[body.requires() for body in bodies]) - required
+        required |= fresh
+        for claim in fresh:
+            self._need(kind, claim)
+
+    def _need(self, kind: str, claim: str) -> list[int] | None:
+        """Who requires a claim; None if an entry before established it."""
+        known = claim_id(claim)
+        if known in self.report.claims:
+            return None
+        needs = self.report.needs.setdefault(kind, {})
+        return needs.setdefault(known, (claim[:_LONGEST_CLAIM], []))[1]
 
     def _establish(self, claims: frozenset[str]) -> None:
-        for claim in claims:
-            self.report.claims.add(claim_id(claim))
-            for noting in self.noting.values():
-                noting.pop(claim, None)
+        self.report.claims |= {claim_id(claim) for claim in claims}
 
 
-class _Noting(dict[str, Callable[[int], None]]):
-    """By claim, what notes that an entry of this kind requires it; nowhere, where an entry before
-    it established the claim."""
-
-    def __init__(self, report: SpanReport, kind: str) -> None:
-        super().__init__()
-        self._report, self._kind = report, kind
-
-    def __missing__(self, claim: str) -> Callable[[int], None]:
-        known, indices = claim_id(claim), list[int]()
-        if known not in self._report.claims:
-            needs = self._report.needs.setdefault(self._kind, {})
-            _, indices = needs.setdefault(known, (claim[:_LONGEST_CLAIM], indices))
-        self[claim] = indices.append
-        return indices.append
+class _CloseExamination(_Examination):
+    def _take_needs(self, first: int, kind: str, bodies: Sequence[Body]) -> None:
+        for index, body in enumerate(bodies, first):
+            for claim in body.requires():
+                indices = self._need(kind, claim)
+                if indices is not None:
+                    indices.append(index)

@@ -86,7 +86,7 @@ def tiles_of(size: int) -> Iterator[Tile]:
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries, each behind its length as a big-endian uint16. None may exceed 65,535 bytes."""
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+    return b"".join([len(entry).to_bytes(2, "big") + entry for entry in entries])
 
 
 def decode_bundle(data: bytes, width: int) -> list[bytes]:

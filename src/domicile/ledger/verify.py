@@ -15,7 +15,7 @@ from domicile.ledger.growth import Growth
 from domicile.ledger.keys import Verifier
 from domicile.ledger.note import open_checkpoint
 from domicile.ledger.sources import Source
-from domicile.ledger.spans import MOST_KEPT, SpanReport
+from domicile.ledger.spans import MOST_KEPT, Span, SpanReport, examine_closely
 from domicile.ledger.store import CHECKPOINT, SIGNED, Store
 from domicile.ledger.walk import Walk
 
@@ -72,7 +72,7 @@ def verify_log(
     head, note = _head(store, verifiers, findings)
     earlier = [(f"checkpoint {n} seen earlier", note) for n, note in enumerate(seen, 1)]
     heads = [head, *_earlier(earlier, verifiers, head, findings)]
-    growth, reading = Growth(store), _Reading(findings)
+    growth, reading = Growth(store), _Reading(store, findings)
     walk = Walk(store, head.size, frozenset(h.size for h in heads), workers)
     with closing(Chain(records)) as chain:
         for report in walk.reports():
@@ -189,6 +189,7 @@ def _compare_roots(growth: Growth, heads: Sequence[Checkpoint], findings: _Findi
 class _Reading:
     """Puts together what the spans say, in the order of the log."""
 
+    store: Store
     findings: _Findings
     kinds: Counter[str] = field(default_factory=Counter)
     last_time: str = ""
@@ -197,10 +198,12 @@ class _Reading:
         """above: what is wrong with the tree over the span."""
         self.kinds.update(report.kinds)
         found = [*report.problems]
-        found += chain.unmet(report.needs)
+        if not chain.meets(report.needs):
+            closely = examine_closely(self.store, Span(report.start, report.end))
+            found += chain.unmet(closely.needs)
         chain.establish(report.claims)
         found += chain.changed(report.files)
-        for _, sentence in sorted(found, key=lambda each: each[0]):
+        for _, sentence in sorted(found):
             self.findings.problem(sentence)
         self.findings.problem_count += report.problem_count - len(report.problems)
         self.findings.problems_of(above)
