@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -123,4 +123,13 @@ def test_a_clock_that_went_back_since_the_last_command_is_in_the_ledger(tmp_path
     assert kinds(tmp_path)[2:] == [
         *("people.frozen", "clock.went-back", "people.frozen", "people.frozen"),
     ]
+    assert problems(tmp_path) == ()
+
+
+def test_a_clock_that_went_back_under_a_new_charter_is_said_behind_its_text(tmp_path: Path) -> None:
+    with Evidence(tmp_path, loaded("a")) as evidence:
+        evidence._clock = Clock(now=lambda: datetime(2100, 1, 1, tzinfo=UTC))
+        evidence.record(frozen("one"))
+    record(tmp_path, "b", "two")
+    assert kinds(tmp_path)[2:] == ["charter.in-force", "clock.went-back", "people.frozen"]
     assert problems(tmp_path) == ()

@@ -138,14 +138,18 @@ class Evidence:
 
     def _put_in_force(self) -> None:
         """Have the charter's text in the ledger, once: also where two processes begin at once,
-        since both append it under the same ids."""
+        since both append it under the same ids. That the clock went back is said behind it: what
+        names a text comes after it."""
         if not _holds(self._ledger, self._parts[-1]):
+            others: list[Entry] = []
             for first in range(0, len(self._parts), _PARTS_AT_ONCE):
                 parts = self._parts[first : first + _PARTS_AT_ONCE]
                 entries = self._clock.stamp(parts, self._charter)
+                others += entries[: -len(parts)]
                 named = f"charter.in-force {self._charter} from {first}"
                 identity = sha256(named.encode()).digest()[:ID_BYTES]
-                self._ledger.append(entries, identity=identity)
+                self._ledger.append(entries[-len(parts) :], identity=identity)
+            self._ledger.append(others)
         self._is_in_force = True
 
     def close(self) -> None:

@@ -195,7 +195,8 @@ class _Gathered:
                 self.pending.pop(claim, None)
         else:
             self.pending.update(dict.fromkeys(body.establishes(), index))
-        for claim in body.requires() | (named_texts(envelope) - body.establishes()):
+        texts = named_texts(envelope.charter, envelope.policy_sha256) - body.establishes()
+        for claim in body.requires() | texts:
             self.pending.setdefault(claim, index)
         self.files.extend(files_of(body))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domicile.errors import EvidenceError, SiteRefused
 from domicile.ledger.checkpoint import Checkpoint
+from domicile.ledger.sources import Source
 from domicile.ledger.store import CHECKPOINT, SIGNED, VKEY, Store
 
 __all__ = ["LedgerReader", "published_keys", "read_only"]
@@ -44,16 +45,23 @@ def read_only(directory: Path) -> LedgerReader:
     return LedgerReader(directory, Store(directory).checkpoint())
 
 
-def published_keys(directory: Path) -> list[str]:
+def published_keys(source: Path | Source) -> list[str]:
     """The public keys that the log publishes of itself, the Ed25519 key first. They say who it
     claims to be: a reader who must not trust it has them from elsewhere. Raises EvidenceError.
     """
     try:
-        with (directory / VKEY).open(encoding="utf-8") as file:
-            return file.read(_LONGEST_KEYS_BYTES).split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvidenceError(
-            "there is no ledger here: its public keys, log.vkey, cannot be read",
-            expected="a log with its log.vkey, a line `name+hexid+base64` for each key",
-            next_step="run `domicile scan`, restore the file, or name the log's keys with --key",
-        ) from error
+        data = Store(source).source.read(VKEY, _LONGEST_KEYS_BYTES)
+        keys = (data or b"").decode().split()
+    except (EvidenceError, UnicodeDecodeError) as error:
+        raise _no_keys() from error
+    if not keys:
+        raise _no_keys()
+    return keys
+
+
+def _no_keys() -> EvidenceError:
+    return EvidenceError(
+        "there is no ledger here: its public keys, log.vkey, cannot be read",
+        expected="a log with its log.vkey, a line `name+hexid+base64` for each key",
+        next_step="run `domicile scan`, restore the file, or name the log's keys with --key",
+    )

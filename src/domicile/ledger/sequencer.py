@@ -97,7 +97,9 @@ class Sequencer:
                 raise why
             self._queues.entries += request.number
             self._queues.waiting.append(Pending(request, receipt.tell))
-        self._door.wake()
+            was_idle, self._queues.idle = self._queues.idle, False
+        if was_idle:
+            self._door.wake()
         return receipt
 
     def close(self) -> None:
@@ -143,6 +145,7 @@ class Sequencer:
         while True:
             with self._turn:
                 idle, done = not self._queues.waiting, self._queues.closing or self._queues.ended
+                self._queues.idle = idle  # what is submitted from here on wakes the poll
             if idle and done:
                 return []
             self._take_on(self._door.poll(wait=idle))
