@@ -11,6 +11,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium \
 	golang-go golang-golang-x-mod-dev
+SPREAD := --dist load --maxschedchunk 2 # each worker fetches its next tests when it needs them
+LONG := tests/story/test_kills.py tests/ledger/test_kill.py tests/ledger/test_power_loss.py
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options
@@ -24,10 +26,10 @@ demo: .venv/run.stamp ## the whole story on this machine, in under two minutes
 	$(BIN)/domicile demo
 
 test: .venv/dev.stamp ## all tests that this machine has the services for
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 $(SPREAD)
 
 test-long: .venv/dev.stamp ## the same, killed at many more instants
-	DOMICILE_LONG_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/story/test_kills.py
+	DOMICILE_LONG_TESTS=1 $(BIN)/python -m pytest -n 2 $(SPREAD) $(LONG)
 
 check: .venv/dev.stamp ## style, types, the direction of imports
 	$(BIN)/ruff check --quiet

@@ -11,7 +11,7 @@ from domicile.ledger import FileDigest
 from domicile.move.plan import Effect, ObjectShard, Plan, RowShard, SequencePlan, TablePlan
 
 WORDS = st.text(max_size=6)
-COUNTS = st.integers(0, 2**53)
+COUNTS = st.integers(0, 2**53 - 1)
 BOUND = st.none() | st.lists(WORDS, max_size=3).map(tuple)
 
 

@@ -6,8 +6,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +21,10 @@ from domicile.inventory import Estate
 from domicile.report import Status, load_status, render_report
 from domicile.report.views import state_totals
 from tests.services import unavailable
+from tests.story.forking import Forker
+from tests.story.stage import SOURCE
 
+ENVIRON = {**os.environ, "PYTHONPATH": SOURCE}
 OLD = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
 STORY: tuple[tuple[str, ...], ...] = (
     ("scan",),
@@ -36,15 +37,12 @@ STORY: tuple[tuple[str, ...], ...] = (
 )
 
 
-def run(workspace: Path, *words: str) -> int:
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "domicile", *words]
-    if words[0] != "plan":
-        command += ["--workers", "1"]
-    command += ["--charter", str(workspace / "domicile.toml")]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode in {0, 1}, done.stdout + done.stderr
-    return done.returncode
+def run(forker: Forker, workspace: Path, *words: str) -> int:
+    alone = () if words[0] == "plan" else ("--workers", "1")
+    words = (*words, *alone, "--charter", str(workspace / "domicile.toml"))
+    code, out, err = forker.run(words, ENVIRON)
+    assert code in {0, 1}, out + err
+    return code
 
 
 def read(workspace: Path) -> Status:
@@ -63,15 +61,17 @@ def directory() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def story(directory: Path) -> Iterator[list[Status]]:
     write_workspace(directory, build(120, seed=3, objects=120))
+    forker = Forker(ENVIRON)
     try:
         told = []
         for number, words in enumerate(STORY):
-            code = run(directory, *words)
+            code = run(forker, directory, *words)
             assert code == (number == 0), words  # the first scan alone has findings
             told.append(read(directory))
         stop_all(directory)  # a status is read from records: no site is asked
         yield told
     finally:
+        forker.close()
         remove_workspace(directory)
 
 

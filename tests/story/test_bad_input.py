@@ -18,8 +18,6 @@ from tests.services.objects import S3Server
 from tests.services.postgres import PostgresServer, fresh_database
 from tests.story.stage import AWAY, SITES, Done, Stage, confirmed
 
-pytestmark = pytest.mark.xdist_group("story-faults")
-
 Command = Callable[..., Done]
 
 

@@ -14,9 +14,6 @@ from domicile.demo.servers import servers
 from domicile.sites.objects.model import VersionRef
 from tests.story.stage import AWAY, SITES, Done, Stage, confirmed, group_ended
 
-pytestmark = pytest.mark.xdist_group("story-faults")
-
-
 # --- databases that break
 
 

@@ -15,8 +15,6 @@ from tests.services.objects import MakeBucket, TestBucket
 from tests.story.proxy import Fault, S3Proxy, serving
 from tests.story.stage import Done, Stage, confirmed
 
-pytestmark = pytest.mark.xdist_group("story-kills")
-
 _STRANGERS = 25
 _SITE = """
 [sites.{name}]

@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from domicile.demo.servers import EmbeddedPostgres, servers
 from domicile.demo.truth_objects import owner_of
 from domicile.demo.workspace import DATABASE
 from tests.story.stage import AWAY, SITES, Done, Stage, confirmed
-
-pytestmark = pytest.mark.xdist_group("story")
 
 
 def test_the_story_ends_as_the_truth_says_and_a_second_one_finds_nothing_to_do(

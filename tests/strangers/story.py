@@ -22,6 +22,8 @@ from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer, fresh_dat
 ROOT = Path(__file__).parent.parent.parent
 CHINOOK = ROOT / "tests" / "data" / "chinook.sql"
 
+_WITH_WORKERS = ("scan", "move", "verify", "erase")
+
 Rows = Counter[str]
 """A table's rows as PostgreSQL prints them, with how often each is there."""
 
@@ -132,11 +134,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Story:
-    """A charter in a directory, and the two databases that it names."""
+    """A charter in a directory, and the two databases that it names. workers: None for as many as
+    the machine has cores."""
 
     directory: Path
     source: Place
     home: Place
+    workers: int | None = None
 
     def write_charter(self, rest: str, *, source: str, home: str, home_provider: str) -> None:
         """The charter: ``rest`` and the two sites."""
@@ -150,6 +154,8 @@ class Story:
 
     def run(self, *words: str, expected: int = 0) -> str:
         """Run one command and insist on its exit code. Returns what it printed."""
+        if self.workers is not None and words[0] in _WITH_WORKERS:
+            words = (*words, "--workers", str(self.workers))
         done = subprocess.run(
             [sys.executable, "-m", "domicile", *words],
             cwd=self.directory,
@@ -204,13 +210,18 @@ def chinook_statements() -> str:
 
 
 def new_story(
-    directory: Path, source: PostgresServer, home: PostgresServer, statements: str
+    directory: Path,
+    source: PostgresServer,
+    home: PostgresServer,
+    statements: str,
+    workers: int | None = None,
 ) -> Story:
     """A source that these statements made, and an empty home."""
     story = Story(
         directory,
         empty_place(source, f"SOURCE_{PASSWORD_VARIABLE}"),
         empty_place(home, f"HOME_{PASSWORD_VARIABLE}"),
+        workers,
     )
     with story.source.connect() as connection:
         connection.execute("SELECT pg_catalog.set_config('search_path', 'public', false)")

@@ -30,8 +30,11 @@ STAFF_AT_HOME = (
 
 
 def chinook_story(direction: Direction, directory: Path) -> Story:
-    """The charter of the tutorial over two databases elsewhere."""
-    story = new_story(directory, *direction, chinook_statements())
+    """The charter of the tutorial over two databases elsewhere; with one worker where the versions
+    differ, else with several."""
+    source, home = direction
+    workers = None if source is home else 1
+    story = new_story(directory, source, home, chinook_statements(), workers)
     story.write_charter(
         charter_without_sites(), source="office-db", home="home-db", home_provider="Homeland Cloud"
     )
