@@ -174,6 +174,44 @@ def test_only_what_is_integrated_and_out_of_the_window_is_dropped(
     assert open_journal(tmp_path)[1] == groups[4:]
 
 
+@pytest.mark.parametrize("how", ["trim", "drop"])
+def test_each_removal_of_a_segment_is_durable_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(module, "SEGMENT_BYTES", 130)
+    monkeypatch.setattr(module, "KEPT_REQUESTS", 1)
+    disk = FaultyDisk()
+    journal, _ = open_journal(tmp_path, disk)
+    for group in chained([(request(number, "x" * 50),) for number in range(4)]):
+        journal.append(group)
+    before = len(disk.calls)
+    if how == "trim":
+        journal.trim(4)
+    else:
+        journal.drop()
+    removals = disk.calls[before:]
+    assert removals == ["remove", "sync"] * (len(removals) // 2)
+    assert len(removals) >= 4
+
+
+def test_a_segment_that_could_not_be_removed_is_removed_before_any_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEGMENT_BYTES", 130)
+    monkeypatch.setattr(module, "KEPT_REQUESTS", 1)
+    disk = FaultyDisk()
+    journal, _ = open_journal(tmp_path, disk)
+    groups = chained([(request(number, "x" * 50),) for number in range(4)])
+    for group in groups:
+        journal.append(group)
+    disk.fail_next("remove")
+    with pytest.raises(OSError, match="Input/output"):
+        journal.trim(4)
+    journal.trim(4)
+    journal.close()
+    assert open_journal(tmp_path)[1] == groups[3:]
+
+
 def test_no_room_for_a_segment_is_no_failed_sync(tmp_path: Path) -> None:
     disk = FaultyDisk()
     journal, _ = open_journal(tmp_path / "journal", disk)

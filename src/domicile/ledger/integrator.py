@@ -66,8 +66,6 @@ class Integrator:
         self, log: Log, journal: Journal, queues: Queues, wake: Callable[[], None]
     ) -> None:
         self._log, self._journal, self._queues, self._wake = log, journal, queues, wake
-        self._ahead: list[Pending] = []
-        """In the signed tree, which too few witnesses have co-signed to be published."""
         self._backoff_s = _BACKOFF_S[0]
 
     def run(self) -> None:
@@ -76,13 +74,18 @@ class Integrator:
         try:
             while not self._queues.ended:
                 taken, is_last = self._next()
-                if (taken or self._ahead) and not self._queues.ended:
+                if (taken or self._is_ahead) and not self._queues.ended:
                     self._settle(taken)
                 if is_last:
                     return
         except BaseException as error:
             self._end(f"its integrator broke down ({type(error).__name__})", taken)
             raise
+
+    @property
+    def _is_ahead(self) -> bool:
+        """Whether what is signed waits for witnesses, to be published."""
+        return self._log.published_size < self._log.size
 
     def _next(self) -> tuple[list[Pending], bool]:
         """Wait for durable requests, a little longer where nobody waits for their integration, so
@@ -91,7 +94,7 @@ class Integrator:
         with queues.turn:
             queues.changed.wait_for(
                 lambda: queues.durable or queues.ended or queues.committed,
-                self._backoff_s if self._ahead else None,
+                self._backoff_s if self._is_ahead else None,
             )
             queues.changed.wait_for(
                 lambda: queues.urgent or queues.ended or queues.committed, _PAUSE_S
@@ -106,7 +109,8 @@ class Integrator:
         try:
             self._integrate(taken)
         except NotCosigned as error:
-            self._tell(self._ahead, _not_published(error))
+            self._count(taken)
+            self._tell(taken, _not_published(error))
             self._back_off()
             return
         except DomicileError as error:
@@ -123,21 +127,16 @@ class Integrator:
         self._tidy()
 
     def _integrate(self, taken: Sequence[Pending]) -> None:
-        """Raises NotCosigned where all is in the signed tree and waits in ``_ahead``, another
+        """Raises NotCosigned where all is in the signed tree and not published, another
         DomicileError where nothing of ``taken`` is."""
-        entries = [e for pending in taken if pending.is_new for e in pending.request.entries]
-        try:
-            self._log.extend(entries)
-            self._log.publish()
-        except NotCosigned:
-            self._count(taken)
-            self._ahead += taken
-            raise
+        self._log.extend(
+            [e for pending in taken if pending.is_new for e in pending.request.entries]
+        )
+        self._log.publish()
         self._count(taken)
-        done, self._ahead = [*self._ahead, *taken], []
-        for pending in done:
+        for pending in taken:
             pending.size = self._log.size
-        self._tell(done, None)
+        self._tell(taken, None)
 
     def _count(self, taken: Sequence[Pending]) -> None:
         with self._queues.turn:
