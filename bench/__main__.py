@@ -1,7 +1,7 @@
 """``python -m bench``: measure everything and write docs/benchmarks.md.
 
-``--pairs N`` and the names of parts (``objects``, ``rows``) make a quicker run, which prints and
-writes nothing.
+``--pairs N`` and the names of parts (``objects``, ``rows``, ``ledger``) make a quicker run, which
+prints and writes nothing.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import objects, page, rows
+from bench import ledger, objects, page, rows
 from bench.services import Missing, Rgw, postgres15, postgres18, require
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+PARTS = ["objects", "rows", "ledger"]
 HUGE_BYTES = 1 << 30
 
 
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("parts", nargs="*", choices=["objects", "rows", []])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
     parser.add_argument("--pairs", type=int, default=3)
     asked = parser.parse_args()
-    parts = asked.parts or ["objects", "rows"]
+    parts = asked.parts or PARTS
     try:
-        require()
+        if set(parts) - {"ledger"}:
+            require()
         found = measure(parts, asked.pairs)
     except Missing as error:
         print(f"make bench: {error}", file=sys.stderr)
@@ -51,6 +53,10 @@ def measure(parts: list[str], pairs: int) -> page.Measured:
             _objects(directory, pairs, found)
         if "rows" in parts:
             _rows(directory, pairs, found)
+        if "ledger" in parts:
+            print("ledger", flush=True)
+            found.ledger = ledger.measure(directory / "ledger", pairs)
+            found.peaks |= found.ledger.peaks
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return found

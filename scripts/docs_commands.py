@@ -15,8 +15,9 @@ INTRODUCTION = f"""\
 # The commands
 
 In the order of the story: `scan`, `plan`, `move`, `verify`, `erase`; then `status`, `report` and
-`ledger verify` at any time. Messages and progress go to standard error, results to standard output;
-with `--json`, one JSON document. Off a terminal nothing moves on the screen.
+`ledger verify` and `ledger publish` at any time. Messages and progress go to standard error,
+results to standard output; with `--json`, one JSON document. Off a terminal nothing moves on the
+screen.
 
 {EXIT_CODES_HELP}
 
@@ -44,8 +45,14 @@ def _sections(name: str, group: click.Group) -> Iterator[str]:
 def _section(name: str, command: click.Command) -> str:
     context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
     about = " ".join((command.help or "").split())
-    rows = "".join(_row(context, option) for option in command.params)
+    rows = "".join(_row(context, option) for option in command.params if not _is_word(option))
+    words = [f" {each.make_metavar(context)}" for each in command.params if _is_word(each)]
+    name += "".join(words)
     return f"\n## `{name}`\n\n{about}\n\n| option | meaning |\n| --- | --- |\n{rows}"
+
+
+def _is_word(param: click.Parameter) -> bool:
+    return isinstance(param, click.Argument)
 
 
 def _row(context: click.Context, option: click.Parameter) -> str:

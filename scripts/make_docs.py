@@ -19,6 +19,8 @@ from pydantic.fields import FieldInfo
 from domicile.charter import (
     Boundary,
     Company,
+    LedgerConfig,
+    LedgerWitness,
     ObjectDataset,
     ObjectSiteConfig,
     People,
@@ -103,6 +105,14 @@ category = "user.content"
 [objects.thumbnails]
 template = "public/{file...}"
 classification = "public"
+
+[ledger]
+origin = "ledger.reel.example/us"
+cosignatures = 1
+
+[ledger.witnesses.privacy_institute]
+url = "https://witness.privacy.example"
+keys = ["witness.privacy.example/w1+42b52502+BDtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop"]
 """
 
 INTRODUCTION = """\
@@ -151,6 +161,8 @@ A template says which keys a dataset of objects has, and whose object each is.
 - Each dataset of objects has a `template` or a `key_column`; a template names `{person}` unless
   the dataset is public.
 - An exception has a reason and an end; once the end has passed, the charter is refused.
+- A witness of the ledger has keys and a name of its own, none of them the log's; no more must
+  co-sign than there are.
 - A site's country and provider do not contradict what its URL says, where a cloud's host names
   tell (Oracle, AWS, Google, Azure).
 """
@@ -164,6 +176,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[tables.NAME]", TableDataset),
     ("[objects.NAME]", ObjectDataset),
     ("[records]", Records),
+    ("[ledger]", LedgerConfig),
+    ("[ledger.witnesses.NAME]", LedgerWitness),
 )
 
 
@@ -214,6 +228,8 @@ def kinds(annotation: object) -> Iterator[str]:
         for part in parts:
             if part is not type(None):
                 yield from kinds(part)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield "tables"
     else:
         yield {str: "text", int: "integer", float: "number", date: "date"}[annotation]  # type: ignore[index]
 

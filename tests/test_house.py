@@ -76,7 +76,8 @@ def public_definitions(tree: ast.Module) -> set[str]:
     return {n.name for n in tree.body if isinstance(n, kinds) and not n.name.startswith("_")}
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative)
+# A program that auditors read and run by itself is not there to be imported from.
+@pytest.mark.parametrize("path", [p for p in OURS if p.parent.name != "outside"], ids=relative)
 def test_all_is_kept_honest(path: Path) -> None:
     module = importlib.import_module(module_name(path))
     exported = getattr(module, "__all__", None)

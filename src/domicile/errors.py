@@ -4,13 +4,13 @@
 
     DomicileError
     ├── OperatorError          the operator: charter, commands, order of steps  [exit 2]
-    │   ├── CharterError       the charter's text is wrong; names file, line and key
+    │   ├── CharterError       the charter is wrong, or names what no site has; says where
     │   ├── UsageError         a command was called with what it cannot take
     │   └── PlanError          the plan is missing, blocked, or the charter changed since
     ├── SiteError              the remote site  [exit 3]
     │   ├── SiteUnreachable    no answer, a reset, a time-out, a 503
     │   ├── SiteRefused        wrong password, no permission, quota, disk full
-    │   └── SiteMissing        the bucket, database, table or column is not there
+    │   └── SiteMissing        the bucket or database is not there, or what was planned there
     ├── ShardError             one shard failed; the run goes on and reports it  [exit 1]
     │   ├── SourceChanged      the source is no longer what was verified
     │   └── HomeDiffers        home holds something else in this item's place
@@ -77,7 +77,7 @@ class OperatorError(DomicileError):
 
 
 class CharterError(OperatorError):
-    """The charter is wrong; the message names file, line and key."""
+    """The charter is wrong: the message names file, line and key, or the table that no site has."""
 
 
 class UsageError(OperatorError):
@@ -103,7 +103,7 @@ class SiteRefused(SiteError):
 
 
 class SiteMissing(SiteError):
-    """The bucket, database, table or column that the charter names is not there."""
+    """The bucket or database that the charter names is not there, or something of the plan."""
 
 
 class ShardError(DomicileError):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from rich.console import Console
 
 import domicile
 from domicile.cli.demo import _Story
+from domicile.cli.exits import Exit
 from domicile.cli.main import COMMANDS, cli
+from domicile.cli.status import exit_of
+from tests.report.world import BEFORE, FOUND, LEDGER, status
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -30,6 +35,15 @@ def test_an_unknown_command_is_none() -> None:
 def test_the_list_names_every_command_and_what_it_does() -> None:
     shown = cli.get_help(click.Context(cli))
     assert all(name in shown and about in shown for name, about in COMMANDS.items())
+
+
+@pytest.mark.parametrize(("problems", "code"), [(0, Exit.WELL), (1, Exit.EVIDENCE)])
+def test_whoever_shows_records_under_broken_evidence_says_so_by_the_exit_code(
+    problems: int, code: Exit
+) -> None:
+    ledger = msgspec.structs.replace(LEDGER, problem_count=problems)
+    assert exit_of(status(replace(FOUND, ledger=ledger))) is code
+    assert exit_of(status(replace(FOUND, plan=None, after=BEFORE))) is Exit.REMAINS
 
 
 def test_a_worker_that_imports_the_entry_point_imports_no_command() -> None:

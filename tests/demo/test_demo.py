@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,20 @@ from pathlib import Path
 def test_a_world_whose_buckets_hold_nothing_of_a_member_comes_home_too(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "domicile", "demo", "--people", "40", "--workers", "1"]
     done = subprocess.run(
-        [*command, "--workspace", str(tmp_path / "world")],
+        [*command, "--json", "--workspace", str(tmp_path / "world")],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "verdict: home" in done.stdout
-    assert "4 certificates of erasure: complete" in done.stdout
+    assert "verdict: home" in done.stderr
+    assert "4 certificates of erasure: complete" in done.stderr
+    assert "\nHOLDS " in done.stderr
+    assert "with ML-DSA-44\n" in done.stderr
+    assert "WRONG" not in done.stderr
+    assert "NOT CHECKED" not in done.stderr
+    told = json.loads(done.stdout)
+    assert len(told["certificates"]) == 4
+    assert all(
+        Path(path).is_file() for path in (told["report"], told["bundle"], *told["certificates"])
+    )

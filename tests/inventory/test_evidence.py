@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
+from domicile.charter import LoadedCharter, parse_charter
 from domicile.inventory import Evidence, ledger_directory
 from domicile.inventory.entries import CharterInForce
 from domicile.ledger import Clock, Entry, decode, published_keys, read_only, verify_log
 from domicile.people import PeopleFrozen
+from tests.charter.conftest import CHARTER
 
 LONG = "".join(f'# line {number}: "é" 😀\n' for number in range(10_000))  # 200 KB and more
 
@@ -19,8 +22,14 @@ def frozen(run: str) -> PeopleFrozen:
     return PeopleFrozen(run=run, boundary="us", persons=1, members=1, unknown=0, files=())
 
 
+def loaded(text: str) -> LoadedCharter:
+    """A charter under this text, whatever it says."""
+    valid = parse_charter(CHARTER, "domicile.toml", today=date(2026, 1, 1))
+    return replace(valid, text=text, sha256=sha256(text.encode()).hexdigest())
+
+
 def record(records: Path, charter: str, *runs: str) -> None:
-    with Evidence(records, "us", charter) as evidence:
+    with Evidence(records, loaded(charter)) as evidence:
         for run in runs:
             evidence.record(frozen(run))
 
@@ -71,7 +80,7 @@ def test_a_long_charter_is_written_in_parts(tmp_path: Path) -> None:
 
 
 def test_a_text_whose_parts_were_not_all_written_is_completed(tmp_path: Path) -> None:
-    with Evidence(tmp_path, "us", LONG) as evidence:
+    with Evidence(tmp_path, loaded(LONG)) as evidence:
         evidence._parts = evidence._parts[:16]  # its writer ended after one request
         evidence._put_in_force()
     record(tmp_path, LONG, "one")
@@ -82,7 +91,7 @@ def test_a_text_whose_parts_were_not_all_written_is_completed(tmp_path: Path) ->
 
 def test_nothing_is_written_before_there_is_something_to_record(tmp_path: Path) -> None:
     record(tmp_path, "a")
-    with Evidence(tmp_path, "us", "a") as evidence:
+    with Evidence(tmp_path, loaded("a")) as evidence:
         evidence.record()
     assert kinds(tmp_path) == []
 
@@ -107,11 +116,20 @@ def test_processes_that_begin_at_once_write_one_text(tmp_path: Path) -> None:
 def test_a_clock_that_went_back_since_the_last_command_is_in_the_ledger(tmp_path: Path) -> None:
     record(tmp_path, "a", "one")
     later = entries(tmp_path)[-1].time + timedelta(hours=1)
-    with Evidence(tmp_path, "us", "a") as evidence:
+    with Evidence(tmp_path, loaded("a")) as evidence:
         evidence._clock = Clock(now=lambda: later)
         evidence.record(frozen("two"))
     record(tmp_path, "a", "three", "four")
     assert kinds(tmp_path)[2:] == [
         *("people.frozen", "clock.went-back", "people.frozen", "people.frozen"),
     ]
+    assert problems(tmp_path) == ()
+
+
+def test_a_clock_that_went_back_under_a_new_charter_is_said_behind_its_text(tmp_path: Path) -> None:
+    with Evidence(tmp_path, loaded("a")) as evidence:
+        evidence._clock = Clock(now=lambda: datetime(2100, 1, 1, tzinfo=UTC))
+        evidence.record(frozen("one"))
+    record(tmp_path, "b", "two")
+    assert kinds(tmp_path)[2:] == ["charter.in-force", "clock.went-back", "people.frozen"]
     assert problems(tmp_path) == ()

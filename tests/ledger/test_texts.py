@@ -84,7 +84,7 @@ def test_a_text_in_parts_puts_the_charter_in_force(tmp_path: Path) -> None:
     assert problems(tmp_path, [*entries, said(hash_of(TEXT))]) == []
 
 
-def test_an_entry_under_a_text_that_is_not_there_is_reported_once_until_another_is_named(
+def test_a_text_that_is_not_there_is_reported_where_it_is_named_first(
     tmp_path: Path,
 ) -> None:
     absent, here = "cd" * 32, hash_of("b")
@@ -92,10 +92,7 @@ def test_an_entry_under_a_text_that_is_not_there_is_reported_once_until_another_
         tmp_path,
         [said(absent), said(absent), *in_force("b"), said(here), said(absent)],
     )
-    assert found == [
-        f"entry {index}: it names charter:{absent}, which no earlier entry put in force"
-        for index in (0, 4)
-    ]
+    assert found == [f"entry 0: it names charter:{absent}, which no earlier entry put in force"]
 
 
 def test_a_text_put_in_force_too_late_does_not_help_the_entry_before_it(tmp_path: Path) -> None:
@@ -147,8 +144,8 @@ def test_parts_that_are_missing_or_out_of_order_are_reported(tmp_path: Path) -> 
 def test_a_text_that_is_not_whole_is_not_in_force(tmp_path: Path) -> None:
     first, second, *_ = in_force(TEXT)
     (problem,) = problems(tmp_path, [first, second, said(hash_of(TEXT))])
-    assert "entry 2: it names charter:" in problem
-    assert "of which 2 of" in problem
+    named = f"charter:{hash_of(TEXT)}"
+    assert problem == f"entry 2: it names {named}, which no earlier entry put in force"
 
 
 def test_a_text_that_was_broken_off_may_be_begun_anew_among_other_entries(tmp_path: Path) -> None:

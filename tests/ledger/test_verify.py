@@ -213,10 +213,10 @@ def test_files_are_hashed_and_changed_or_missing_ones_are_named(tmp_path: Path) 
     (records / "device").symlink_to("/dev/null")
     assert check(log, records).problems == (
         "entry 0: its file changed was changed",
-        "entry 0: its file resized was changed",
+        "entry 0: its file device cannot be read",
         "entry 0: its file gone cannot be read",
         "entry 0: its file pipe cannot be read",
-        "entry 0: its file device cannot be read",
+        "entry 0: its file resized was changed",
     )
 
 

@@ -22,6 +22,7 @@ def column(name: str, *, not_null: bool = False) -> Column:
     return Column(
         name,
         "bigint",
+        "bigint",
         "pg_catalog.int8",
         "N",
         not_null,

@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from domicile.report import Status, render_certificate, render_report, status_rows, verdict_lines
+from domicile.report.model import Reduction
 from domicile.report.terminal import state_rows
 from tests.report.world import AFTER, BEFORE, FOUND, LEDGER, PLAN, certificate, holding, status
 
@@ -49,6 +50,16 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return re.sub(r"\s+", " ", "".join(self.words))
+
+
+def test_a_report_says_what_a_reduced_row_has_lost() -> None:
+    reductions = (Reduction("users", ("email", "phone")), Reduction("sounds", ()))
+    plan = structs.replace(PLAN, reductions=reductions)
+    text = Page(render_report(status(replace(FOUND, plan=plan)))).text
+    assert "What a reduced row has lost" in text
+    assert "email, phone" in text
+    assert "none: the charter calls all of it public" in text
+    assert "What a reduced row has lost" not in Page(render_report(status())).text
 
 
 def hostile_status() -> Status:

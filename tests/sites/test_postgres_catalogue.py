@@ -62,6 +62,7 @@ def test_columns_are_described(awkward: Database) -> None:
     assert table.column("order") == Column(
         name="order",
         type="bigint",
+        plain_type="bigint",
         base_type="pg_catalog.int8",
         category="N",
         not_null=True,
@@ -83,6 +84,8 @@ def test_columns_are_described(awkward: Database) -> None:
 def test_domains_and_enums_are_seen_through(awkward: Database) -> None:
     table = awkward.tables[ODD]
     assert table.column("naïve's").type == "public.email"
+    assert table.column("naïve's").plain_type == "text"
+    assert table.column("nickname").plain_type == "character varying(12)"
     assert table.column("naïve's").base_type == "pg_catalog.text"
     assert table.column("naïve's").category == "S"
     assert table.column("user").not_null  # by its domain

@@ -41,6 +41,10 @@ class S3Proxy:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def seen(self, method: str) -> int:
+        """How many requests of a method came so far."""
+        return self._seen.get(method, 0)
+
     def accept(self, listener: socket.socket) -> None:
         while True:
             try:

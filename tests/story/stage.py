@@ -116,9 +116,14 @@ class Stage:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": source, **(environ or {})},
+            env={**os.environ, "PYTHONPATH": source, **self._reader, **(environ or {})},
             start_new_session=True,
         )
+
+    @property
+    def _reader(self) -> dict[str, str]:
+        """What was seen of the ledger is put back with everything else: a scene is no rollback."""
+        return {"XDG_STATE_HOME": str(self.directory / "reader")}
 
     def erase(self, *sites: str, workers: int = 1) -> Done:
         """Erase at these sites, or at all."""
@@ -269,7 +274,7 @@ class Stage:
 
     @staticmethod
     def _parts() -> list[str]:
-        return [".domicile", *(f"{place}/media" for place in PLACES)]
+        return [".domicile", "reader", *(f"{place}/media" for place in PLACES)]
 
     def _copy_database(self, place: str, source: str, target: str) -> None:
         url = servers(self.directory)[place].url("postgres")

@@ -69,9 +69,9 @@ _CHARTERS = {
     ),
     "a template without a person": ("drafts/{person}/{file}", "drafts/{file...}", "{person}", 2),
     "a secret in the text": ("postgresql://postgres@", "postgresql://postgres:hunter2@", "url", 2),
-    "an unknown people table": ('table = "users"\nkey', 'table = "usres"\nkey', "usres", 3),
-    "an unknown people column": ('country = "country"', 'country = "cuontry"', "cuontry", 3),
-    "an unknown column of a dataset": ('person = ["owner_id"]', 'person = ["onwer"]', "onwer", 3),
+    "an unknown people table": ('table = "users"\nkey', 'table = "usres"\nkey', "usres", 2),
+    "an unknown people column": ('country = "country"', 'country = "cuontry"', "cuontry", 2),
+    "an unknown column of a dataset": ('person = ["owner_id"]', 'person = ["onwer"]', "onwer", 2),
     "an unknown public column": ('"handle_lower", ', '"handle_lowr", ', "handle_lowr", 2),
     "an unknown key column": (
         "direct_messages.attachment_key",
@@ -79,7 +79,13 @@ _CHARTERS = {
         "atachment_key",
         2,
     ),
-    "an unknown table of a dataset": ('table = "devices"', 'table = "devicse"', "devicse", 3),
+    "an unknown table of a key column": (
+        "direct_messages.attachment_key",
+        "driect_messages.attachment_key",
+        "driect_messages",
+        2,
+    ),
+    "an unknown table of a dataset": ('table = "devices"', 'table = "devicse"', "devicse", 2),
     "a missing directory": ("file:singapore/media", "file:singapore/mdeia", "singapore-media", 3),
     "a missing database": ("/loopreel?host=", "/lopreel?host=", "lopreel", 3),
 }

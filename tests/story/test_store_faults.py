@@ -163,3 +163,39 @@ def test_a_store_that_takes_no_writes_ends_the_move_clearly_and_nothing_is_erase
     shop.run("verify").expect(0)
     shop.run(*_ERASE).expect(0)
     assert shop.problems() == []
+
+
+@pytest.mark.parametrize("fault", ["busy", "hang", "reset"])
+def test_a_store_that_cannot_be_read_ends_a_scan_and_a_verification_clearly(
+    shop: Shop, fault: Fault
+) -> None:
+    def break_reads(after: int) -> None:
+        shop.proxy.choose = lambda method, n: (
+            fault if method in ("GET", "HEAD") and n > after else "pass"
+        )
+
+    break_reads(after=0)
+    _ends_clearly(shop.run("scan"), "virginia-media")
+    shop.proxy.choose = lambda _method, _n: "pass"
+    shop.run("scan").expect(1)
+    keys = {"STORY_KEY": "AK", "STORY_SECRET": "SK"}
+    shop.stage.run("plan", environ=keys).expect(0)
+    shop.run("move").expect(0)
+    break_reads(after=shop.proxy.seen("GET") + 20)
+    _ends_clearly(shop.run("verify"), "-media")
+    shop.proxy.choose = lambda _method, _n: "pass"
+    shop.run(*_ERASE).expect(1)
+    assert shop.now(shop.source) == shop.before
+    shop.run("verify").expect(0)
+    shop.run(*_ERASE).expect(0)
+    assert shop.problems() == []
+
+
+def _ends_clearly(failed: Done, site: str) -> None:
+    """As where a site cannot be reached, naming it and what to do, without a secret."""
+    said = failed.expect(3).out + failed.err
+    assert site in said
+    assert "expected: " in said
+    assert "next: " in said
+    assert "Traceback" not in said
+    assert not {"AK", "SK"} & set(said.split())

@@ -188,14 +188,63 @@ def test_a_second_time_changes_nothing(
     assert (story.home.tables(), story.source.tables()) == before
 
 
-def test_a_placeholder_that_a_check_refuses_stops_the_move_and_changes_nothing(
+_REFUSING = {
+    "a check": (
+        f'ALTER TABLE {USERS} ADD CONSTRAINT "no fakes" CHECK ("Login" !~ \'^removed\');',
+        "CHECK constraint no fakes of Front Office.user (Login)",
+    ),
+    "a check of a generated column": (
+        f"ALTER TABLE {USERS} ADD CONSTRAINT quiet CHECK (\"LOUD\" !~ '^REMOVED');",
+        "CHECK constraint quiet of Front Office.user (LOUD)",
+    ),
+    "a check that wants a value": (
+        f'ALTER TABLE {USERS} ADD CONSTRAINT face CHECK (photo IS NOT NULL OR "No." <> 1);',
+        "CHECK constraint face of Front Office.user (No., photo)",
+    ),
+    "a domain": (
+        f"""CREATE DOMAIN public.words AS text CHECK (VALUE !~ '^removed');
+        ALTER TABLE {COMMENTS} ALTER COLUMN body TYPE public.words;""",
+        "Comments 'n' more.body breaks the domain words",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", _REFUSING.values(), ids=list(_REFUSING))
+def test_a_placeholder_that_a_constraint_refuses_blocks_the_plan_and_names_it(
+    upgrade: Direction, tmp_path: Path, case: tuple[str, str]
+) -> None:
+    statements, word = case
+    story = nasty_story(tmp_path, upgrade, more=statements)
+    before = story.source.tables()
+    story.run("scan", expected=1)
+    said = " ".join(story.run("plan", expected=1).split())
+    assert word in said
+    story.run("move", expected=2)
+    assert story.home.tables() == {}
+    assert differences(before, story.source.tables()) == []
+
+
+def test_constraints_that_placeholders_keep_block_nothing(
+    upgrade: Direction, tmp_path: Path
+) -> None:
+    kept = (
+        f'ALTER TABLE {USERS} ADD CONSTRAINT named CHECK (length("Login") > 1),'
+        ' ADD CHECK (photo IS NULL OR length(photo) < 100), ADD CHECK ("No." > 0);'
+    )
+    story = nasty_story(tmp_path, upgrade, more=kept)
+    story.run("scan", expected=1)
+    story.run("plan")
+
+
+def test_a_check_that_comes_after_the_plan_stops_the_move_and_changes_nothing(
     postgres18: PostgresServer, tmp_path: Path
 ) -> None:
-    refusing = f'ALTER TABLE {USERS} ADD CONSTRAINT "no fakes" CHECK ("Login" !~ \'^removed\');'
-    story = nasty_story(tmp_path, (postgres18, postgres18), more=refusing)
+    story = nasty_story(tmp_path, (postgres18, postgres18))
     before = story.source.tables()
     story.run("scan", expected=1)
     story.run("plan")
+    with story.source.connect() as connection:
+        connection.execute(str(_REFUSING["a check"][0]).encode())
     said = story.run("move", expected=3)
     assert "no fakes" in said
     story.run("verify", expected=2)

@@ -17,6 +17,8 @@ __all__ = [
     "Charter",
     "Classification",
     "Company",
+    "LedgerConfig",
+    "LedgerWitness",
     "ObjectDataset",
     "ObjectSiteConfig",
     "People",
@@ -197,6 +199,46 @@ class Records(_Frozen):
     shard_objects: int = Field(default=1_000, ge=1, description="Object versions per shard, about.")
 
 
+class LedgerWitness(_Frozen):
+    """An outsider who co-signs the ledger's checkpoints, so that nobody can be shown another
+    history than everybody else."""
+
+    url: str = Field(
+        description="Where the witness takes checkpoints: `https://host[:port][/path]`. `http://`"
+        " will do: both sides' signatures are checked."
+    )
+    keys: tuple[str, ...] = Field(
+        min_length=1,
+        description="Its public keys, `name+hexid+base64`, of kind 0x04 (Ed25519) or 0x06"
+        " (ML-DSA-44), all of one name. Each of them must sign.",
+    )
+
+
+class LedgerConfig(_Frozen):
+    """The ledger's name, and the witnesses that co-sign it."""
+
+    origin: str | None = Field(
+        default=None,
+        description="The log's name and its keys': a URL without scheme that is yours, such as"
+        " `ledger.reel.example/us`. It need not be reachable, and stays as it is once the log is"
+        " begun. Without it: `domicile.invalid/` and the boundary's name.",
+    )
+    cosignatures: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many witnesses must co-sign a checkpoint. Without it: all of them.",
+    )
+    away: Literal["refuse", "publish"] = Field(
+        default="refuse",
+        description="Where fewer do: `refuse` keeps the entries and publishes nothing until enough"
+        " of them answer, and what rests on a published entry doesn't happen; `publish` publishes"
+        " with fewer, and `ledger verify` reports it.",
+    )
+    witnesses: dict[Name, LedgerWitness] = Field(
+        default_factory=dict, description="The witnesses, `[ledger.witnesses.NAME]`."
+    )
+
+
 class Charter(_Frozen):
     """A whole charter, validated."""
 
@@ -211,3 +253,9 @@ class Charter(_Frozen):
         default_factory=dict, description="Datasets that are objects."
     )
     records: Records = Field(default_factory=Records)
+    ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+
+    @property
+    def ledger_origin(self) -> str:
+        """The log's name."""
+        return self.ledger.origin or f"domicile.invalid/{next(iter(self.boundaries), '')}"

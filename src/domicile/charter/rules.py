@@ -9,6 +9,8 @@
 6. Countries are in ISO 3166-1.
 7. Every dataset can say whose its items are, or is public; every exception has a reason and an
    end that has not passed.
+8. The ledger's name is one, and every witness one of its own: no key serves twice, none is the
+   log's, and no more must co-sign than there are.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from domicile.charter.model import (
 )
 from domicile.charter.places import Place, is_loopback, place_of, url_faults
 from domicile.charter.problems import Problem, where
+from domicile.charter.witnesses import witness_problems
 
 __all__ = ["Doubt", "check", "same_words"]
 
@@ -59,6 +62,7 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *_place_problems(charter, base),
         *_source_problems(charter),
         *dataset_problems(charter, today),
+        *witness_problems(charter),
     ]
     if problems:
         return problems, []

@@ -18,6 +18,8 @@ from domicile.charter.model import (
     Boundary,
     Charter,
     Company,
+    LedgerConfig,
+    LedgerWitness,
     ObjectDataset,
     ObjectSiteConfig,
     People,
@@ -38,6 +40,7 @@ _SITES: Mapping[object, type[BaseModel]] = {
 }
 _SINGLE: Mapping[object, type[BaseModel]] = {
     "company": Company,
+    "ledger": LedgerConfig,
     "people": People,
     "records": Records,
 }
@@ -88,6 +91,8 @@ def model_at(path: KeyPath, values: Mapping[str, object]) -> type[BaseModel] | N
             return _SINGLE.get(section)
         case ("sites", str(name)):
             return _SITES.get(_kind(name, values))
+        case ("ledger", "witnesses", _):
+            return LedgerWitness
         case (section, _):
             return _NAMED.get(section)
         case _:

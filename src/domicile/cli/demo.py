@@ -35,13 +35,19 @@ _SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 256), default=None, help="As for move.")
 @click.option("--serve", is_flag=True, help="Only start a workspace's servers again, and wait.")
-def demo(workspace: Path, people: int, seed: int, workers: int | None, serve: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+def demo(
+    workspace: Path, people: int, seed: int, workers: int | None, serve: bool, as_json: bool
+) -> int:
     """Generate a short-video network, then scan, plan, move, verify and erase it."""
-    console = Console(highlight=False)
+    console = Console(stderr=as_json, highlight=False)
     if serve:
         return _serve(console, workspace)
     story = _Story(console, workspace, workers)
-    return story.tell(people, seed)
+    story.tell(people, seed)
+    if as_json:
+        sys.stdout.write(json.dumps(story.result(), indent=2) + "\n")
+    return Exit.WELL
 
 
 class _Story:
@@ -52,19 +58,34 @@ class _Story:
         self.workspace = workspace
         self.charter = workspace / "domicile.toml"
         self.workers = () if workers is None else ("--workers", str(workers))
-        self.rows = 0
+        self.rows = self.objects = self.seconds = 0
 
-    def tell(self, people: int, seed: int) -> int:
+    def tell(self, people: int, seed: int) -> None:
+        """From the empty workspace to the report."""
         from domicile.demo.servers import stop_all
 
         started = time.monotonic()
         self._generate(people, seed)
         try:
             self._commands()
+            self._check()
         finally:
             stop_all(self.workspace)
-        self._close(time.monotonic() - started)
-        return Exit.WELL
+        self.seconds = round(time.monotonic() - started)
+        self._close()
+
+    def result(self) -> dict[str, object]:
+        """What was made, and where the evidence lies."""
+        return {
+            "workspace": str(self.workspace),
+            "charter": str(self.charter),
+            "rows": self.rows,
+            "objects": self.objects,
+            "certificates": [str(path) for path in self._certificates()],
+            "report": str(self._report()),
+            "bundle": str(self._bundle),
+            "seconds": self.seconds,
+        }
 
     def _generate(self, people: int, seed: int) -> None:
         from domicile.demo.workspace import remove_workspace, write_workspace
@@ -78,7 +99,8 @@ class _Story:
         remove_workspace(self.workspace)
         made = write_workspace(self.workspace, build(people, seed))
         self.rows = sum(made.rows.values())
-        self.console.print(f"{self.rows:,} rows and {made.objects:,} objects")
+        self.objects = made.objects
+        self.console.print(f"{self.rows:,} rows and {self.objects:,} objects")
 
     def _commands(self) -> None:
         self._run("scan", *self.workers, expected=Exit.REMAINS)
@@ -92,14 +114,34 @@ class _Story:
         self._run("ledger", "verify")
         self._run("status")
         self._run("report")
+        self._run("ledger", "export", "--kind", "erase", "--out", str(self._bundle))
+
+    @property
+    def _bundle(self) -> Path:
+        return self.workspace / "erasure.bundle.json"
 
     def _run(self, *words: str, expected: int = Exit.WELL) -> None:
         """Run one command and insist on how it ends."""
         shown = shlex.join(("domicile", *words))
+        command = [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)]
+        self._insist(shown, command, expected)
+
+    def _check(self) -> None:
+        """Check the erasures as an outsider does: with the one file, in a process of its own."""
+        from domicile.ledger.outside import verify_bundle
+
+        records = self.workspace / ".domicile"
+        key = records / "ledger" / "log.vkey"
+        words = (str(self._bundle), "--key", str(key), "--files", str(records))
+        program = Path(verify_bundle.__file__)
+        shown = shlex.join(("python", program.name, *words))
+        self._insist(shown, [sys.executable, "-I", str(program), *words], Exit.WELL)
+
+    def _insist(self, shown: str, command: list[str], expected: int) -> None:
         self.console.print()
         self.console.print(Rule(shown, style="dim", align="left"))
-        command = [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)]
-        code = subprocess.run(command, check=False).returncode  # noqa: S603 - ourselves
+        where = sys.stderr if self.console.stderr else None
+        code = subprocess.run(command, check=False, stdout=where).returncode  # noqa: S603 - ourselves
         if code == expected:
             return
         kind = EvidenceError if code == Exit.EVIDENCE else PlanError
@@ -109,23 +151,27 @@ class _Story:
             next_step=f"see its messages above; the workspace {self.workspace} is left as it is",
         )
 
-    def _close(self, seconds: float) -> None:
+    def _certificates(self) -> list[Path]:
+        return sorted((self.workspace / ".domicile").glob("runs/*/certificates/*.json"))
+
+    def _report(self) -> Path:
+        return (self.workspace / ".domicile" / "report.html").resolve()
+
+    def _close(self) -> None:
         self.console.print()
         self.console.print(Rule("what is left to play with", style="dim"))
-        certificates = sorted((self.workspace / ".domicile").glob("runs/*/certificates/*.json"))
-        for path in certificates:
+        for path in self._certificates():
             document = json.loads(path.read_text())
             self.console.print(
                 f"certificate ({len(document['signatures'])} signature): {path}", soft_wrap=True
             )
-        report = (self.workspace / ".domicile" / "report.html").resolve()
-        self.console.print(f"report: {report.as_uri()}", soft_wrap=True)
+        self.console.print(f"report: {self._report().as_uri()}", soft_wrap=True)
         self.console.print(
             f"charter: {self.charter}; `domicile demo --serve --workspace {self.workspace}` starts"
             " the servers again",
             soft_wrap=True,
         )
-        self.console.print(f"took {seconds:.0f} s")
+        self.console.print(f"took {self.seconds} s")
 
 
 def _serve(console: Console, workspace: Path) -> int:

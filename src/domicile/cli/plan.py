@@ -87,6 +87,11 @@ def _print_effects(session: Session, made: Plan) -> None:
             session.out.print(
                 f"a projection of {escape(removed[0])} loses {escape(', '.join(removed[1]))}"
             )
+    if made.effects:
+        session.out.print(
+            "what the databases do by themselves when members' rows are deleted (rows of others are"
+            " not reached: what they refer to is reduced instead):"
+        )
     for effect in made.effects:
         session.out.print(f"{effect.kind} at {effect.site}: {escape(effect.what)}", style="dim")
     for warning in made.warnings:
@@ -95,9 +100,10 @@ def _print_effects(session: Session, made: Plan) -> None:
 
 def _tables(made: Plan) -> Table:
     table = Table("site", "table", "goes home", "deleted", "reduced", "arrives as projection")
+    table.columns[1].overflow = "fold"
     for column in table.columns[2:]:
         column.justify = "right"
-    for entry in made.tables:
+    for entry in sorted(made.tables, key=lambda entry: entry.site == made.home_database):
         numbers = (entry.copied, entry.deleted, entry.reduced, entry.projected)
         table.add_row(
             entry.site,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
+from domicile.cli.status import exit_of
 from domicile.inventory import write_bytes
 from domicile.report import load_status, render_report
 
@@ -31,4 +31,4 @@ def report(charter: Path, as_json: bool, output: Path | None) -> int:
         emit_json({"report": str(path), "verdict": found.verdict.word})
     else:
         session.out.print(f"{found.verdict.word}: {path}", markup=False, soft_wrap=True)
-    return Exit.WELL if found.verdict.word == "home" else Exit.REMAINS
+    return exit_of(found)

@@ -111,9 +111,13 @@ class Session:
     @property
     def evidence(self) -> Evidence:
         """The ledger, open for writing; only one command at a time has it."""
-        return self._stack.enter_context(
-            Evidence(self.estate.records, self.estate.boundary_name, self.loaded.text)
-        )
+        evidence = Evidence(self.estate.records, self.loaded)
+        self._stack.callback(self._warn, evidence)
+        return self._stack.enter_context(evidence)
+
+    def _warn(self, evidence: Evidence) -> None:
+        for notice in evidence.notices:
+            self.err.print(f"warning: {notice}", style="yellow", markup=False)
 
     def crew(self, workers: int) -> Crew:
         """Workers for shards."""

@@ -13,7 +13,7 @@ from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.report import Status, load_status, status_rows
 
-__all__ = ["print_status", "status"]
+__all__ = ["exit_of", "print_status", "status"]
 
 
 @click.command()
@@ -26,6 +26,13 @@ def status(charter: Path, as_json: bool) -> int:
         emit_json(found.to_json())
     else:
         print_status(session, found)
+    return exit_of(found)
+
+
+def exit_of(found: Status) -> Exit:
+    """How a command ends that shows this: broken evidence before anything else."""
+    if not found.ledger.sound:
+        return Exit.EVIDENCE
     return Exit.WELL if found.verdict.word == "home" else Exit.REMAINS
 
 

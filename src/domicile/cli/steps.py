@@ -10,6 +10,8 @@ from domicile.move import StepReport
 
 __all__ = ["finish_step"]
 
+_SHOWN = 20
+
 
 def finish_step(session: Session, step: str, run: str, done: StepReport, *, next_step: str) -> int:
     """Print what was done and return the exit code: the worst of the failures'."""
@@ -23,6 +25,7 @@ def finish_step(session: Session, step: str, run: str, done: StepReport, *, next
                 "items": done.items,
                 "bytes": done.bytes,
                 "failed_items": done.failed_items,
+                "unproven": done.unproven,
                 "failures": [{"shard": name, "error": str(e)} for name, e in done.failures],
                 "complete": done.complete,
             }
@@ -42,5 +45,12 @@ def _print(session: Session, step: str, done: StepReport, next_step: str) -> Non
     session.out.print(f"{step}: {done.done:,} shards, {done.items:,} items{size}{earlier}")
     if done.failed_items:
         session.out.print(f"{done.failed_items:,} items failed", style="bold red")
+    for part in done.unproven[:_SHOWN]:
+        times = f" ({part.proofs:,} times)" if part.proofs > 1 else ""
+        session.out.print(f"{part.shard} at {part.site}: {escape(part.reason)}{times}")
+    if len(done.unproven) > _SHOWN:
+        session.out.print(f"and {len(done.unproven) - _SHOWN:,} more: see --json")
+    if done.unproven:
+        session.out.print("what home holds differently is never overwritten: see docs/limits.md")
     if done.complete:
         session.out.print(f"next: {next_step}")

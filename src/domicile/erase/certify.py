@@ -27,7 +27,6 @@ from domicile.inventory import (
     RunEntries,
     dataset_name,
     digest_under,
-    log_origin,
     read_batches,
     write_bytes,
 )
@@ -76,7 +75,7 @@ def certify(
             Verifier("verification", f"domicile {domicile.__version__}", "software"),
             Verifier("validation", "", ""),
         ),
-        ledger_origin=log_origin(estate.boundary_name),
+        ledger_origin=estate.charter.ledger_origin,
         ledger_size=size,
         ledger_root=root,
         complete=not failed and all(check.passed for check in checks),

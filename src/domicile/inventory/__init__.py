@@ -5,7 +5,7 @@ from domicile.inventory.evidence import (
     Evidence,
     RunEntries,
     ledger_directory,
-    log_origin,
+    quorum,
     read_run,
 )
 from domicile.inventory.files import (
@@ -63,12 +63,12 @@ __all__ = [
     "identity",
     "in_keys",
     "ledger_directory",
-    "log_origin",
     "make_executor",
     "member_session",
     "new_run_id",
     "open_member_session",
     "project",
+    "quorum",
     "read_batches",
     "read_rules",
     "read_run",

@@ -13,6 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
 
+from domicile.charter import Charter, LoadedCharter
+from domicile.errors import CharterError, SiteRefused
 from domicile.inventory.entries import CharterInForce
 from domicile.ledger import (
     Body,
@@ -25,11 +27,13 @@ from domicile.ledger import (
     read_only,
     split_text,
 )
+from domicile.ledger.asking import KnownWitness
 from domicile.ledger.entries import kind_of, open_envelope
 from domicile.ledger.journal import ID_BYTES
-from domicile.ledger.keys import COSIGN_MLDSA44
+from domicile.ledger.keys import COSIGN_MLDSA44, Verifier
+from domicile.ledger.witnesses import Quorum, Witnesses
 
-__all__ = ["Evidence", "RunEntries", "ledger_directory", "log_origin", "read_run"]
+__all__ = ["Evidence", "RunEntries", "ledger_directory", "quorum", "read_run"]
 
 B = TypeVar("B", bound=Body)
 
@@ -41,9 +45,15 @@ def ledger_directory(records: Path) -> Path:
     return records / "ledger"
 
 
-def log_origin(boundary: str) -> str:
-    """The log's name."""
-    return f"domicile.invalid/{boundary}"
+def quorum(charter: Charter) -> Quorum:
+    """The charter's witnesses, and how many of them must co-sign."""
+    ledger = charter.ledger
+    witnesses = tuple(
+        KnownWitness(name, witness.url, tuple(Verifier.parse(key) for key in witness.keys))
+        for name, witness in ledger.witnesses.items()
+    )
+    needed = len(witnesses) if ledger.cosignatures is None else ledger.cosignatures
+    return Quorum(witnesses, needed, ledger.away)
 
 
 class RunEntries:
@@ -80,15 +90,25 @@ class RunEntries:
 class Evidence:
     """The ledger of a records directory, open for writing under a charter's text."""
 
-    def __init__(self, records: Path, boundary: str, charter: str) -> None:
+    def __init__(self, records: Path, loaded: LoadedCharter) -> None:
         self.records = records
-        origin, keys = log_origin(boundary), records / "keys"
+        origin, keys = loaded.charter.ledger_origin, records / "keys"
         self.signer = FileSigner.create_or_load(keys / "ledger.key", origin)
         lasting = FileSigner.create_or_load(keys / "ledger-mldsa44.key", origin, COSIGN_MLDSA44)
-        self._ledger = Ledger.open(ledger_directory(records), [self.signer, lasting], origin)
-        self._charter, self._parts = _charter_parts(charter)
+        asked = quorum(loaded.charter)
+        _check_strangers(asked, [self.signer.vkey, lasting.vkey])
+        self._witnesses = Witnesses(asked)
+        self._ledger = Ledger.open(
+            ledger_directory(records), [self.signer, lasting], origin, cosigner=self._witnesses
+        )
+        self._charter, self._parts = _charter_parts(loaded.text)
         self._is_in_force = False
         self._clock = Clock(_latest(self._ledger))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the witnesses did not do, or said against this log, in plain sentences."""
+        return self._witnesses.notices
 
     def record(self, *bodies: Body, into: RunEntries | None = None) -> None:
         """Append entries, all or none. Raises SiteRefused where they cannot be recorded; what they
@@ -105,25 +125,37 @@ class Evidence:
         """What the ledger holds of a run."""
         return RunEntries(run, [decode(data) for _, data in self._ledger.entries()])
 
+    def runs_with(self, kind: str) -> frozenset[str]:
+        """The runs of which the ledger holds an entry of this kind."""
+        entries = (decode(data) for _, data in self._ledger.entries())
+        return frozenset(
+            str(getattr(entry.body, "run", "")) for entry in entries if entry.kind == kind
+        )
+
     def head(self) -> tuple[int, str]:
         """Size and root (hex) of the published tree."""
         return self._ledger.size, self._ledger.root.hex()
 
     def _put_in_force(self) -> None:
         """Have the charter's text in the ledger, once: also where two processes begin at once,
-        since both append it under the same ids."""
+        since both append it under the same ids. That the clock went back is said behind it: what
+        names a text comes after it."""
         if not _holds(self._ledger, self._parts[-1]):
+            others: list[Entry] = []
             for first in range(0, len(self._parts), _PARTS_AT_ONCE):
                 parts = self._parts[first : first + _PARTS_AT_ONCE]
                 entries = self._clock.stamp(parts, self._charter)
+                others += entries[: -len(parts)]
                 named = f"charter.in-force {self._charter} from {first}"
                 identity = sha256(named.encode()).digest()[:ID_BYTES]
-                self._ledger.append(entries, identity=identity)
+                self._ledger.append(entries[-len(parts) :], identity=identity)
+            self._ledger.append(others)
         self._is_in_force = True
 
     def close(self) -> None:
         """Give the ledger back."""
         self._ledger.close()
+        self._witnesses.close()
 
     def __enter__(self) -> Self:
         return self
@@ -143,14 +175,38 @@ def _charter_parts(text: str) -> tuple[str, tuple[CharterInForce, ...]]:
 
 def _latest(ledger: Ledger) -> datetime | None:
     """When the last entry was made, as it says itself."""
-    last = list(ledger.entries(max(ledger.size - 1, 0)))
-    return datetime.fromisoformat(open_envelope(last[-1][1]).time) if last else None
+    last = list(_published(ledger, -1))
+    return datetime.fromisoformat(open_envelope(last[-1]).time) if last else None
 
 
 def _holds(ledger: Ledger, body: Body) -> bool:
     """Whether an entry says this. Only entries of its kind are decoded."""
     named = f'"kind":"{kind_of(type(body))[0]}"'.encode()
-    return any(named in data and decode(data).body == body for _, data in ledger.entries())
+    return any(named in data and decode(data).body == body for data in _published(ledger, 0))
+
+
+def _published(ledger: Ledger, start: int) -> Iterator[bytes]:
+    """Entries from ``start`` on (from the end where it is negative); none where the first
+    checkpoint waits for its witnesses."""
+    try:
+        reader = ledger.reader()
+    except SiteRefused:
+        return iter(())
+    return (
+        data for _, data in reader.entries(start if start >= 0 else max(reader.size + start, 0))
+    )
+
+
+def _check_strangers(asked: Quorum, own: Sequence[str]) -> None:
+    """Raise CharterError where the log's own key stands under another name as a witness's."""
+    material = {Verifier.parse(vkey).public_key for vkey in own}
+    for witness in asked.witnesses:
+        if any(key.public_key in material for key in witness.keys):
+            raise CharterError(
+                f"ledger.witnesses.{witness.label}: the log would be its own witness",
+                expected="a key that somebody else keeps",
+                next_step="name the keys that the witness publishes",
+            )
 
 
 def read_run(records: Path, run: str) -> RunEntries:

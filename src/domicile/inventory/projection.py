@@ -58,8 +58,13 @@ class Projection:
         if column.name in self.kept:
             return sql.Identifier(alias, column.name)
         return sql.SQL("CAST({} AS {})").format(
-            _placeholder(self.table, column, alias),
-            sql.SQL(column.type),
+            self.placeholder(column, alias), sql.SQL(column.type)
+        )
+
+    def placeholder(self, column: Column, alias: str) -> sql.Composable:
+        """What stands for a removed column, before a domain says whether it takes it."""
+        return sql.SQL("CAST({} AS {})").format(
+            _placeholder(self.table, column, alias), sql.SQL(column.plain_type)
         )
 
     def at_placeholders(self, alias: str) -> sql.Composable:
@@ -68,7 +73,7 @@ class Projection:
             return sql.SQL("true")
         return sql.SQL(" AND ").join(
             sql.SQL("{}::text IS NOT DISTINCT FROM ({})::text").format(
-                sql.Identifier(alias, name), self.value(self.table.column(name), alias)
+                sql.Identifier(alias, name), self.placeholder(self.table.column(name), alias)
             )
             for name in self.removed
         )

@@ -20,7 +20,7 @@ class Cosigner(Protocol):
 
     def cosign(self, note: Note, prover: Prover) -> Note:
         """The log's signed checkpoint with its witnesses' lines. prover proves things about its
-        tree. Raises NotCosigned where fewer co-signed than must.
+        tree. Raises NotCosigned, and nothing else, where fewer co-signed than must.
         """
         ...
 

@@ -17,6 +17,7 @@ import os
 import selectors
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,11 +34,14 @@ __all__ = ["ANSWER", "Busy", "Door", "Leaving", "connect", "encode_request"]
 ANSWER = struct.Struct(">c16sQH")
 _LENGTH = struct.Struct(">I")
 _REQUEST = struct.Struct(">B16sH")
+_HEAD = struct.Struct(">IB16sH")  # both
+_MAX_REQUEST_BYTES = MAX_GROUP_BYTES // 2
 _DURABLE, _INTEGRATED = 1, 2
 _RECEIVE_BYTES = 256 << 10
 _MAX_UNSENT_BYTES = 4 << 20
 _MAX_PATH_BYTES = 100
 _BACKLOG = 256
+_LOOK_S = 0.005
 
 
 class Busy(SiteRefused):
@@ -56,10 +60,14 @@ def encode_request(request: Request, *, integrated: bool) -> bytes:
 
 
 def connect(path: Path, timeout_s: float) -> socket.socket:
-    """A connection to the door at ``path``. Raises OSError where nobody is behind it."""
+    """A connection to the door at ``path``, on which whatever takes longer raises BlockingIOError.
+    Raises OSError where nobody is behind it."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    limit = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1_000_000))
     try:
-        connection.settimeout(timeout_s)
+        # The kernel's own limits: Python's would cost a poll for each call.
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            connection.setsockopt(socket.SOL_SOCKET, option, limit)
         with _address(path) as address:
             connection.connect(address)
     except BaseException:
@@ -104,6 +112,8 @@ class Door:
         self._listener = _listen(path) if path else None
         if self._listener is not None:
             self._selector.register(self._listener, selectors.EVENT_READ)
+        self._visitors = 0
+        self._looked = 0.0
         self._posted: deque[tuple[_Visitor, bytes]] = deque()
         self._unflushed: dict[_Visitor, None] = {}
 
@@ -112,8 +122,13 @@ class Door:
         os.eventfd_write(self._wake, 1)
 
     def poll(self, *, wait: bool) -> list[Pending]:
-        """What came in; with ``wait``, not before something did or somebody woke it."""
+        """What came in; with ``wait``, not before something did or somebody woke it. While nobody
+        is connected and others are at work, newcomers are looked for now and then."""
         came: list[Pending] = []
+        now = time.monotonic()
+        if not wait and not self._visitors and now < self._looked + _LOOK_S:
+            return came
+        self._looked = now
         for key, events in self._selector.select(None if wait else 0):
             if key.fileobj is self._wake:
                 with contextlib.suppress(BlockingIOError):
@@ -157,6 +172,7 @@ class Door:
                 connection.settimeout(0)
                 visitor = _Visitor(connection)
                 self._selector.register(connection, selectors.EVENT_READ, visitor)
+                self._visitors += 1
 
     def _receive(self, visitor: _Visitor) -> list[Pending]:
         try:
@@ -202,6 +218,7 @@ class Door:
         visitor.unsent = b""
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(visitor.socket)
+            self._visitors -= 1
         visitor.socket.close()
 
 
@@ -225,23 +242,30 @@ def _take_requests(received: bytes) -> tuple[list[tuple[int, Request]], bytes]:
     """The whole requests of what was received, and the rest. Raises EvidenceError where it is
     none."""
     requests: list[tuple[int, Request]] = []
-    at = 0
-    while len(received) - at >= _LENGTH.size:
-        (length,) = _LENGTH.unpack_from(received, at)
-        if not _REQUEST.size < length <= MAX_GROUP_BYTES // 2:
+    at, have = 0, len(received)
+    while have - at >= _HEAD.size:
+        length, kind, identity, count = _HEAD.unpack_from(received, at)
+        if not _REQUEST.size < length <= _MAX_REQUEST_BYTES or not 0 < kind <= _INTEGRATED:
             raise _no_request()
-        begin, end = at + _LENGTH.size, at + _LENGTH.size + length
-        if end > len(received):
+        begin, end = at + _HEAD.size, at + _LENGTH.size + length
+        if end > have:
             break
-        kind, identity, count = _REQUEST.unpack_from(received, begin)
-        request = Request(identity, count, received[begin + _REQUEST.size : end])
-        if kind not in {_DURABLE, _INTEGRATED} or not count:
-            raise _no_request()
-        if count > 1 or int.from_bytes(request.bundle[:2], "big") + 2 != len(request.bundle):
-            decode_bundle(request.bundle, count)
-        requests.append((kind, request))
+        bundle = received[begin:end]
+        if count != 1 or int.from_bytes(bundle[:2], "big") != len(bundle) - 2:
+            _check_bundle(bundle, count)
+        requests.append((kind, Request(identity, count, bundle)))
         at = end
+    if have - at >= _LENGTH.size:  # what cannot become a request is not waited for
+        (length,) = _LENGTH.unpack_from(received, at)
+        if not _REQUEST.size < length <= _MAX_REQUEST_BYTES:
+            raise _no_request()
     return requests, received[at:]
+
+
+def _check_bundle(bundle: bytes, count: int) -> None:
+    if not count:
+        raise _no_request()
+    decode_bundle(bundle, count)
 
 
 def _answer(pending: Pending, error: DomicileError | None) -> bytes:

@@ -17,15 +17,17 @@ from domicile.ledger.pending import Pending
 
 __all__ = ["Integrator", "Queues"]
 
-_PAUSE_S = 0.1  # between two integrations that nobody waits for
+_PAUSE_S = (0.1, 0.5)  # between two integrations that nobody waits for
+_PAUSE_SHARE = 2  # of the time that the last one took: most of the disk is the committer's
 _BACKOFF_S = (0.1, 5.0)
 
 
 @dataclass(slots=True)
 class Queues:
     """What the sequencer's two threads share, under one lock (`turn`). entries: taken on and not
-    in the signed tree yet. committed: the committer has done its last. ended: why nothing is
-    acknowledged any more."""
+    in the signed tree yet. idle: the committer found nothing waiting; whoever brings something
+    wakes it. committed: the committer has done its last. ended: why nothing is acknowledged any
+    more."""
 
     turn: Lock = field(default_factory=Lock)
     changed: Condition = field(init=False)
@@ -33,6 +35,7 @@ class Queues:
     durable: deque[Pending] = field(default_factory=deque)
     entries: int = 0
     urgent: bool = False
+    idle: bool = False
     closing: bool = False
     committed: bool = False
     ended: str = ""
@@ -67,6 +70,7 @@ class Integrator:
     ) -> None:
         self._log, self._journal, self._queues, self._wake = log, journal, queues, wake
         self._backoff_s = _BACKOFF_S[0]
+        self._pause_s = _PAUSE_S[0]
 
     def run(self) -> None:
         """Integrate until all is done."""
@@ -74,18 +78,13 @@ class Integrator:
         try:
             while not self._queues.ended:
                 taken, is_last = self._next()
-                if (taken or self._is_ahead) and not self._queues.ended:
+                if (taken or self._log.is_ahead) and not self._queues.ended:
                     self._settle(taken)
                 if is_last:
                     return
         except BaseException as error:
             self._end(f"its integrator broke down ({type(error).__name__})", taken)
             raise
-
-    @property
-    def _is_ahead(self) -> bool:
-        """Whether what is signed waits for witnesses, to be published."""
-        return self._log.published_size < self._log.size
 
     def _next(self) -> tuple[list[Pending], bool]:
         """Wait for durable requests, a little longer where nobody waits for their integration, so
@@ -94,10 +93,10 @@ class Integrator:
         with queues.turn:
             queues.changed.wait_for(
                 lambda: queues.durable or queues.ended or queues.committed,
-                self._backoff_s if self._is_ahead else None,
+                self._backoff_s if self._log.is_ahead else None,
             )
             queues.changed.wait_for(
-                lambda: queues.urgent or queues.ended or queues.committed, _PAUSE_S
+                lambda: queues.urgent or queues.ended or queues.committed, self._pause_s
             )
             taken = [] if queues.ended else list(queues.durable)
             queues.durable.clear()
@@ -106,10 +105,10 @@ class Integrator:
 
     def _settle(self, taken: Sequence[Pending]) -> None:
         """Integrate, and say what came of it."""
+        begun = time.monotonic()
         try:
             self._integrate(taken)
         except NotCosigned as error:
-            self._count(taken)
             self._tell(taken, _not_published(error))
             self._back_off()
             return
@@ -125,14 +124,19 @@ class Integrator:
             return
         self._backoff_s = _BACKOFF_S[0]
         self._tidy()
+        took_s = time.monotonic() - begun
+        self._pause_s = min(max(_PAUSE_S[0], _PAUSE_SHARE * took_s), _PAUSE_S[1])
 
     def _integrate(self, taken: Sequence[Pending]) -> None:
         """Raises NotCosigned where all is in the signed tree and not published, another
-        DomicileError where nothing of ``taken`` is."""
-        self._log.extend(
-            [e for pending in taken if pending.is_new for e in pending.request.entries]
-        )
-        self._log.publish()
+        DomicileError where nothing of ``taken`` is in it."""
+        entries = [e for pending in taken if pending.is_new for e in pending.request.entries]
+        try:
+            self._log.extend(entries)
+            self._log.publish()
+        except NotCosigned:
+            self._count(taken)
+            raise
         self._count(taken)
         for pending in taken:
             pending.size = self._log.size

@@ -32,6 +32,7 @@ from domicile.ledger.tiles import decode_bundle, encode_bundle
 __all__ = [
     "ID_BYTES",
     "KEPT_REQUESTS",
+    "KEPT_SEGMENTS",
     "MAX_GROUP_BYTES",
     "SEGMENT_BYTES",
     "Group",
@@ -72,6 +73,8 @@ class Request(NamedTuple):
     @property
     def entries(self) -> list[bytes]:
         """The entries. Raises EvidenceError where the bundle holds another number of them."""
+        if self.number == 1 and int.from_bytes(self.bundle[:2], "big") + 2 == len(self.bundle):
+            return [self.bundle[2:]]
         return decode_bundle(self.bundle, self.number)
 
     @property
@@ -95,10 +98,8 @@ class Group:
 
 def encode_group(nonce: bytes, group: Group) -> bytes:
     """The frame of a group in the segment with this nonce."""
-    parts: list[bytes] = []
-    for request in group.requests:
-        parts += (_REQUEST.pack(request.id, request.number, len(request.bundle)), request.bundle)
-    payload = b"".join(parts)
+    pack = _REQUEST.pack
+    payload = b"".join([pack(r.id, r.number, len(r.bundle)) + r.bundle for r in group.requests])
     crc = _checksum(nonce, group.first, payload)
     return _FRAME.pack(_MARK, len(payload), crc, group.first) + payload
 
@@ -197,7 +198,7 @@ class Journal:
     def append(self, group: Group) -> None:
         """Make a group durable. Raises SyncFailed where it is unknown whether it is, another
         OSError where nothing of it was written."""
-        size = _FRAME.size + sum(request.size_bytes for request in group.requests)
+        size = _FRAME.size + sum([request.size_bytes for request in group.requests])
         if self._descriptor < 0 or self._at + size > SEGMENT_BYTES:
             self._rotate(group.first)
         frame = encode_group(self._nonce, group)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -37,6 +38,7 @@ _ANSWER_S = 30.0
 _PATIENCE_S = 10.0
 _ATTEMPTS = 5
 _PAUSE_S = 0.05
+_STEM_BYTES = 11
 
 
 class Ledger:
@@ -45,6 +47,7 @@ class Ledger:
     def __init__(self, directory: Path, begin: Callable[[], Log], disk: Disk) -> None:
         self._directory, self._begin, self._disk = directory, begin, disk
         self._process = os.getpid()
+        self._stem, self._numbers = os.urandom(_STEM_BYTES), count()
         self._turn = Lock()
         self._closed = False
         self._writer = self._open()
@@ -83,10 +86,15 @@ class Ledger:
         """
         if not entries:
             return []
-        request = Request.of(identity or os.urandom(ID_BYTES), [encode(e) for e in entries])
+        request = Request.of(identity or self._fresh_id(), [encode(e) for e in entries])
         check_request(request)
         first = self._append(request, integrated=integrated)
         return list(range(first, first + len(entries)))
+
+    def _fresh_id(self) -> bytes:
+        """One that nobody else gives: asking the kernel each time would cost a turn of the
+        interpreter's lock."""
+        return self._stem + next(self._numbers).to_bytes(ID_BYTES - _STEM_BYTES, "big")
 
     @property
     def size(self) -> int:
@@ -199,7 +207,7 @@ class _Elsewhere:
                 first = self._answer(request)
                 if integrated:
                     self._answer(request)
-            except TimeoutError as error:
+            except BlockingIOError as error:  # the time is up
                 raise ConnectionError from error
         return first
 

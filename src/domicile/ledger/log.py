@@ -37,11 +37,12 @@ from domicile.ledger.edge import read_edge
 from domicile.ledger.entries import Entry, encode
 from domicile.ledger.keys import Verifier
 from domicile.ledger.lock import WriterLock
-from domicile.ledger.merkle import leaf_hash
+from domicile.ledger.merkle import leaf_hashes
 from domicile.ledger.note import Note, open_checkpoint, parse_note
 from domicile.ledger.proofs import Prover
 from domicile.ledger.signing import Signer, sign_note
-from domicile.ledger.store import CHECKPOINT, PRIVATE, SIGNED, VKEY, Store, stored_tiles
+from domicile.ledger.sources import stored_tiles
+from domicile.ledger.store import CHECKPOINT, PRIVATE, SIGNED, VKEY, Store
 from domicile.ledger.tiles import TILE_WIDTH, Tile, TreeEdge, encode_bundle
 
 __all__ = ["Log", "refusal"]
@@ -141,6 +142,11 @@ class Log:
     def published_size(self) -> int:
         """How many entries the published checkpoint covers: fewer while witnesses are away."""
         return self._published
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether something is signed that is not published: too few witnesses co-signed it."""
+        return self._ahead is not None
 
     def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Entries from index ``start`` to the size of now. Raises EvidenceError."""
@@ -333,12 +339,15 @@ def _grow(edge: TreeEdge, tail: list[bytes], encoded: Sequence[bytes]) -> list[t
     """Grow edge and tail by the entries; every bundle and tile that this changes."""
     before = {tile for tile, _ in edge.partials()}
     files: list[tuple[Tile, bytes]] = []
-    for data in encoded:
-        files += edge.append(leaf_hash(data))
-        tail.append(data)
+    at = 0
+    while at < len(encoded):
+        part = encoded[at : at + TILE_WIDTH - len(tail)]
+        files += edge.extend(leaf_hashes(part))
+        tail += part
         if len(tail) == TILE_WIDTH:
             files.append((Tile(None, edge.size // TILE_WIDTH - 1), encode_bundle(tail)))
             tail.clear()
+        at += len(part)
     if tail:
         files.append((Tile(None, edge.size // TILE_WIDTH, len(tail)), encode_bundle(tail)))
     return files + [(tile, data) for tile, data in edge.partials() if tile not in before]

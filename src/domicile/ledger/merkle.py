@@ -18,6 +18,7 @@ __all__ = [
     "consistency_proof",
     "inclusion_proof",
     "leaf_hash",
+    "leaf_hashes",
     "node_hash",
     "root_from_consistency",
     "root_from_inclusion",
@@ -36,6 +37,11 @@ def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\x00" + entry).digest()
 
 
+def leaf_hashes(entries: Sequence[bytes]) -> list[bytes]:
+    """The hash of each entry."""
+    return [sha256(b"\x00" + entry).digest() for entry in entries]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """The hash of an inner node."""
     return sha256(b"\x01" + left + right).digest()
@@ -50,7 +56,8 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
     row = list(leaves)
     while len(row) > 1:
         odd = [row[-1]] if len(row) % 2 else []
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)] + odd
+        pairs = zip(row[::2], row[1::2], strict=False)  # an odd one stays
+        row = [sha256(b"\x01" + left + right).digest() for left, right in pairs] + odd
     return row[0]
 
 

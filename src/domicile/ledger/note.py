@@ -23,6 +23,7 @@ __all__ = [
     "cosigners",
     "open_checkpoint",
     "parse_note",
+    "signed_part",
     "verify_note",
 ]
 
@@ -99,6 +100,14 @@ def verify_note(note: Note, verifiers: Sequence[Verifier]) -> tuple[Verifier, ..
         failed = f"no key that you trust signed the note (signed by: {names[:200]})"
         raise NobodySigned(failed, expected=_EXPECTED, next_step=_NEXT_STEP)
     return tuple(signed)
+
+
+def signed_part(note: Note, verifiers: Sequence[Verifier]) -> Note:
+    """The note with the lines alone that known keys signed, one of each. Raises like
+    `verify_note`."""
+    signed = {(key.name, key.key_id) for key in verify_note(note, verifiers)}
+    lines = {(s.name, s.key_id): s for s in reversed(note.signatures)}
+    return Note(note.text, tuple(lines[key] for key in lines if key in signed)[::-1])
 
 
 def open_checkpoint(data: bytes, verifiers: Sequence[Verifier]) -> Checkpoint:

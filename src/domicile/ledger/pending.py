@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
+from threading import Lock
 
 from domicile.errors import DomicileError
 from domicile.ledger.journal import Request
@@ -33,40 +32,55 @@ class Pending:
 class Receipt:
     """What a caller in this process holds of its request."""
 
+    __slots__ = ("_count", "_durable", "_hurry", "_integrated")
+
     def __init__(self, count: int, hurry: Callable[[], None]) -> None:
         self._count, self._hurry = count, hurry
-        self._durable: Future[int] = Future()
-        self._integrated: Future[int] = Future()
+        self._durable, self._integrated = _Answer(), _Answer()
 
     def durable(self, timeout_s: float | None = None) -> list[int]:
         """Wait until the entries are durable; their indices. Raises SiteRefused where they were
         not recorded, or (the message says so) where that is unknown; TimeoutError."""
-        first = _wait(self._durable, timeout_s)
+        first = self._durable.wait(timeout_s)
         return list(range(first, first + self._count))
 
     def integrated(self, timeout_s: float | None = None) -> int:
         """Wait until a published checkpoint covers the entries; its size. Raises like `durable`."""
         self._hurry()
-        return _wait(self._integrated, timeout_s)
+        return self._integrated.wait(timeout_s)
 
     def tell(self, pending: Pending, error: DomicileError | None) -> None:
         """For the sequencer."""
-        _settle(self._durable, pending.first, error)
+        self._durable.give(pending.first, error)
         if error is not None or pending.size:
-            _settle(self._integrated, pending.size, error)
+            self._integrated.give(pending.size, error)
 
 
-def _wait(future: Future[int], timeout_s: float | None) -> int:
-    try:
-        return future.result(timeout_s)
-    except FutureTimeoutError:
-        raise TimeoutError from None
+class _Answer:
+    """Given once, waited for by anybody. A bare lock: a sequencer gives two of them a request."""
 
+    __slots__ = ("_error", "_gate", "_is_given", "_value")
 
-def _settle(future: Future[int], value: int, error: DomicileError | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
+    def __init__(self) -> None:
+        self._gate = Lock()
+        self._gate.acquire()  # until the answer is given
+        self._is_given = False
+        self._value = 0
+        self._error: DomicileError | None = None
+
+    def give(self, value: int, error: DomicileError | None) -> None:
+        """The first answer stands."""
+        if not self._is_given:
+            self._value, self._error = value, error
+            self._is_given = True
+            self._gate.release()
+
+    def wait(self, timeout_s: float | None) -> int:
+        """The answer. Raises the error that it was, TimeoutError."""
+        if not self._is_given:
+            if not self._gate.acquire(timeout=-1 if timeout_s is None else max(timeout_s, 0)):
+                raise TimeoutError
+            self._gate.release()  # for whoever else waits
+        if self._error is not None:
+            raise self._error
+        return self._value

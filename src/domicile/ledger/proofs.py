@@ -16,12 +16,13 @@ _HEIGHT = 8  # a tile spans this many levels of the tree
 
 @dataclass(slots=True)
 class Prover:
-    """Proves things about the tree of ``size`` leaves. Keeps the tiles that it read: one for a
-    handful of proofs, not for a million."""
+    """Proves things about the tree of ``size`` leaves. Keeps the tiles that it read and the nodes
+    that it made of them: one for some thousands of proofs, not for a million."""
 
     store: Store
     size: int
     _tiles: dict[Tile, list[bytes]] = field(default_factory=dict)
+    _nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
     def inclusion(self, index: int) -> list[bytes]:
         """The audit path of leaf ``index`` (RFC 6962 section 2.1.1).
@@ -39,16 +40,25 @@ class Prover:
             raise IndexError(first)
         return [] if first == 0 else _subproof(self._range, 0, self.size, first, known=True)
 
+    def leaves(self, block: int) -> list[bytes]:
+        """The leaf hashes of the level-0 tile ``block``, the same that proofs are made from."""
+        return self._hashes(Tile(0, block, min(TILE_WIDTH, self.size - block * TILE_WIDTH)))
+
     def root(self) -> bytes:
         """The root that the tiles lead to."""
         return self._range(0, self.size)
 
     def _range(self, start: int, end: int) -> bytes:
         """The hash of the subtree over these leaves; start is a multiple of its full width."""
-        parts = [self._node(level, at) for level, at in subtree_hashes(start, end)]
+        parts = [self._known(level, at) for level, at in subtree_hashes(start, end)]
         while len(parts) > 1:
             parts[-2:] = [root_of(parts[-2:])]
         return parts[0] if parts else root_of([])
+
+    def _known(self, level: int, index: int) -> bytes:
+        if (level, index) not in self._nodes:
+            self._nodes[level, index] = self._node(level, index)
+        return self._nodes[level, index]
 
     def _node(self, level: int, index: int) -> bytes:
         """A node of the complete tree: ``index`` among those that span 2**level leaves."""

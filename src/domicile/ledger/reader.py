@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from domicile.errors import EvidenceError
+from domicile.errors import EvidenceError, SiteRefused
 from domicile.ledger.checkpoint import Checkpoint
-from domicile.ledger.store import VKEY, Store
+from domicile.ledger.sources import Source
+from domicile.ledger.store import CHECKPOINT, SIGNED, VKEY, Store
 
 __all__ = ["LedgerReader", "published_keys", "read_only"]
 
@@ -32,20 +33,35 @@ class LedgerReader:
 
 
 def read_only(directory: Path) -> LedgerReader:
-    """Open a log for reading. Raises EvidenceError where there is none."""
+    """Open a log for reading. Raises EvidenceError where there is none, SiteRefused where nothing
+    of it is published yet."""
+    if (directory / SIGNED).exists() and not (directory / CHECKPOINT).exists():
+        raise SiteRefused(
+            "the ledger has published no checkpoint yet: too few of its witnesses co-signed the"
+            " first one",
+            expected="the cosignatures that the charter asks for",
+            next_step="see why the witnesses are away, then repeat",
+        )
     return LedgerReader(directory, Store(directory).checkpoint())
 
 
-def published_keys(directory: Path) -> list[str]:
+def published_keys(source: Path | Source) -> list[str]:
     """The public keys that the log publishes of itself, the Ed25519 key first. They say who it
     claims to be: a reader who must not trust it has them from elsewhere. Raises EvidenceError.
     """
     try:
-        with (directory / VKEY).open(encoding="utf-8") as file:
-            return file.read(_LONGEST_KEYS_BYTES).split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvidenceError(
-            "there is no ledger here: its public keys, log.vkey, cannot be read",
-            expected="a log with its log.vkey, a line `name+hexid+base64` for each key",
-            next_step="run `domicile scan`, restore the file, or name the log's keys with --key",
-        ) from error
+        data = Store(source).source.read(VKEY, _LONGEST_KEYS_BYTES)
+        keys = (data or b"").decode().split()
+    except (EvidenceError, UnicodeDecodeError) as error:
+        raise _no_keys() from error
+    if not keys:
+        raise _no_keys()
+    return keys
+
+
+def _no_keys() -> EvidenceError:
+    return EvidenceError(
+        "there is no ledger here: its public keys, log.vkey, cannot be read",
+        expected="a log with its log.vkey, a line `name+hexid+base64` for each key",
+        next_step="run `domicile scan`, restore the file, or name the log's keys with --key",
+    )

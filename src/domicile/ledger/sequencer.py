@@ -18,6 +18,7 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from threading import Thread
 from typing import Self
 
 from domicile.errors import DomicileError, EvidenceError, SiteRefused, UsageError
+from domicile.ledger.cosigning import NotCosigned
 from domicile.ledger.disk import SyncFailed
 from domicile.ledger.door import Busy, Door, Leaving
 from domicile.ledger.integrator import Integrator, Queues
@@ -43,8 +45,6 @@ __all__ = ["DEPTH", "Sequencer", "check_request"]
 
 DEPTH = 65_536
 """Entries that may wait for integration before callers are turned away."""
-_PAUSE_S = 0.1  # between two integrations that nobody waits for
-_BACKOFF_S = (0.1, 5.0)
 
 
 class Sequencer:
@@ -97,7 +97,9 @@ class Sequencer:
                 raise why
             self._queues.entries += request.number
             self._queues.waiting.append(Pending(request, receipt.tell))
-        self._door.wake()
+            was_idle, self._queues.idle = self._queues.idle, False
+        if was_idle:
+            self._door.wake()
         return receipt
 
     def close(self) -> None:
@@ -143,6 +145,7 @@ class Sequencer:
         while True:
             with self._turn:
                 idle, done = not self._queues.waiting, self._queues.closing or self._queues.ended
+                self._queues.idle = idle  # what is submitted from here on wakes the poll
             if idle and done:
                 return []
             self._take_on(self._door.poll(wait=idle))
@@ -249,7 +252,8 @@ def _settle_journal(log: Log, groups: Sequence[Group]) -> None:
             elif next(stored) != (index, entry):
                 raise _contradiction(f"entry {index} is another in the journal than in the tree")
             index += 1
-    log.extend(beyond)
+    with contextlib.suppress(NotCosigned):  # signed; the integrator publishes it when it may
+        log.extend(beyond)
 
 
 def _busy(entries: int) -> Busy:

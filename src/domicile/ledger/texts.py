@@ -13,13 +13,13 @@ The part of the system that rules by a text registers its kind: a subclass of `T
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from msgspec import UNSET, Meta
+from msgspec import Meta
 
-from domicile.ledger.entries import Body, Envelope, Sha256Hex
+from domicile.ledger.entries import Body, Sha256Hex
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -43,6 +43,11 @@ class TextPart(Body, frozen=True):
     parts: Annotated[int, Meta(ge=1)]
     text: str
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the text is whole with it, where the parts before it are there."""
+        return self.part + 1 == self.parts
+
     def establishes(self) -> frozenset[str]:
         """That the text is in force, as far as its parts go: `TextsRead` sees to the rest."""
         return frozenset({_claim(self.role, self.sha256)})
@@ -55,11 +60,11 @@ def split_text(text: str) -> tuple[str, tuple[str, ...]]:
     return digest, tuple(text[at : at + _PART_CHARACTERS] for at in starts)
 
 
-def named_texts(envelope: Envelope) -> frozenset[str]:
+def named_texts(charter: str, policy: str | None) -> frozenset[str]:
     """The claims that an entry rests on by naming its texts, as `TextPart.establishes` has them."""
-    named = {_claim("charter", envelope.charter)}
-    if envelope.policy is not UNSET:
-        named.add(_claim("policy", envelope.policy))
+    named = {_claim("charter", charter)}
+    if policy is not None:
+        named.add(_claim("policy", policy))
     return frozenset(named)
 
 
@@ -69,18 +74,8 @@ class TextsRead:
     def __init__(self) -> None:
         self._open: dict[str, tuple[int, int, _Hash]] = {}
 
-    def take(self, envelope: Envelope, body: Body) -> Iterator[str]:
-        """What is wrong with one entry in this regard, as sentences without a subject."""
-        established: Iterable[str] = ()
-        if isinstance(body, TextPart):
-            established = body.establishes()
-            yield from self._take_part(body)
-        for claim in sorted(named_texts(envelope).difference(established)) if self._open else ():
-            if claim in self._open:
-                done, parts, _ = self._open[claim]
-                yield f"it names {claim}, of which {done} of {parts} parts are in the ledger"
-
-    def _take_part(self, body: TextPart) -> Iterator[str]:
+    def take(self, body: TextPart) -> Iterator[str]:
+        """What is wrong with the next part, as sentences without a subject."""
         claim = _claim(body.role, body.sha256)
         if body.part == 0:
             self._open.pop(claim, None)

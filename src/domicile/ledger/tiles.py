@@ -20,6 +20,7 @@ __all__ = [
     "TILE_WIDTH",
     "Tile",
     "TreeEdge",
+    "check_width",
     "decode_bundle",
     "encode_bundle",
     "split_hashes",
@@ -85,29 +86,47 @@ def tiles_of(size: int) -> Iterator[Tile]:
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries, each behind its length as a big-endian uint16. None may exceed 65,535 bytes."""
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+    return b"".join([len(entry).to_bytes(2, "big") + entry for entry in entries])
 
 
 def decode_bundle(data: bytes, width: int) -> list[bytes]:
     """The ``width`` entries of a bundle. Raises EvidenceError on any other number of them."""
     entries: list[bytes] = []
     at = 0
-    while at < len(data) and len(entries) <= width:
+    try:
+        for _ in range(width):
+            begin = at + 2
+            at = begin + (data[at] << 8 | data[at + 1])
+            entries.append(data[begin:at])
+    except IndexError:
+        at = len(data) + 1
+    if at != len(data):  # where it is equal, no slice can have been cut off
+        raise _misfit(data, width)
+    return entries
+
+
+def _misfit(data: bytes, width: int) -> EvidenceError:
+    """What is wrong with a bundle that does not hold exactly so many entries."""
+    count = at = 0
+    while at < len(data) and count <= width:
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         if at + 2 > len(data) or end > len(data):
-            raise _broken(f"the bundle is cut off after {len(entries)} entries", width)
-        entries.append(data[at + 2 : end])
-        at = end
-    if len(entries) != width:
-        more = "more" if len(entries) > width else "only"
-        raise _broken(f"the bundle holds {more} {min(len(entries), width)} entries", width)
-    return entries
+            return _broken(f"the bundle is cut off after {count} entries", width)
+        count, at = count + 1, end
+    more = "more" if count > width else "only"
+    return _broken(f"the bundle holds {more} {min(count, width)} entries", width)
+
+
+def check_width(data: bytes, width: int) -> bytes:
+    """A tile of ``width`` hashes. Raises EvidenceError on any other length."""
+    if len(data) != width * HASH_BYTES:
+        raise _broken(f"the tile has {len(data)} bytes", width)
+    return data
 
 
 def split_hashes(data: bytes, width: int) -> list[bytes]:
     """The ``width`` hashes of a tile. Raises EvidenceError on any other length."""
-    if len(data) != width * HASH_BYTES:
-        raise _broken(f"the tile has {len(data)} bytes", width)
+    check_width(data, width)
     return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
 
 
@@ -125,13 +144,14 @@ class TreeEdge:
         """An edge that grows independently."""
         return TreeEdge(self.size, [list(level) for level in self.levels])
 
-    def append(self, leaf: bytes) -> list[tuple[Tile, bytes]]:
-        """Add a leaf hash; the tiles that became complete by it, with their contents."""
-        self.size += 1
+    def append(self, node: bytes, level: int = 0) -> list[tuple[Tile, bytes]]:
+        """Add a leaf hash, or the hash of 256**level leaves where no leaf waits below that level;
+        the tiles that became complete by it, with their contents."""
+        self.size += TILE_WIDTH**level
         complete: list[tuple[Tile, bytes]] = []
-        carried, level = leaf, 0
+        carried = node
         while True:
-            if level == len(self.levels):
+            while level >= len(self.levels):
                 self.levels.append([])
             row = self.levels[level]
             row.append(carried)
@@ -142,6 +162,16 @@ class TreeEdge:
             carried = root_of(row)
             row.clear()
             level += 1
+
+    def extend(self, leaves: Sequence[bytes]) -> list[tuple[Tile, bytes]]:
+        """`append` for leaf hashes of which only the last may complete a tile."""
+        if not leaves:
+            return []
+        if not self.levels:
+            self.levels.append([])
+        self.levels[0] += leaves[:-1]
+        self.size += len(leaves) - 1
+        return self.append(leaves[-1])
 
     def partials(self) -> list[tuple[Tile, bytes]]:
         """The partial tiles of this size, with their contents."""

@@ -6,7 +6,8 @@ from domicile.move.planning import make_plan, read_plan
 from domicile.move.queries import in_range, same_key
 from domicile.move.row_proof import site_digest
 from domicile.move.rows import KEYS_TABLE, load_keys
-from domicile.move.run import StepReport, latest_verified, run_move, run_verify
+from domicile.move.run import StepReport, run_move, run_verify
+from domicile.move.standing import latest_verified
 
 __all__ = [
     "KEYS_TABLE",

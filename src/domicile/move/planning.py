@@ -37,6 +37,7 @@ from domicile.move.effects import (
     schema_blockers,
 )
 from domicile.move.entries import Planned
+from domicile.move.placeholders import placeholder_blockers
 from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
 from domicile.scan import ScanSummary, read_scan
 from domicile.sites.postgres import Database, TableName, read_database, site_errors
@@ -215,6 +216,9 @@ def _plan_database(estate: Estate, run: Run, site: str, draft: _Draft) -> None:
             copied = _plan_source(estate, run, connection, rules, draft)
         staying = _staying(connection, rules)
         draft.blockers += projection_blockers(rules, staying.rows, site)
+        draft.blockers += placeholder_blockers(
+            connection, rules, staying.tables, staying.rows, site
+        )
         draft.effects += database_effects(rules, site)
         draft.tables += _table_plans(connection, rules, site, copied, staying.rows)
         connection.rollback()
@@ -239,6 +243,9 @@ def _plan_source(
     projections = cut_projections(connection, rules, needed, run, shard_rows)
     bare = cut_bare(connection, rules, run, shard_rows)
     draft.shards += [*cut_whole(connection, rules), *projections, *bare, *members]
+    draft.blockers += placeholder_blockers(
+        connection, rules, needed.tables, needed.rows, str(estate.home_database)
+    )
     connection.rollback()
     home = _home_database(estate)
     draft.sequences = plan_sequences(rules.database, home)

@@ -2,6 +2,7 @@
 
 Equal streams of ordered rows have equal SHA-256. Where they differ, every row of the site must
 still be at home, as often as it is there: home may hold more (from an earlier run), never less.
+A copy brings home up to date first: what is different then, home changed or had before.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def _prove(
             reason = "the table has other columns there than at home"
         elif there.sha256 != at_home.sha256:
             missing = _missing(session, home, shard, site, home_site)
-            reason = f"{missing:,} rows are not at home as they are there" if missing else ""
+            if missing:
+                reason = f"{missing:,} of {there.rows:,} rows are not at home as they are there"
     finally:
         session[0].rollback()
         home[0].rollback()

@@ -7,7 +7,7 @@ on from the files: a file that the ledger does not know yet is announced from wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,6 @@ from domicile.inventory import (
     Estate,
     Evidence,
     Run,
-    RunEntries,
     announce,
     run_all,
 )
@@ -31,6 +30,7 @@ from domicile.move.effects import reached
 from domicile.move.entries import SchemaMade, SequencesSet, ShardCopied, ShardVerified
 from domicile.move.plan import ObjectShard, Plan, RowShard
 from domicile.move.rows import MARKERS_SQL
+from domicile.move.standing import Unproven, begun, latest_verified, refused, unproven_in
 from domicile.move.steps import ShardTask, copy_shard, verify_shard
 from domicile.sites.postgres import (
     TableName,
@@ -41,7 +41,7 @@ from domicile.sites.postgres import (
     site_errors,
 )
 
-__all__ = ["StepReport", "latest_verified", "run_move", "run_verify"]
+__all__ = ["StepReport", "run_move", "run_verify"]
 
 B = TypeVar("B", bound=Body)
 Shard = RowShard | ObjectShard
@@ -49,13 +49,15 @@ Shard = RowShard | ObjectShard
 
 @dataclass
 class StepReport:
-    """What a command did: shards through their step, before and now, and what failed."""
+    """What a command did: shards through their step, before and now, and what failed. unproven
+    tells why items failed."""
 
     done: int = 0
     before: int = 0
     items: int = 0
     bytes: int = 0
     failed_items: int = 0
+    unproven: list[Unproven] = field(default_factory=list)
     failures: list[tuple[str, DomicileError]] = field(default_factory=list)
 
     @property
@@ -87,11 +89,6 @@ def run_verify(estate: Estate, evidence: Evidence, plan: Plan, crew: Crew) -> St
     return _Mover(estate, evidence, plan, crew).verify()
 
 
-def latest_verified(entries: RunEntries) -> dict[str, ShardVerified]:
-    """The last verification of each shard that the ledger holds."""
-    return {body.shard: body for body in entries.of(ShardVerified)}
-
-
 @dataclass
 class _Mover:
     estate: Estate
@@ -102,6 +99,7 @@ class _Mover:
     def __post_init__(self) -> None:
         self.run = Run(self.estate.records, self.plan.run)
         self.entries = self.evidence.run(self.plan.run)
+        self.erased = self.evidence.runs_with("erase.shard-begun") - {self.run.id}
         self.progress = self.crew.progress
         self.job = self.estate.job(self.run.id)
         self.head = msgspec.structs.replace(
@@ -133,7 +131,10 @@ class _Mover:
         return [*sorted(self.plan.rows, key=lambda s: order[s.kind]), *self.plan.objects]
 
     def _copy(self, shards: Sequence[Shard], report: StepReport, *, fresh: bool) -> None:
-        tasks = [ShardTask(self.job, self.head, shard, fresh=fresh) for shard in shards]
+        tasks = [
+            ShardTask(self.job, self.head, shard, fresh=fresh, guarded=self.erased)
+            for shard in shards
+        ]
         for outcome in run_all(self.crew, copy_shard, tasks):
             shard = outcome.task.shard
             if outcome.error is not None:
@@ -276,11 +277,11 @@ class _Mover:
                 expected="every shard of the plan at home",
                 next_step="run `domicile move`",
             )
-        refused = _refused(self.entries, verified)
+        stale = refused(self.entries, verified)
         pending = [
             s
             for s in shards.values()
-            if s.id not in verified or verified[s.id].failed or s.id in refused
+            if s.id not in verified or verified[s.id].failed or s.id in stale
         ]
         report = StepReport(before=len(shards) - len(pending))
         self.progress.stage(
@@ -288,7 +289,7 @@ class _Mover:
             items=len(pending),
             size_bytes=sum(s.bytes for s in pending if isinstance(s, ObjectShard)),
         )
-        self._verify(pending, attempts, refused, report)
+        self._verify(pending, attempts, stale, report)
         report.failed_items += self._check_sequences()
         return report
 
@@ -296,18 +297,18 @@ class _Mover:
         self,
         shards: Iterable[Shard],
         attempts: dict[str, int],
-        refused: frozenset[str],
+        stale: frozenset[str],
         report: StepReport,
     ) -> None:
-        begun = _erasures_begun(self.entries)
+        erased = begun(self.entries)
         tasks = [
             ShardTask(
                 self.job,
                 self.head,
                 shard,
                 attempt=attempts.get(shard.id, 0) + 1,
-                recopy=shard.id not in begun or shard.id in refused,
-                keep=shard.id in begun,
+                recopy=shard.id not in erased or shard.id in stale,
+                guarded=self.erased | ({self.run.id} if shard.id in erased else set()),
             )
             for shard in shards
         ]
@@ -322,6 +323,7 @@ class _Mover:
                 report.done += 1
                 report.items += body.verified
                 report.failed_items += body.failed
+                report.unproven += unproven_in(path, shard.id) if body.failed else []
             self.progress.advance(1, shard.bytes if isinstance(shard, ObjectShard) else 0)
 
     def _check_sequences(self) -> int:
@@ -361,28 +363,6 @@ class _Mover:
         file = files_of(body)[0]
         if not self.entries.has_file(file.path, file.sha256):
             self.evidence.record(body, into=self.entries)
-
-
-def _refused(entries: RunEntries, verified: Mapping[str, ShardVerified]) -> frozenset[str]:
-    """Shards that an erasure found changed since their latest verification, erasing nothing. Read
-    by kind, since erasing comes after moving."""
-    return frozenset(
-        shard
-        for entry in entries.entries()
-        if entry.kind == "erase.shard-refused"
-        and (shard := str(getattr(entry.body, "shard", ""))) in verified
-        and verified[shard].files[0].sha256 == getattr(entry.body, "verified_sha256", "")
-    )
-
-
-def _erasures_begun(entries: RunEntries) -> frozenset[str]:
-    """Shards whose erasure was begun anywhere: nothing may be copied over them any more. Read by
-    kind, since erasing comes after moving."""
-    return frozenset(
-        str(getattr(entry.body, "shard", ""))
-        for entry in entries.entries()
-        if entry.kind == "erase.shard-begun"
-    )
 
 
 def _applied_sections(connection: psycopg.Connection, run: str) -> set[str]:

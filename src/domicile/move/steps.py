@@ -31,10 +31,8 @@ _ROWS_COPIED = pa.schema(
 @dataclass(frozen=True, slots=True)
 class ShardTask:
     """One step of one shard. plan_head is the plan without its shards and tables, which a worker
-    does not need. fresh: see `copy_rows`. attempt: verification's, from 1. recopy: whether a
-    difference may be mended by copying again. keep: home's rows may be brought up to date then,
-    but none removed: an erasure of the shard has begun, and what the source lacks it may lack for
-    that."""
+    does not need. fresh, guarded: see `copy_rows`. attempt: verification's, from 1. recopy: whether
+    a difference may be mended by copying again."""
 
     job: Job
     plan_head: Plan
@@ -42,7 +40,7 @@ class ShardTask:
     fresh: bool = False
     attempt: int = 1
     recopy: bool = False
-    keep: bool = False
+    guarded: frozenset[str] = frozenset()
 
 
 def copy_shard(task: ShardTask) -> int:
@@ -62,8 +60,11 @@ def verify_shard(task: ShardTask) -> int:
     for _ in range(2):
         if not task.recopy or not any(_differs(task, proof) for proof in proofs):
             break
+        before = proofs
         _copy_again(here, task)
         proofs = _prove(here, task)
+        if proofs == before:
+            break
     schema = ROW_PROOF if isinstance(shard, RowShard) else OBJECT_PROOF
     states: dict[str, set[object]] = {}
     for proof in proofs:
@@ -92,11 +93,12 @@ def _differs(task: ShardTask, proof: dict[str, object]) -> bool:
     if proof["state"] == "failed":
         return True
     more = isinstance(task.shard, RowShard) and proof["sha256"] != proof["home_sha256"]
-    return more and not task.keep and proof["site"] == task.plan_head.source_database
+    kept = task.job.run in task.guarded
+    return more and not kept and proof["site"] == task.plan_head.source_database
 
 
 def _copy_rows(here: Workplace, task: ShardTask, shard: RowShard) -> int:
-    result = copy_rows(here, task.plan_head, shard, fresh=task.fresh)
+    result = copy_rows(here, task.plan_head, shard, fresh=task.fresh, guarded=task.guarded)
     body = ShardCopied(
         run=here.run.id,
         shard=shard.id,
@@ -148,7 +150,7 @@ def _prove(here: Workplace, task: ShardTask) -> list[dict[str, object]]:
 def _copy_again(here: Workplace, task: ShardTask) -> None:
     """Mend a difference at home; what the first copy recorded stays as it was announced."""
     if isinstance(task.shard, RowShard):
-        copy_rows(here, task.plan_head, task.shard, fresh=False, keep=task.keep)
+        copy_rows(here, task.plan_head, task.shard, fresh=False, guarded=task.guarded)
     else:
         copy_objects(here, task.plan_head, task.shard, careful=True)
 

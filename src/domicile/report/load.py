@@ -18,7 +18,7 @@ from domicile.ledger import Body, Entry, decode, files_of, published_keys, read_
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified
 from domicile.move.entries import Planned, ShardCopied
 from domicile.report.certificates import read_certificates
-from domicile.report.model import Exempt, LedgerView, PlanView, Status
+from domicile.report.model import Exempt, LedgerView, PlanView, Reduction, Status
 from domicile.report.progress import ShardFacts, Tally
 from domicile.report.status import Records, assemble
 from domicile.scan import ScanSummary, read_scan
@@ -135,6 +135,9 @@ def _view(plan: Plan) -> PlanView:
         rows_to_copy=plan.rows_to_copy,
         blockers=plan.blockers,
         warnings=plan.warnings,
+        reductions=tuple(
+            dict.fromkeys(Reduction(t.table, t.removed) for t in plan.tables if t.reduced)
+        ),
     )
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "Kind",
     "LedgerView",
     "PlanView",
+    "Reduction",
     "ShardProgress",
     "Snapshot",
     "StateCount",
@@ -92,6 +93,13 @@ class Snapshot(msgspec.Struct, frozen=True):
         return sum(abs(holding.unexamined) for holding in self.holdings)
 
 
+class Reduction(msgspec.Struct, frozen=True):
+    """What a reduced row of a table loses; its other columns are public, keys or references."""
+
+    table: str
+    removed: tuple[str, ...]
+
+
 class PlanView(msgspec.Struct, frozen=True):
     """The plan that the story is told of."""
 
@@ -103,6 +111,7 @@ class PlanView(msgspec.Struct, frozen=True):
     rows_to_copy: int
     blockers: tuple[str, ...]
     warnings: tuple[str, ...]
+    reductions: tuple[Reduction, ...] = ()
 
 
 class ShardProgress(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 
 import domicile
 from domicile.charter import PostgresSiteConfig
-from domicile.errors import DomicileError, SiteMissing
+from domicile.errors import DomicileError
 from domicile.inventory import (
     Crew,
     Estate,
@@ -30,10 +30,11 @@ from domicile.people import PeopleFrozen, RegisterBuilder, read_people
 from domicile.people.register import SCHEMA
 from domicile.scan.entries import ScanFinished, ScanStarted
 from domicile.scan.keys import KeyIndex, named_keys
+from domicile.scan.names import check_names
 from domicile.scan.objects import ObjectCount, scan_objects
 from domicile.scan.summary import ScanSummary, SiteInfo
 from domicile.scan.tables import TableCount, count_tables
-from domicile.sites.postgres import TableName, read_database, site_errors
+from domicile.sites.postgres import Database, TableName, read_database, site_errors
 
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
@@ -82,15 +83,13 @@ def _freeze_people(
     people = estate.charter.people
     progress.stage("members", items=len(estate.postgres_names))
     builder = RegisterBuilder(run.people_index, people, estate.boundary.members)
-    seen: set[TableName] = set()
-    for site in estate.postgres_names:
-        with site_errors(site), estate.database(site).connect(read_only=True) as connection:
-            tables_here = read_database(connection).tables
-            seen |= set(tables_here)
-            if TableName.parse(people.table) in tables_here:
+    databases = {site: _database(estate, site) for site in estate.postgres_names}
+    check_names(estate.charter, databases)
+    for site, database in databases.items():
+        if TableName.parse(people.table) in database.tables:
+            with site_errors(site), estate.database(site).connect(read_only=True) as connection:
                 builder.add(read_people(connection, people))
         progress.advance()
-    _check_tables(estate, seen)
     tables, counts = builder.finish()
     write_parquet(run.people, SCHEMA, tables)
     frozen = PeopleFrozen(
@@ -104,15 +103,9 @@ def _freeze_people(
     return frozen, dict(counts.spellings)
 
 
-def _check_tables(estate: Estate, seen: set[TableName]) -> None:
-    """A dataset whose table is nowhere says nothing about the table that was meant."""
-    for name, dataset in estate.charter.tables.items():
-        if TableName.parse(dataset.table) not in seen:
-            raise SiteMissing(
-                f"[tables.{name}] no database has a table {dataset.table}",
-                expected="a table of at least one of the charter's databases",
-                next_step="correct `table`, or remove the dataset",
-            )
+def _database(estate: Estate, site: str) -> Database:
+    with site_errors(site), estate.database(site).connect(read_only=True) as connection:
+        return read_database(connection)
 
 
 def _index_keys(estate: Estate, run: Run) -> None:

@@ -34,7 +34,13 @@ from domicile.sites.postgres.catalogue_queries import (
     SequenceRow,
     TriggerRow,
 )
-from domicile.sites.postgres.column_types import TypeRow, base_of, binary_safe, maximum_length
+from domicile.sites.postgres.column_types import (
+    TypeRow,
+    base_of,
+    binary_safe,
+    maximum_length,
+    plain_type,
+)
 from domicile.sites.postgres.connect import Connection, site_name
 from domicile.sites.postgres.failures import site_errors
 from domicile.sites.postgres.model import (
@@ -177,6 +183,7 @@ def _column(row: AttributeRow, types: Mapping[int, TypeRow]) -> Column:
     return Column(
         name=row.name,
         type=row.type_text,
+        plain_type=plain_type(types, row.type, row.type_text),
         base_type=base.qualified,
         category=base.category,
         not_null=row.not_null or types[row.type].not_null,

@@ -72,7 +72,8 @@ ORDER BY a.attrelid, a.attnum
 TYPES: LiteralString = """
 SELECT t.oid::bigint AS oid, n.nspname AS schema, t.typname AS name, t.typtype::text AS kind,
   t.typcategory::text AS category, t.typbasetype::bigint AS base, t.typtypmod AS typmod,
-  t.typnotnull AS not_null
+  t.typnotnull AS not_null,
+  CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE '' END AS base_text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 """
 

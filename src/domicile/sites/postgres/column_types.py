@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["TypeRow", "base_of", "binary_safe", "maximum_length"]
+__all__ = ["TypeRow", "base_of", "binary_safe", "maximum_length", "plain_type"]
 
 _SAFE_BASE_TYPES = frozenset(
     (
@@ -55,7 +55,7 @@ _LENGTH_HEADER = 4  # a typmod of varchar(n) and char(n) is n + 4
 
 @dataclass(frozen=True, slots=True)
 class TypeRow:
-    """One row of pg_type; kind is its typtype."""
+    """One row of pg_type; kind is its typtype. base_text: of a domain, the type that it is over."""
 
     oid: int
     schema: str
@@ -65,6 +65,7 @@ class TypeRow:
     base: int
     typmod: int
     not_null: bool
+    base_text: str
 
     @property
     def qualified(self) -> str:
@@ -78,6 +79,14 @@ def base_of(types: Mapping[int, TypeRow], oid: int) -> TypeRow:
     while row.kind == "d":
         row = types[row.base]
     return row
+
+
+def plain_type(types: Mapping[int, TypeRow], oid: int, text: str) -> str:
+    """The text of the type under any domains, with its limits; ``text`` where it is no domain."""
+    row = types[oid]
+    while row.kind == "d":
+        text, row = row.base_text, types[row.base]
+    return text
 
 
 def binary_safe(types: Mapping[int, TypeRow], oid: int) -> bool:

@@ -42,6 +42,7 @@ class Column:
 
     name: str
     type: str
+    plain_type: str  # the same, under any domains
     base_type: str  # name of the type under domains, schema-qualified: ``pg_catalog.int4``
     category: str
     not_null: bool
