@@ -1,10 +1,51 @@
+"""The servers that the tests share, and where their files lie: in memory, where there is room."""
+
 from __future__ import annotations
 
+import compileall
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["tests.services.objects", "tests.services.postgres"]
+
+SOURCE = Path(__file__).parent.parent / "src" / "domicile"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
+_ROOM_BYTES = 6 << 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything else, once: what some hundred commands would each do again."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    compileall.compile_dir(SOURCE, quiet=2)  # else none is kept under PYTHONDONTWRITEBYTECODE
+    if "TMPDIR" not in os.environ and _has_room(_MEMORY):
+        _make_everything_in_memory(config)
+
+
+def _make_everything_in_memory(config: pytest.Config) -> None:
+    """Servers, buckets and records are put back some hundred times: a disk takes longer over their
+    many small files than Domicile does over the story.
+
+    No test rests on what a disk keeps when the power fails, but on what was asked of it (see
+    `tests.ledger.power`). ``TMPDIR=/var/tmp make test`` puts it all on a disk.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="dom-", dir=_MEMORY))
+    directory.chmod(0o755)  # servers run as another user where we are root
+    os.environ["TMPDIR"] = tempfile.tempdir = str(directory)  # of the workers and commands too
+    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+
+
+def _has_room(directory: Path) -> bool:
+    """Whether some gigabytes may be written there, and programs started."""
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize >= _ROOM_BYTES and not found.f_flag & os.ST_NOEXEC
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -99,23 +99,34 @@ def test_every_key_comes_back_as_it_was_and_in_byte_order(site: ObjectSite) -> N
     assert listed(site) == []
 
 
+LISTED_KEYS = ("a!", "a/b", "a/bc", "ab", "b", "über")
+
+
+@pytest.fixture(scope="module", params=STORES)
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ObjectSite]:
+    """A store with some keys, one of them written twice, for tests that only list."""
+    opened = open_store(request, request.param, tmp_path_factory.mktemp("filled"))
+    for key in (*LISTED_KEYS, "a/b"):
+        write(opened, key)
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize("prefix", ["", "a", "a/", "a/b", "b", "ü", "nothing"])
-def test_a_prefix_selects_by_the_beginning_of_the_key(site: ObjectSite, prefix: str) -> None:
-    keys = ["a!", "a/b", "a/bc", "ab", "b", "über"]
-    for key in keys:
-        write(site, key)
-    found = [version.key for version in listed(site, prefix)]
-    assert found == [key for key in keys if key.startswith(prefix)]
+def test_a_prefix_selects_by_the_beginning_of_the_key(filled: ObjectSite, prefix: str) -> None:
+    found = [version.key for version in listed(filled, prefix)]
+    times = {"a/b": 2 if filled.capabilities().versions else 1}
+    expected = [key for key in LISTED_KEYS for _ in range(times.get(key, 1))]
+    assert found == [key for key in expected if key.startswith(prefix)]
 
 
 @pytest.mark.parametrize("after", ["", "a!", "a", "a/", "a/b", "ab", "b", "über", "\U0001f600"])
-def test_a_listing_begins_after_a_key_and_without_it(site: ObjectSite, after: str) -> None:
-    keys = ["a!", "a/b", "a/bc", "ab", "b", "über"]
-    for key in [*keys, "a/b"]:
-        write(site, key)
-    found = {version.key for version in listed(site, after=after)}
-    assert found == {key for key in keys if key.encode() > after.encode()}
-    within = {version.key for version in listed(site, "a/", after)}
+def test_a_listing_begins_after_a_key_and_without_it(filled: ObjectSite, after: str) -> None:
+    found = {version.key for version in listed(filled, after=after)}
+    assert found == {key for key in LISTED_KEYS if key.encode() > after.encode()}
+    within = {version.key for version in listed(filled, "a/", after)}
     assert within == {key for key in found if key.startswith("a/")}
 
 

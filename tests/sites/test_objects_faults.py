@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 
 from domicile.errors import SiteError, SiteMissing, SiteRefused, SiteUnreachable, SourceChanged
 from domicile.sites.objects import Attributes, DirectorySite, ObjectSite, VersionRef, s3_connection
@@ -24,6 +25,13 @@ from tests.services.objects import MakeBucket, S3Server, TestBucket, free_port
 from tests.sites.object_tools import NONE, listed, read, refs, stream, write
 
 SECRET = "the-secret-of-the-test"
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many attempts as ever, with less time between them."""
+    monkeypatch.setattr(s3_connection, "_BACKOFF_S", 0.01)
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,15 +24,19 @@ from domicile.demo.truth import Truth, compare_truth, snapshot_truth
 from domicile.demo.truth_objects import Objects, compare_objects, owner_of, read_objects
 from domicile.demo.truth_rows import compare_rows, read_rows
 from domicile.demo.workspace import DATABASE, bucket
+from domicile.errors import SiteMissing
 from domicile.sites.objects.directory import DirectorySite
-from domicile.sites.objects.model import Attributes
+from domicile.sites.objects.model import Attributes, ObjectVersion, Upload
+from tests.story.forking import Forker
 
-__all__ = ["AWAY", "PLACES", "SITES", "Done", "Stage", "confirmed"]
+__all__ = ["AWAY", "PLACES", "SITES", "SOURCE", "Done", "Stage", "confirmed", "group_ended"]
 
 PLACES = ("virginia", "singapore", "oracle")
 AWAY = ("virginia", "singapore")
 SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
+SOURCE = str(Path(domicile.__file__).parents[1])
 _PATIENCE_S = 120
+_PROBES = ".domicile-probe/"
 _LIMITED = """
 import resource, runpy, signal, sys
 size = int(sys.argv.pop(1))
@@ -75,9 +79,11 @@ class Stage:
     before: Truth
     origin: Truth = field(init=False)
     _scenes: Path = field(init=False)
+    _forker: Forker = field(init=False)
 
     def __post_init__(self) -> None:
         self.origin = self.before
+        self._forker = Forker(_environ())
         self._scenes = self.directory.with_name(f"{self.directory.name}-scenes")
 
     @property
@@ -92,7 +98,15 @@ class Stage:
 
     def run(self, *words: str, environ: Mapping[str, str] | None = None) -> Done:
         """Run one command to its end."""
-        process = self.start(*words, environ=environ)
+        here = ("--charter", str(self.charter))
+        return Done(
+            words,
+            *self._forker.run((*words, *here), {**_environ(), **self._reader, **(environ or {})}),
+        )
+
+    def run_afresh(self, *words: str) -> Done:
+        """Run one command to its end in an interpreter of its own."""
+        process = self.start(*words)
         try:
             out, err = process.communicate(timeout=_PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -109,14 +123,13 @@ class Stage:
         """Start a command as the leader of a process group of its own. largest_file: no file may
         grow beyond so many bytes, as where a disk is full."""
         module = ["-m", "domicile"] if largest_file is None else ["-c", _LIMITED, str(largest_file)]
-        source = str(Path(domicile.__file__).parents[1])
         return subprocess.Popen(
             [sys.executable, *module, *words, "--charter", str(self.charter)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": source, **self._reader, **(environ or {})},
+            env={**_environ(), **self._reader, **(environ or {})},
             start_new_session=True,
         )
 
@@ -198,11 +211,18 @@ class Stage:
 
     def source_changes(self) -> list[str]:
         """What is no longer as it was away from home (nothing may be, before the erasure)."""
+        return self._changes(self.bucket)
+
+    def source_changes_but_probes(self) -> list[str]:
+        """The same after a kill: the probes that it left are removed by the next command."""
+        return self._changes(lambda place: _WithoutProbes(place, self.directory / place / "media"))
+
+    def _changes(self, bucket: Callable[[str], DirectorySite]) -> list[str]:
         changes = []
         for place in AWAY:
             if read_rows(self._url(place)).tables != self.before.rows.tables:
                 changes.append(f"{place}: rows")
-            if read_objects(self.bucket(place)) != self.before.objects[place]:
+            if read_objects(bucket(place)) != self.before.objects[place]:
                 changes.append(f"{place}: objects")
         return changes
 
@@ -210,7 +230,7 @@ class Stage:
         """What is neither where it was nor, equal, at home. Must be empty at every instant."""
         # Away from home first: what is found there may be erased before home is read.
         away = {place: read_rows(self._url(place)).tables for place in AWAY}
-        stores = {place: read_objects(self.bucket(place)) for place in AWAY}
+        stores = {place: asyncio.run(_readable(self.bucket(place))) for place in AWAY}
         home = read_rows(self._url("oracle")).tables
         lost = []
         for place, tables in away.items():
@@ -223,17 +243,16 @@ class Stage:
                         lost.append(f"{place}: {table} {key}")
         return lost + self._lost_objects(stores, read_objects(self.bucket("oracle")))
 
-    def _lost_objects(self, stores: Mapping[str, Objects], home: Objects) -> list[str]:
+    def _lost_objects(self, stores: Mapping[str, set[tuple[str, str]]], home: Objects) -> list[str]:
         lost = []
-        for place, store in stores.items():
+        for place, there in stores.items():
             for key, versions in self.before.objects[place].versions.items():
                 is_mine = owner_of(key, self.before.senders) in self.before.members
                 safe = {one.content for one in home.versions.get(key, []) if is_mine}
-                there = {one.version_id for one in store.versions.get(key, [])}
                 lost += [
                     f"{place}: {key!r} {one.version_id}"
                     for one in versions
-                    if one.version_id not in there
+                    if (key, one.version_id) not in there
                     and one.content not in safe
                     and not (is_mine and one.is_marker)
                 ]
@@ -270,6 +289,7 @@ class Stage:
 
     def close(self) -> None:
         """Remove the scenes."""
+        self._forker.close()
         shutil.rmtree(self._scenes, ignore_errors=True)
 
     @staticmethod
@@ -284,6 +304,23 @@ class Stage:
             connection.execute(f"CREATE DATABASE {target} TEMPLATE {source}".encode())
 
 
+class _WithoutProbes(DirectorySite):
+    """A bucket as if no command had tried whether it may write there."""
+
+    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+        for page in super().versions(prefix, after):
+            yield [version for version in page if not version.key.startswith(_PROBES)]
+
+    def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
+        for page in super().uploads(prefix):
+            yield [upload for upload in page if not upload.key.startswith(_PROBES)]
+
+
+def _environ() -> dict[str, str]:
+    """What a command sees: the source that is under test."""
+    return {**os.environ, "PYTHONPATH": SOURCE}
+
+
 def _end_sessions(connection: psycopg.Connection[tuple[Any, ...]], database: str) -> None:
     """A killed command's session may go on for an instant; a template must have none."""
     query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
@@ -295,6 +332,18 @@ def _end_sessions(connection: psycopg.Connection[tuple[Any, ...]], database: str
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     if data:
         yield data
+
+
+async def _readable(site: DirectorySite) -> set[tuple[str, str]]:
+    """Key and id of every marker and of every version whose bytes are there: of one whose deletion
+    was interrupted they are gone, though it is listed."""
+    found = set()
+    for version in (version for page in site.versions() for version in page):
+        with suppress(SiteMissing):
+            if not version.is_marker:
+                await _read(site, version.key, version.version_id)
+            found.add((version.key, version.version_id))
+    return found
 
 
 async def _read(site: DirectorySite, key: str, version: str | None) -> bytes:

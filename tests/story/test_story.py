@@ -32,11 +32,12 @@ def test_the_story_ends_as_the_truth_says_and_a_second_one_finds_nothing_to_do(
 
 
 def _twice(stage: Stage, *words: str) -> tuple[Done, Done]:
-    return stage.run(*words).expect(0), stage.run(*words).expect(0)
+    return stage.run_afresh(*words).expect(0), stage.run_afresh(*words).expect(0)
 
 
 def test_every_command_may_be_run_twice(stage: Stage) -> None:
-    first, second = (stage.run("scan", "--workers", "1", "--json").expect(1).json for _ in range(2))
+    scan = ("scan", "--workers", "1", "--json")
+    first, second = (stage.run_afresh(*scan).expect(1).json for _ in range(2))
     assert first.pop("run") != second.pop("run")
     for summary in (first, second):
         summary.pop("started"), summary.pop("finished")

@@ -12,6 +12,8 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, TypedDict
 
 import boto3
@@ -58,12 +60,30 @@ class _RequestParts(TypedDict):
 
 def client_for(bucket: Bucket) -> S3Client:
     """A client for the bucket's endpoint."""
-    client = boto3.session.Session(
+    with _turn:
+        client = _make_client(bucket)
+    for operation in ("DeleteObjects", "PutObjectTagging"):
+        client.meta.events.register(f"before-call.s3.{operation}", _sign_with_md5)
+    client.meta.events.register("before-parse.s3", _require_document)
+    client.meta.events.register("before-parse.s3.ListObjectVersions", _keep_order)
+    return client
+
+
+_turn = Lock()  # a session makes one client at a time
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """No keys are in it. It reads botocore's models of S3, which takes a while, once."""
+    return boto3.session.Session()
+
+
+def _make_client(bucket: Bucket) -> S3Client:
+    return _session().client(
+        "s3",
         aws_access_key_id=bucket.access_key,
         aws_secret_access_key=bucket.secret_key,
         region_name=bucket.region,
-    ).client(
-        "s3",
         endpoint_url=bucket.endpoint,
         config=Config(
             signature_version="s3v4",
@@ -76,11 +96,6 @@ def client_for(bucket: Bucket) -> S3Client:
             proxies={},
         ),
     )
-    for operation in ("DeleteObjects", "PutObjectTagging"):
-        client.meta.events.register(f"before-call.s3.{operation}", _sign_with_md5)
-    client.meta.events.register("before-parse.s3", _require_document)
-    client.meta.events.register("before-parse.s3.ListObjectVersions", _keep_order)
-    return client
 
 
 def _sign_with_md5(params: _RequestParts, **_: object) -> None:

@@ -1,0 +1,1 @@
+"""A folder for PYTHONPATH: what stands in it makes a command die at a chosen point."""
