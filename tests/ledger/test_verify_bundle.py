@@ -335,6 +335,8 @@ def sample(kind: inspect.Type, field: str) -> st.SearchStrategy[Any]:
         return st.booleans()
     if isinstance(kind, inspect.VarTupleType):
         return st.lists(sample(kind.item_type, field)).map(tuple)
+    if isinstance(kind, inspect.LiteralType):
+        return st.sampled_from(kind.values)
     assert isinstance(kind, inspect.StructType), f"values for {kind} are yet to be thought of"
     files = {"path": st.just("a"), "sha256": st.sampled_from(["a" * 64, "b" * 64])}
     assert kind.cls is FileDigest

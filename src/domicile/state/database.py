@@ -19,9 +19,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from domicile.errors import SiteRefused
 
-__all__ = ["PSEUDONYMS", "RunRecord", "State"]
+__all__ = ["BOUNDARY_KEYS", "DATA_KEYS", "PSEUDONYMS", "RunRecord", "State"]
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema's newest version; a test holds it to the migrations."""
 
 _METADATA = sa.MetaData()
@@ -41,6 +41,26 @@ PSEUDONYMS = sa.Table(
     sa.Column("pseudonym", sa.String(28), nullable=False, unique=True),
 )
 """Custody's: a person's key as the register has it, and the name the ledger has for them."""
+BOUNDARY_KEYS = sa.Table(
+    "boundary_keys",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("root", sa.Text, nullable=False),
+    sa.Column("root_version", sa.Integer, nullable=False),
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),
+)
+"""Custody's: the keys of each boundary, each under a version of the root."""
+DATA_KEYS = sa.Table(
+    "data_keys",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("subject", sa.LargeBinary(16), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("wrapped", sa.LargeBinary(60), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Custody's: the key of each person or dataset, under a version of its boundary's key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,260 @@
+"""The hierarchy of keys: the root wraps a boundary's keys, a boundary's key wraps a random key for
+each person, and for each dataset of which a shred of one person does not dispose.
+
+Invariants:
+
+- Every key is random; none is made from another. So what is destroyed can't be made again.
+- A key is given out only once it is durable under the boundary's newest key.
+- The root unwraps nothing before the ledger has it, with the reason.
+- What is wrapped is bound to its place: boundary, version, whose key.
+- A version of a boundary's key is destroyed only when nothing is under it any more.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domicile.custody.entries import (
+    BoundaryKeyCondemned,
+    BoundaryKeyDestroyed,
+    BoundaryKeyMade,
+    KeysOpened,
+    Reason,
+)
+from domicile.custody.root import RootKey, RootWrapped
+from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
+from domicile.errors import EvidenceError, UsageError
+from domicile.ledger import Body
+from domicile.state import BOUNDARY_KEYS, DATA_KEYS, State
+
+__all__ = ["SUBJECT_BYTES", "Keyring", "Keys"]
+
+SUBJECT_BYTES = 16
+"""Of a person's pseudonym, or of a dataset's name hashed: whose key it is."""
+_AT_ONCE = 500
+_NOTHING_DESTROYED = "nothing: a version of the root that can unwrap it exists, or was gone before"
+
+_INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+
+
+class Keyring:
+    """One boundary's keys in the state database, under one root. record appends to the ledger and
+    raises where it can't."""
+
+    def __init__(
+        self, state: State, root: RootKey, boundary: str, record: Callable[[Body], None]
+    ) -> None:
+        self._state, self._root, self._boundary, self._record = state, root, boundary, record
+
+    def open(self, reason: Reason) -> Keys:
+        """Have the root unwrap the boundary's keys; the first one is made where there is none."""
+        if not self._stored():
+            self.rotate()
+        wrapped = self._stored()
+        self._record(KeysOpened(self._boundary, tuple(wrapped), self._root.label, reason))
+        contexts = [(each, self._context(version)) for version, each in wrapped.items()]
+        opened = self._root.unwrap(contexts)
+        return Keys(self._state, self._boundary, dict(zip(wrapped, opened, strict=True)))
+
+    def rotate(self) -> int:
+        """A new version of the boundary's key, under the root's newest: new keys are wrapped under
+        it from now on. `Keys.rewrap` brings the others."""
+        version = max(self._stored(), default=0) + 1
+        kept = self._root.wrap(secrets.token_bytes(KEY_BYTES), self._context(version))
+        made = BoundaryKeyMade(self._boundary, version, self._root.label, kept.version)
+        self._record(made)
+        self._insert(version, kept)
+        return version
+
+    def rotate_root(self, keys: Keys) -> int:
+        """A new version of the root, with every boundary key of ``keys`` under it."""
+        version = self._root.rotate()
+        for number, key in keys.boundary_keys.items():
+            kept = self._root.wrap(key, self._context(number))
+            where = self._is(BOUNDARY_KEYS.c.version == number)
+            values = {"root_version": kept.version, "wrapped": kept.data}
+            with self._state.begin() as connection:
+                connection.execute(BOUNDARY_KEYS.update().where(where).values(values))
+        return version
+
+    def destroy(self, version: int) -> str:
+        """Destroy a version under which nothing is any more, and every version of the root that
+        wraps nothing; what the root can prove of that, in its words.
+
+        Raises UsageError for the newest version and while keys are still under it. Repeatable:
+        broken off anywhere, it goes on.
+        """
+        self._refuse_living(version)
+        spent = self._spent(version)
+        about = (self._boundary, version, self._root.label, spent)
+        self._record(BoundaryKeyCondemned(*about))
+        proves = [self._root.destroy(each) for each in spent] or [_NOTHING_DESTROYED]
+        where = self._is(BOUNDARY_KEYS.c.version == version)
+        with self._state.begin() as connection:
+            connection.execute(BOUNDARY_KEYS.delete().where(where))
+        self._record(BoundaryKeyDestroyed(*about, proves[0]))
+        return proves[0]
+
+    def _spent(self, version: int) -> tuple[int, ...]:
+        """The root's older versions that wrap no boundary's key but this one."""
+        here = (BOUNDARY_KEYS.c.boundary == self._boundary) & (BOUNDARY_KEYS.c.version == version)
+        with self._state.begin() as connection:
+            query = sa.select(BOUNDARY_KEYS.c.root_version).where(~here)
+            in_use = set(connection.scalars(query))
+        return tuple(each for each in self._root.versions()[:-1] if each not in in_use)
+
+    def _refuse_living(self, version: int) -> None:
+        under = sa.select(sa.func.count()).where(
+            DATA_KEYS.c.boundary == self._boundary, DATA_KEYS.c.version == version
+        )
+        with self._state.begin() as connection:
+            count = connection.scalar(under) or 0
+        if count or version == max(self._stored(), default=0):
+            raise UsageError(
+                f"version {version} of the boundary's key is in use: {count:,} keys are under it",
+                expected="a version that a newer one has replaced, with nothing under it",
+                next_step="rotate, then rewrap what is under it",
+            )
+
+    def _stored(self) -> dict[int, RootWrapped]:
+        columns = (BOUNDARY_KEYS.c.version, BOUNDARY_KEYS.c.root_version, BOUNDARY_KEYS.c.wrapped)
+        query = sa.select(*columns).where(self._is(sa.true())).order_by(BOUNDARY_KEYS.c.version)
+        with self._state.begin() as connection:
+            return {row[0]: RootWrapped(row[1], row[2]) for row in connection.execute(query)}
+
+    def _insert(self, version: int, kept: RootWrapped) -> None:
+        values = {
+            "boundary": self._boundary,
+            "version": version,
+            "root": self._root.label,
+            "root_version": kept.version,
+            "wrapped": kept.data,
+        }
+        with self._state.begin() as connection:
+            insert = _INSERT[connection.dialect.name](BOUNDARY_KEYS)
+            connection.execute(insert.on_conflict_do_nothing(), values)
+
+    def _is(self, more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        return sa.and_(BOUNDARY_KEYS.c.boundary == self._boundary, more)
+
+    def _context(self, version: int) -> bytes:
+        return f"domicile boundary key\n{self._boundary}\n{version}".encode()
+
+
+class Keys:
+    """Opened keys of one boundary: for as long as it takes, in one process."""
+
+    def __init__(self, state: State, boundary: str, boundary_keys: Mapping[int, bytes]) -> None:
+        self._state, self._boundary = state, boundary
+        self.boundary_keys = dict(boundary_keys)
+        self._newest = max(boundary_keys)
+
+    def __repr__(self) -> str:
+        return f"Keys({self._boundary!r}, versions {sorted(self.boundary_keys)})"
+
+    def of(self, subjects: Collection[bytes]) -> dict[bytes, bytes]:
+        """Each subject's key, made where there is none yet. Raises SiteRefused where one can't be
+        kept: then nothing may be sealed under it."""
+        found = self.known(subjects)
+        missing = sorted({subject for subject in subjects if subject not in found})
+        if missing:
+            self._make(missing)
+            found |= self.known(missing)  # of several processes at once, the first one's holds
+        return found
+
+    def known(self, subjects: Collection[bytes]) -> dict[bytes, bytes]:
+        """The keys of those who have one. Raises EvidenceError where one was tampered with, or is
+        under a version that these keys lack."""
+        found: dict[bytes, bytes] = {}
+        columns = (DATA_KEYS.c.subject, DATA_KEYS.c.version, DATA_KEYS.c.wrapped)
+        for some in _chunks(list(dict.fromkeys(subjects))):
+            query = sa.select(*columns).where(self._is(DATA_KEYS.c.subject.in_(some)))
+            with self._state.begin() as connection:
+                rows = connection.execute(query).all()
+            found |= {row[0]: self._open(row[0], row[1], row[2]) for row in rows}
+        return found
+
+    def rewrap(self, most: int = 10_000) -> Iterator[int]:
+        """Bring every key under the newest version, so many in a transaction; yields how many each
+        brought. Broken off anywhere, it goes on with those that are left."""
+        after = b""
+        while rows := self._older(after, most):
+            after = rows[-1][0]
+            with self._state.begin() as connection:
+                for subject, version, wrapped in rows:
+                    same = self._is(DATA_KEYS.c.subject == subject) & (
+                        DATA_KEYS.c.wrapped == wrapped
+                    )
+                    anew = self._wrap(subject, self._open(subject, version, wrapped))
+                    values = {"version": self._newest, "wrapped": anew}
+                    connection.execute(DATA_KEYS.update().where(self._is(same)).values(values))
+            yield len(rows)
+
+    def _older(self, after: bytes, most: int) -> Sequence[tuple[bytes, int, bytes]]:
+        """Keys under older versions, in the order of their subjects."""
+        columns = (DATA_KEYS.c.subject, DATA_KEYS.c.version, DATA_KEYS.c.wrapped)
+        older = self._is((DATA_KEYS.c.version < self._newest) & (DATA_KEYS.c.subject > after))
+        query = sa.select(*columns).where(older).order_by(DATA_KEYS.c.subject).limit(most)
+        with self._state.begin() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def forget(self, subjects: Collection[bytes]) -> int:
+        """Delete keys; how many there were. What they sealed opens no more with what is here; a
+        backup of this database still opens it until the boundary's key is destroyed."""
+        count = 0
+        for some in _chunks(list(subjects)):
+            query = DATA_KEYS.delete().where(self._is(DATA_KEYS.c.subject.in_(some)))
+            with self._state.begin() as connection:
+                count += connection.execute(query).rowcount
+        return count
+
+    def _make(self, subjects: Sequence[bytes]) -> None:
+        for subject in subjects:
+            if len(subject) != SUBJECT_BYTES:
+                raise ValueError(len(subject))
+        for some in _chunks(subjects):
+            rows = [
+                {
+                    "boundary": self._boundary,
+                    "subject": subject,
+                    "version": self._newest,
+                    "wrapped": self._wrap(subject, secrets.token_bytes(KEY_BYTES)),
+                }
+                for subject in some
+            ]
+            with self._state.begin() as connection:
+                insert = _INSERT[connection.dialect.name](DATA_KEYS)
+                connection.execute(insert.on_conflict_do_nothing(), rows)
+
+    def _wrap(self, subject: bytes, key: bytes) -> bytes:
+        context = self._context(subject, self._newest)
+        return wrap_key(self.boundary_keys[self._newest], key, context)
+
+    def _open(self, subject: bytes, version: int, wrapped: bytes) -> bytes:
+        boundary_key = self.boundary_keys.get(version)
+        if boundary_key is None:
+            raise EvidenceError(
+                f"a key is under version {version} of the boundary's key, which was not opened",
+                expected=f"one of the versions {sorted(self.boundary_keys)}",
+                next_step="run the command again; if it stays, restore the wrapped boundary keys",
+            )
+        return unwrap_key(boundary_key, wrapped, self._context(subject, version))
+
+    def _context(self, subject: bytes, version: int) -> bytes:
+        return b"domicile data key\n%s\n%d\n%s" % (self._boundary.encode(), version, subject)
+
+    def _is(self, more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        return sa.and_(DATA_KEYS.c.boundary == self._boundary, more)
+
+
+def _chunks(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for first in range(0, len(values), _AT_ONCE):
+        yield values[first : first + _AT_ONCE]
