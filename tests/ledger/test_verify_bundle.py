@@ -331,12 +331,11 @@ def sample(kind: inspect.Type, field: str) -> st.SearchStrategy[Any]:
         )
     if isinstance(kind, inspect.IntType):
         return st.integers(int(kind.ge or 0), int(kind.ge or 0) + 3)
-    if isinstance(kind, inspect.BoolType):
-        return st.booleans()
+    if isinstance(kind, inspect.BoolType | inspect.LiteralType):
+        values = [False, True] if isinstance(kind, inspect.BoolType) else kind.values
+        return st.sampled_from(values)
     if isinstance(kind, inspect.VarTupleType):
         return st.lists(sample(kind.item_type, field)).map(tuple)
-    if isinstance(kind, inspect.LiteralType):
-        return st.sampled_from(kind.values)
     assert isinstance(kind, inspect.StructType), f"values for {kind} are yet to be thought of"
     files = {"path": st.just("a"), "sha256": st.sampled_from(["a" * 64, "b" * 64])}
     assert kind.cls is FileDigest
