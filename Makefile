@@ -11,7 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium \
 	golang-go golang-golang-x-mod-dev
-SPREAD := --dist load --maxschedchunk 2 # each worker fetches its next tests when it needs them
+SPREAD := --dist worksteal # who is done takes over half of what the other has still to do
 LONG := tests/story/test_kills.py tests/ledger/test_kill.py tests/ledger/test_power_loss.py
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
