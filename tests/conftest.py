@@ -9,12 +9,17 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.services.objects", "tests.services.postgres"]
 
 SOURCE = Path(__file__).parent.parent / "src" / "domicile"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _ROOM_BYTES = 6 << 30
+
+# How long an example takes depends on who else uses the machine.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -112,6 +112,6 @@ def test_hostile_keys_take_no_longer_than_their_length() -> None:
     )
     template = Template.parse(text + "!")
     key = "a" * 200_000
-    began = time.perf_counter()
+    began = time.thread_time()
     assert template.match(key) is None
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

@@ -28,12 +28,24 @@ from domicile.errors import SiteMissing
 from domicile.sites.objects.directory import DirectorySite
 from domicile.sites.objects.model import Attributes, ObjectVersion, Upload
 from tests.story.forking import Forker
+from tests.story.struck.sitecustomize import VARIABLE
 
-__all__ = ["AWAY", "PLACES", "SITES", "SOURCE", "Done", "Stage", "confirmed", "group_ended"]
+__all__ = [
+    "AWAY",
+    "PLACES",
+    "SITES",
+    "SOURCE",
+    "Done",
+    "Stage",
+    "confirmed",
+    "group_ended",
+    "wait_until_stopped",
+]
 
 PLACES = ("virginia", "singapore", "oracle")
 AWAY = ("virginia", "singapore")
 SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
+_STRUCK = Path(__file__).with_name("struck")
 SOURCE = str(Path(domicile.__file__).parents[1])
 _PATIENCE_S = 120
 _PROBES = ".domicile-probe/"
@@ -137,6 +149,17 @@ class Stage:
     def _reader(self) -> dict[str, str]:
         """What was seen of the ledger is put back with everything else: a scene is no rollback."""
         return {"XDG_STATE_HOME": str(self.directory / "reader")}
+
+    def start_struck(
+        self, by: signal.Signals, nth: int, *words: str, delay_s: float = 0.0
+    ) -> subprocess.Popen[str]:
+        """Start a command whose process group gets a signal just before the nth change to the
+        stage's files, or a moment after it was due (see `tests.story.struck.sitecustomize`)."""
+        counter = self.directory.with_name("changes")
+        counter.unlink(missing_ok=True)
+        strike = f"{nth}:{delay_s}:{by}:{counter}:{self.directory}"
+        path = os.pathsep.join((str(_STRUCK), SOURCE))
+        return self.start(*words, environ={VARIABLE: strike, "PYTHONPATH": path})
 
     def erase(self, *sites: str, workers: int = 1) -> Done:
         """Erase at these sites, or at all."""
@@ -349,6 +372,12 @@ async def _readable(site: DirectorySite) -> set[tuple[str, str]]:
 async def _read(site: DirectorySite, key: str, version: str | None) -> bytes:
     opened = await site.read(key, version)
     return b"".join([chunk async for chunk in opened.chunks])
+
+
+def wait_until_stopped(process: subprocess.Popen[str]) -> None:
+    """Wait for SIGSTOP to have struck; a command that ended instead is an error."""
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status), status
 
 
 def group_ended(group: int, within_s: float = 10.0) -> bool:

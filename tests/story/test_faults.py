@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import pytest
 
 from domicile.demo.servers import servers
 from domicile.sites.objects.model import VersionRef
-from tests.story.stage import AWAY, SITES, Done, Stage, confirmed, group_ended
+from tests.story.stage import AWAY, SITES, Done, Stage, confirmed, group_ended, wait_until_stopped
 
 # --- databases that break
 
@@ -89,22 +91,24 @@ def test_a_home_that_ends_sessions_in_a_move_leaves_the_source_alone_and_the_nex
     assert planned.home_problems() == []
 
 
-@pytest.mark.parametrize("command", ["move", "verify", "erase"])
+@pytest.mark.parametrize(("command", "changes"), [("move", 150), ("verify", 100), ("erase", 100)])
 def test_a_server_that_restarts_under_a_command_costs_another_run_and_no_row(
-    verified: Stage, planned: Stage, command: str
+    verified: Stage, planned: Stage, command: str, changes: int
 ) -> None:
     del planned  # its scene is needed below
     verified.restore({"move": "planned", "verify": "moved", "erase": "verified"}[command])
-    words = (command, "--workers", "1", *(confirmed(*SITES) if command == "erase" else ()))
+    sites = confirmed("virginia-db", "singapore-db") if command == "erase" else ()
     server = servers(verified.directory)["oracle" if command == "move" else "virginia"]
-    process = verified.start(*words)
-    time.sleep(1.2)
+    process = verified.start_struck(signal.SIGSTOP, changes, command, "--workers", "1", *sites)
+    wait_until_stopped(process)
     server._run("pg_ctl", ["stop", "-w", "-s", "-m", "immediate"])
     server.start()
-    out, err = process.communicate(timeout=60)
-    assert process.returncode in (0, 3), out + err
+    os.killpg(process.pid, signal.SIGCONT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 3, out + err
     assert "Traceback" not in err
     assert verified.lost() == []
+    words = (command, "--workers", "1", *(confirmed(*SITES) if command == "erase" else ()))
     verified.run(*words).expect(0)
     if command == "erase":
         assert verified.problems() == []

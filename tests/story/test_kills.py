@@ -1,7 +1,7 @@
 """Killed at any instant: the whole process group of a command gets SIGKILL, again and again.
 
 A kill comes at a seeded one of the changes that the command and its workers make to files (see
-`tests.story.killed.sitecustomize`), just before it or a moment later: the work is as far on a
+`tests.story.struck.sitecustomize`), just before it or a moment later: the work is as far on a
 quick machine as on a slow one. Then the same command runs again, until it ends by itself.
 """
 
@@ -10,15 +10,13 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.story.killed.sitecustomize import VARIABLE
-from tests.story.stage import SITES, SOURCE, Stage, confirmed, group_ended
+from tests.story.stage import SITES, Stage, confirmed, group_ended, wait_until_stopped
 
 LONG = os.environ.get("DOMICILE_LONG_TESTS") == "1"
 """The long form of the tests kills at some hundreds of points."""
@@ -27,23 +25,11 @@ _SEEDS = range(40) if LONG else range(2)
 _KILLS = 6
 _CHANGES = {"move": 300, "verify": 230, "erase": 640}
 """How many changes to files the whole of a command makes here."""
-_KILLED = Path(__file__).with_name("killed")
 
 
 def _words(command: str, workers: int) -> tuple[str, ...]:
     sites = confirmed(*SITES) if command == "erase" else ()
     return (command, "--workers", str(workers), *sites)
-
-
-def _start(
-    stage: Stage, words: tuple[str, ...], struck: signal.Signals, nth: int, delay_s: float = 0.0
-) -> subprocess.Popen[str]:
-    """Start a command whose group gets a signal at the nth change to the stage's files."""
-    counter = stage.directory.with_name("changes")
-    counter.unlink(missing_ok=True)
-    strike = f"{nth}:{delay_s}:{struck}:{counter}:{stage.directory}"
-    path = os.pathsep.join((str(_KILLED), SOURCE))
-    return stage.start(*words, environ={VARIABLE: strike, "PYTHONPATH": path})
 
 
 @dataclass
@@ -64,7 +50,7 @@ class Killer:
         nth = self.rng.randint(1, _CHANGES[self.command] // 4)
         delay_s = self.rng.choice((0.003, 0.01, 0.02)) if self.hits % 2 else 0.0
         words = _words(self.command, self.workers)
-        process = _start(self.stage, words, signal.SIGKILL, nth, delay_s)
+        process = self.stage.start_struck(signal.SIGKILL, nth, *words, delay_s=delay_s)
         out, err = process.communicate(timeout=120)
         assert group_ended(process.pid)
         assert process.returncode in (0, -signal.SIGKILL), f"{out}\n{err}"
@@ -126,8 +112,8 @@ def test_after_a_killed_erasure_the_certificates_count_everything_that_was_erase
 
 
 def test_workers_do_not_outlive_a_command_that_is_killed_alone(planned: Stage) -> None:
-    process = _start(planned, _words("move", 2), signal.SIGSTOP, nth=100)
-    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    process = planned.start_struck(signal.SIGSTOP, 100, *_words("move", 2))
+    wait_until_stopped(process)
     assert any("spawn_main" in line for line in _group(process.pid))
     process.kill()
     os.killpg(process.pid, signal.SIGCONT)
