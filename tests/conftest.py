@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import compileall
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -16,6 +18,7 @@ pytest_plugins = ["tests.services.objects", "tests.services.postgres"]
 SOURCE = Path(__file__).parent.parent / "src" / "domicile"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _ROOM_BYTES = 6 << 30
+_LOCK = "of-the-run"
 
 # How long an example takes depends on who else uses the machine.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,10 +41,22 @@ def _make_everything_in_memory(config: pytest.Config) -> None:
     No test rests on what a disk keeps when the power fails, but on what was asked of it (see
     `tests.ledger.power`). ``TMPDIR=/var/tmp make test`` puts it all on a disk.
     """
+    for left in _MEMORY.glob("dom-*"):
+        _remove_if_left(left)
     directory = Path(tempfile.mkdtemp(prefix="dom-", dir=_MEMORY))
+    lock = (directory / _LOCK).open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    config.add_cleanup(lock.close)
     directory.chmod(0o755)  # servers run as another user where we are root
     os.environ["TMPDIR"] = tempfile.tempdir = str(directory)  # of the workers and commands too
     config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+
+
+def _remove_if_left(directory: Path) -> None:
+    """Give back what a run that was killed still holds: nobody has its lock."""
+    with contextlib.suppress(OSError), (directory / _LOCK).open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _has_room(directory: Path) -> bool:

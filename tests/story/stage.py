@@ -238,7 +238,10 @@ class Stage:
 
     def source_changes_but_probes(self) -> list[str]:
         """The same after a kill: the probes that it left are removed by the next command."""
-        return self._changes(lambda place: _WithoutProbes(place, self.directory / place / "media"))
+        return self._changes(self._without_probes)
+
+    def _without_probes(self, place: str) -> DirectorySite:
+        return _WithoutProbes(place, self.directory / place / "media")
 
     def _changes(self, bucket: Callable[[str], DirectorySite]) -> list[str]:
         changes = []
@@ -264,7 +267,7 @@ class Stage:
                     is_mine = row.owner in self.before.members
                     if not is_mine or home[table].get(key) != row:
                         lost.append(f"{place}: {table} {key}")
-        return lost + self._lost_objects(stores, read_objects(self.bucket("oracle")))
+        return lost + self._lost_objects(stores, read_objects(self._without_probes("oracle")))
 
     def _lost_objects(self, stores: Mapping[str, set[tuple[str, str]]], home: Objects) -> list[str]:
         lost = []
