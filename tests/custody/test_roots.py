@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,37 @@ def test_a_destroyed_version_opens_nothing_and_says_what_that_proves(opens: Open
         assert each.unwrap(after) == KEYS
         with pytest.raises(EvidenceError, match="no version 1"):
             each.unwrap(before)
+
+
+def test_what_one_process_changes_the_others_go_by(opens: Opens) -> None:
+    root, other = opens(), opens()
+    before = wrapped(other)
+    second = root.rotate()
+    assert other.wrap(KEYS[0], b"x").version == second
+    assert other.rotate() == second + 1
+    assert root.versions() == opens().versions() == (1, second, second + 1)
+    other.destroy(1)
+    with pytest.raises(EvidenceError, match="no version 1"):
+        root.unwrap(before)
+
+
+def test_versions_that_are_made_at_once_are_all_kept(opens: Opens) -> None:
+    roots = [opens() for _ in range(4)]
+    with ThreadPoolExecutor(4) as executor:
+        made = [version for each in executor.map(_rotate_often, roots) for version in each]
+    assert sorted(made) == list(range(2, 22))
+    assert opens().versions() == tuple(range(1, 22))
+
+
+def _rotate_often(root: RootKey) -> list[int]:
+    return [root.rotate() for _ in range(5)]
+
+
+def test_what_never_was_is_not_said_to_be_destroyed(opens: Opens) -> None:
+    root = opens()
+    for version in (0, -1, root.rotate() + 1):
+        with pytest.raises(EvidenceError, match=f"no version {version}"):
+            root.destroy(version)
 
 
 def test_the_newest_version_is_not_destroyed(opens: Opens) -> None:
