@@ -79,3 +79,11 @@ def test_whoever_opens_a_session_knows_every_kind_of_entry() -> None:
     code = "import sys, domicile.cli.session; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert writers <= set(done.stdout.split())
+
+
+def test_what_every_command_and_worker_imports_leaves_out_what_is_slow_to_import() -> None:
+    shown = "import sys, domicile.cli.move; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert "domicile.custody.entries" in imported
+    assert not imported & {"sqlalchemy", "alembic", "boto3", "aiohttp", "domicile.state"}

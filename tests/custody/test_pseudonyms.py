@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from domicile.custody import Pseudonyms
-from domicile.custody.pseudonyms import new_pseudonym
+from domicile.custody.pseudonyms import Pseudonyms, new_pseudonym
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger import Body, Entry, Pseudonym, decode, encode, entry_kind
 from domicile.state import State

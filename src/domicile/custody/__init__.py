@@ -1,9 +1,2 @@
 """What only the custodian may know and do: who is behind a pseudonym, the keys, what lies sealed
-under them."""
-
-from __future__ import annotations
-
-from domicile.custody.pseudonyms import Pseudonyms
-from domicile.custody.streaming_aead import Opener, Sealer
-
-__all__ = ["Opener", "Pseudonyms", "Sealer"]
+under them. Nothing is imported here: whoever reads the ledger needs its kinds of entry alone."""
