@@ -12,8 +12,7 @@
     │   ├── SiteRefused        wrong password, no permission, quota, disk full
     │   └── SiteMissing        the bucket or database is not there, or what was planned there
     ├── ShardError             one shard failed; the run goes on and reports it  [exit 1]
-    │   ├── SourceChanged      the source is no longer what was verified
-    │   └── HomeDiffers        home holds something else in this item's place
+    │   └── SourceChanged      the source is no longer what was verified
     └── EvidenceError          the records contradict themselves: stop and investigate  [exit 4]
 
 A message says what failed, what was expected, and the next step. No message holds a secret or a
@@ -28,7 +27,6 @@ __all__ = [
     "CharterError",
     "DomicileError",
     "EvidenceError",
-    "HomeDiffers",
     "OperatorError",
     "PlanError",
     "ShardError",
@@ -114,10 +112,6 @@ class ShardError(DomicileError):
 
 class SourceChanged(ShardError):
     """The source is no longer what was verified."""
-
-
-class HomeDiffers(ShardError):
-    """Home holds something else in an item's place, which Domicile will not overwrite."""
 
 
 class EvidenceError(DomicileError):

@@ -6,13 +6,13 @@ import os
 import signal
 import time
 
-from domicile.errors import HomeDiffers
+from domicile.errors import SourceChanged
 
 
 def double(number: int) -> int:
     """Twice the number; odd ones fail as a shard fails."""
     if number % 2:
-        raise HomeDiffers(f"shard {number}", expected="an even one", next_step="look")
+        raise SourceChanged(f"shard {number}", expected="an even one", next_step="look")
     return 2 * number
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domicile.errors import HomeDiffers, PlanError, SiteUnreachable
+from domicile.errors import PlanError, SiteUnreachable, SourceChanged
 from domicile.inventory import Crew, Job, Quiet, Workplace, make_executor, run_all
 from tests.charter.conftest import CHARTER
 from tests.inventory.crew_tasks import die, double
@@ -32,7 +32,7 @@ def test_every_task_has_its_outcome_and_errors_are_outcomes(processes: Executor)
     for outcome in outcomes:
         if outcome.task % 2:
             assert outcome.result is None
-            assert isinstance(outcome.error, HomeDiffers)
+            assert isinstance(outcome.error, SourceChanged)
             assert str(outcome.error) == (
                 f"shard {outcome.task}; expected: an even one; next: look"
             )
