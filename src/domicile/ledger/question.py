@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from domicile.ledger.terms import Found, is_of
+from domicile.ledger.terms import Found
 
 __all__ = ["Question"]
 
@@ -47,7 +47,10 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         """Whether an entry is asked for."""
         if not self.spans(found.number):
             return False
-        return self.spans_all or (self._fits(found) and self._is_about(found))
+        if self.spans_all:
+            return True
+        within = found.is_within(self.kinds, self.since, self.until)
+        return bool(found.kind) and within and self._is_about(found)
 
     def spans(self, number: int) -> bool:
         """Whether an entry of this number may be asked for."""
@@ -57,14 +60,6 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     def spans_all(self) -> bool:
         """Whether entries are asked for by their number alone, whatever they say."""
         return self == Question(first=self.first, end=self.end)
-
-    def _fits(self, found: Found) -> bool:
-        return (
-            bool(found.kind)
-            and (not self.kinds or any(is_of(found.kind, kind) for kind in self.kinds))
-            and self.since <= found.time
-            and (not self.until or found.time < self.until)
-        )
 
     def _is_about(self, found: Found) -> bool:
         wanted = {

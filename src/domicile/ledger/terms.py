@@ -6,14 +6,14 @@ new, or unknown here, needs no code. A value is a text, or a list of texts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from domicile.ledger.entries import Envelope
 
-__all__ = ["TERMS", "Found", "Query", "is_of", "read_found"]
+__all__ = ["TERMS", "Found", "Query", "read_found"]
 
 TERMS: Mapping[str, str] = {
     "boundary": "boundary",
@@ -51,6 +51,12 @@ class Found:
     time: str
     terms: frozenset[tuple[str, str]]
 
+    def is_within(self, kinds: Sequence[str], since: str, until: str) -> bool:
+        """Whether it is of one of these kinds (or of any, where there are none), and of the time
+        from ``since`` until before ``until`` (where that is given)."""
+        of_kind = not kinds or any(_is_of(self.kind, kind) for kind in kinds)
+        return of_kind and since <= self.time and (not until or self.time < until)
+
 
 def read_found(number: int, data: bytes) -> Found:
     """Read an entry for finding; its kind may be unknown. Whether it is canonical JSON is for
@@ -79,19 +85,15 @@ class Query:
 
     def fits(self, found: Found) -> bool:
         """Whether an entry is asked for, but for its text."""
-        return (
-            (not self.kinds or any(is_of(found.kind, kind) for kind in self.kinds))
-            and found.terms >= set(self.terms.items())
-            and self.since <= found.time
-            and (not self.until or found.time < self.until)
-        )
+        named = found.terms >= set(self.terms.items())
+        return named and found.is_within(self.kinds, self.since, self.until)
 
     def reads(self, found: Found) -> bool:
         """Whether the text that is asked for stands in it."""
         return self.text in found.data.decode(errors="replace")
 
 
-def is_of(kind: str, asked: str) -> bool:
+def _is_of(kind: str, asked: str) -> bool:
     """Whether a kind is the one that is asked for, or one of its part's."""
     return kind == asked or kind.startswith(f"{asked}.")
 
