@@ -71,6 +71,13 @@ def print_plan(session: Session, made: Plan) -> None:
             " erased, never completed"
         )
     _print_effects(session, made)
+    for held in made.held:
+        out.print(
+            f"held at {held.site}: {held.versions:,} versions ({held.reason}): erase leaves them"
+            f" {f'until {held.until}' if held.until else 'until it is lifted'}",
+            style="yellow",
+            markup=False,
+        )
     if made.unexamined:
         out.print(f"{made.unexamined:,} items were not examined and stay where they are")
     for blocker in made.blockers:

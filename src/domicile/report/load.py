@@ -11,7 +11,7 @@ import msgspec
 
 import domicile
 from domicile.charter import Charter
-from domicile.erase import ShardErased
+from domicile.erase import HeldItems, ShardErased, held_items
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Estate, Run, ledger_directory, read_batches
 from domicile.ledger import Body, Entry, decode, files_of, published_keys, read_only, verify_log
@@ -45,6 +45,7 @@ def load_status(estate: Estate) -> Status:
     before = _scan(run)
     plan = _plan(run) if planned else None
     ours = [e for e in entries if getattr(e.body, "run", None) == story]
+    shards = tuple(_facts(run, plan, before, ours)) if plan else ()
     return assemble(
         Records(
             made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -55,11 +56,12 @@ def load_status(estate: Estate) -> Status:
             before=before,
             after=before if latest.id == run.id else _scan(latest),
             plan=_view(plan) if plan else None,
-            shards=tuple(_facts(run, plan, before, ours)) if plan else (),
+            shards=shards,
             certificates=read_certificates(estate.records, ledger.vkey, ours),
             ledger=ledger,
             entries=tuple(e for e in entries if getattr(e.body, "run", None) in {story, latest.id}),
             exempt=tuple(_exempt(estate.charter)),
+            held=tuple(_held(run, shards)),
         )
     )
 
@@ -138,6 +140,7 @@ def _view(plan: Plan) -> PlanView:
         reductions=tuple(
             dict.fromkeys(Reduction(t.table, t.removed) for t in plan.tables if t.reduced)
         ),
+        held=plan.held,
     )
 
 
@@ -215,6 +218,13 @@ def _erasures(run: Run, bodies: Iterable[ShardErased], dataset: str | None) -> T
                 state = str(row["state"])
                 sums[body.site, str(row["dataset"]), state, str(row["reason"])] += 1
     return +sums
+
+
+def _held(run: Run, shards: Iterable[ShardFacts]) -> Iterable[HeldItems]:
+    bodies = [body for facts in shards for body in facts.erased if body.held]
+    for site in dict.fromkeys(body.site for body in bodies):
+        paths = [path for body in bodies if body.site == site for path in _files(run, body)]
+        yield from held_items(site, (row for path in paths for row in read_batches(path)))
 
 
 def _files(run: Run, body: Body) -> list[Path]:

@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from domicile.erase import Certificate
+from domicile.erase import Certificate, HeldItems
+from domicile.move.plan import HeldVersions
 from domicile.scan import SiteInfo
 
 __all__ = [
@@ -32,14 +33,13 @@ __all__ = [
 Kind = Literal["rows", "objects"]
 Word = Literal["not planned", "planned", "running", "verified", "home"]
 ItemState = Literal[
-    "found", "copied", "verified", "erased", "at home", "reduced", "failed", "not examined"
+    "found", "copied", "verified", "erased", "at home", "reduced", "held", "failed", "not examined"
 ]
 
 AWAY: tuple[ItemState, ...] = (
-    "found", "copied", "verified", "erased", "reduced", "failed", "not examined"
+    "found", "copied", "verified", "erased", "reduced", "held", "failed", "not examined"
 )  # fmt: skip
-"""States of an item away from home, in the order of the story. Held and attested have no
-producer yet; they are left out rather than shown as if somebody had looked."""
+"""States of an item away from home, in the order of the story."""
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -112,6 +112,7 @@ class PlanView(msgspec.Struct, frozen=True):
     blockers: tuple[str, ...]
     warnings: tuple[str, ...]
     reductions: tuple[Reduction, ...] = ()
+    held: tuple[HeldVersions, ...] = ()
 
 
 class ShardProgress(msgspec.Struct, frozen=True):
@@ -131,6 +132,7 @@ class ShardProgress(msgspec.Struct, frozen=True):
     erased: int
     reduced: int
     erase_failed: int
+    held: int = 0
 
 
 class StateCount(msgspec.Struct, frozen=True):
@@ -245,6 +247,7 @@ class Status(msgspec.Struct, frozen=True):
     shards: tuple[ShardProgress, ...]
     states: tuple[StateCount, ...]
     failures: tuple[Failure, ...]
+    held: tuple[HeldItems, ...]
     exempt: tuple[Exempt, ...]
     certificates: tuple[CertificateView, ...]
     ledger: LedgerView

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from domicile.charter import Charter
+from domicile.erase import HeldItems, ShardErased
 from domicile.ledger import Entry
+from domicile.report.figures import moment
 from domicile.report.model import (
     CertificateView,
     Event,
@@ -59,6 +61,7 @@ class Records:
     ledger: LedgerView
     entries: tuple[Entry, ...]
     exempt: tuple[Exempt, ...]
+    held: tuple[HeldItems, ...]
 
 
 def assemble(records: Records) -> Status:
@@ -74,6 +77,7 @@ def assemble(records: Records) -> Status:
         shards=shards,
         certificates=records.certificates,
         ledger=records.ledger,
+        held=records.held,
     )
     return Status(
         made=records.made,
@@ -92,6 +96,7 @@ def assemble(records: Records) -> Status:
         shards=shards,
         states=state_counts(before, after, records.shards),
         failures=failures(records.shards),
+        held=records.held,
         exempt=records.exempt,
         certificates=records.certificates,
         ledger=records.ledger,
@@ -120,5 +125,15 @@ def _notices(records: Records, before: Snapshot, after: Snapshot) -> Iterator[st
         yield "the charter changed since the plan was made"
     if records.plan:
         yield from records.plan.warnings
+        yield from _held_as_planned(records)
     elif after.unknown_persons:
         yield f"{after.unknown_persons:,} people have no known country"
+
+
+def _held_as_planned(records: Records) -> Iterator[str]:
+    """What the plan saw as held, until an erasure says more."""
+    erased = {e.body.site for e in records.entries if isinstance(e.body, ShardErased)}
+    for held in records.plan.held if records.plan else ():
+        if held.site not in erased:
+            end = f"until {moment(held.until)}" if held.until else "until nobody knows when"
+            yield f"{held.versions:,} versions at {held.site} are held ({held.reason}), {end}"

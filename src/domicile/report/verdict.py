@@ -6,8 +6,9 @@ Rules:
 2. *home*: the latest scan, under the charter in force and of every site that the plan knew, finds
    nothing of the members away from home and left nothing unexamined; every site that held
    something has a complete certificate that the ledger's key signed.
-3. Nothing above *running* is said on a ledger in which anything is wrong.
-4. Every certificate given and findings nevertheless: they came later, so the work still runs.
+3. While anything is held (retention or legal hold) it is not *home*.
+4. Nothing above *running* is said on a ledger in which anything is wrong.
+5. Every certificate given and findings nevertheless: they came later, so the work still runs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domicile.report.figures import word_for
+from domicile.erase import HeldItems
+from domicile.report.figures import moment, word_for
 from domicile.report.model import (
     CertificateView,
     LedgerView,
@@ -39,12 +41,13 @@ class Found:
     shards: tuple[ShardProgress, ...]
     certificates: tuple[CertificateView, ...]
     ledger: LedgerView
+    held: tuple[HeldItems, ...] = ()
 
 
 def judge(found: Found) -> Verdict:
     """Judge what the records say."""
     shards, ledger = found.shards, found.ledger
-    lacking = [*_unsound(ledger), *_of_scan(found), *_of_certificates(found)]
+    lacking = [*_unsound(ledger), *_of_scan(found), *_of_held(found), *_of_certificates(found)]
     if not lacking:
         return Verdict("home", tuple(_rests_on(found)), ())
     if found.plan is None:
@@ -81,6 +84,16 @@ def _of_scan(found: Found) -> Iterator[str]:
     yield from _of_sites(found.before, after)
 
 
+def _of_held(found: Found) -> Iterator[str]:
+    for held in found.held:
+        items = word_for(held.items, "item of", "items of")
+        end = f"until {moment(held.until)}" if held.until else "until nobody knows when"
+        yield (
+            f"held at {held.site}: {items} {held.dataset} ({held.reason}), {end}; still there and"
+            " readable"
+        )
+
+
 def _of_sites(before: Snapshot, after: Snapshot) -> Iterator[str]:
     now = {site.name: site for site in after.sites}
     for site in before.sites:
@@ -100,7 +113,8 @@ def _of_certificates(found: Found) -> Iterator[str]:
         elif view.problems:
             yield f"the certificate of {site}: {'; '.join(view.problems)}"
         elif not view.certificate.complete:
-            yield f"the certificate of {site} is not complete"
+            lacking = ", ".join(view.certificate.lacking)
+            yield f"the certificate of {site} is not complete ({lacking})"
     for site, view in by_site.items():
         if site not in expected and not view.counts:
             yield f"the certificate of {site} cannot be relied on, or is not complete"

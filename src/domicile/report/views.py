@@ -80,6 +80,7 @@ class ShardGroup:
     failed: int
     erased: int
     reduced: int
+    held: int
     shown: tuple[ShardProgress, ...]
 
 
@@ -198,5 +199,6 @@ def _group(kind: Kind, shards: list[ShardProgress]) -> ShardGroup:
         failed=sum(shard.failed + shard.erase_failed for shard in shards),
         erased=sum(shard.erased for shard in shards),
         reduced=sum(shard.reduced for shard in shards),
+        held=sum(shard.held for shard in shards),
         shown=tuple(shards[:MOST_SHARDS]),
     )
