@@ -96,10 +96,16 @@ def certificate(
     )
 
 
-def view(site: str, *, complete: bool = True, problems: tuple[str, ...] = ()) -> CertificateView:
+def view(
+    site: str,
+    *,
+    complete: bool = True,
+    problems: tuple[str, ...] = (),
+    lacking: tuple[Lack, ...] = ("failed",),
+) -> CertificateView:
     path = f"runs/one/certificates/{site}.dsse.json"
     issued = "2026-01-02T04:00:00+00:00"
-    paper = certificate(site, complete=complete)
+    paper = certificate(site, complete=complete, lacking=lacking)
     return CertificateView(paper, path, "ef" * 32, "example.com/ledger+1+x", issued, problems)
 
 
@@ -134,6 +140,7 @@ def status(found: Found = FOUND, **changed: object) -> Status:
         shards=found.shards,
         states=(StateCount("old-db", "users", "rows", "erased", 1190),),
         held=found.held,
+        attestations=(),
         failures=(Failure("old-db", "users", "verify", 2, "it differs"),),
         exempt=(Exempt("ads", "excepted", "tax law", "2030-01-01"),),
         certificates=found.certificates,

@@ -167,7 +167,7 @@ def _print(session: Session, report: EraseReport) -> None:
             style="bold red",
         )
     if report.held:
-        when = f"until {report.held_until}" if report.held_until else "until nobody knows when"
+        when = f"until {report.held_until}" if report.held_until else "until the holds are lifted"
         out.print(
             f"{report.held:,} items are held, {when}: still there and readable; erase again then",
             style="bold yellow",

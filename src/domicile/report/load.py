@@ -17,6 +17,7 @@ from domicile.inventory import Estate, Run, ledger_directory, read_batches
 from domicile.ledger import Body, Entry, decode, files_of, published_keys, read_only, verify_log
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified
 from domicile.move.entries import Planned, ShardCopied
+from domicile.report.attestations import read_attestations
 from domicile.report.certificates import read_certificates
 from domicile.report.model import Exempt, LedgerView, PlanView, Reduction, Status
 from domicile.report.progress import ShardFacts, Tally
@@ -44,11 +45,12 @@ def load_status(estate: Estate) -> Status:
     run, latest = Run(estate.records, story), Run(estate.records, scans[-1])
     before = _scan(run)
     plan = _plan(run) if planned else None
+    made = datetime.now(UTC)
     ours = [e for e in entries if getattr(e.body, "run", None) == story]
     shards = tuple(_facts(run, plan, before, ours)) if plan else ()
     return assemble(
         Records(
-            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            made=made.isoformat(timespec="seconds"),
             tool=f"domicile {domicile.__version__}",
             charter=estate.charter,
             charter_sha256=estate.loaded.sha256,
@@ -62,6 +64,7 @@ def load_status(estate: Estate) -> Status:
             entries=tuple(e for e in entries if getattr(e.body, "run", None) in {story, latest.id}),
             exempt=tuple(_exempt(estate.charter)),
             held=tuple(_held(run, shards)),
+            attestations=read_attestations(estate.records, estate.charter, entries, made.date()),
         )
     )
 

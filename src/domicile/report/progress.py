@@ -113,6 +113,10 @@ def state_counts(
         StateCount(*place, "not examined", items)
         for place, items in _seen(after.holdings, "unexamined").items()
     ]
+    counts += [
+        StateCount(*place, "attested", items)
+        for place, items in _seen(after.holdings, "attested").items()
+    ]
     rank = {site.name: number for number, site in enumerate((*before.sites, *after.sites))}
     order = (*AWAY, "at home")
     return tuple(
@@ -121,7 +125,7 @@ def state_counts(
 
 
 def _seen(
-    holdings: Iterable[Holding], what: Literal["protected", "reduced", "unexamined"]
+    holdings: Iterable[Holding], what: Literal["protected", "reduced", "unexamined", "attested"]
 ) -> dict[_Place, int]:
     sums: Counter[_Place] = Counter()
     for holding in holdings:

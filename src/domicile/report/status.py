@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from domicile.charter import Charter
 from domicile.erase import HeldItems, ShardErased
 from domicile.ledger import Entry
+from domicile.report.attestations import cover
 from domicile.report.figures import moment
 from domicile.report.model import (
+    AttestationView,
     CertificateView,
     Event,
     Exempt,
@@ -29,6 +31,7 @@ _WHAT = {
     "scan.started": "a scan began",
     "people.frozen": "the list of members was frozen for the run",
     "scan.finished": "a scan of every site was complete",
+    "scan.attested": "a signed statement about what could not be examined was recorded",
     "move.planned": "a plan was written down",
     "move.schema-made": "home's schema was made",
     "move.sequences-set": "home's sequences were set apart from the source's",
@@ -62,11 +65,13 @@ class Records:
     entries: tuple[Entry, ...]
     exempt: tuple[Exempt, ...]
     held: tuple[HeldItems, ...]
+    attestations: tuple[AttestationView, ...]
 
 
 def assemble(records: Records) -> Status:
     """The whole status, its verdict last."""
-    before, after = snapshot(records.before), snapshot(records.after)
+    before = snapshot(records.before)
+    after, attestations = cover(snapshot(records.after), records.attestations)
     boundary = records.charter.boundaries[records.boundary]
     shards = tuple(shard_progress(facts) for facts in records.shards)
     found = Found(
@@ -97,6 +102,7 @@ def assemble(records: Records) -> Status:
         states=state_counts(before, after, records.shards),
         failures=failures(records.shards),
         held=records.held,
+        attestations=attestations,
         exempt=records.exempt,
         certificates=records.certificates,
         ledger=records.ledger,
@@ -135,5 +141,5 @@ def _held_as_planned(records: Records) -> Iterator[str]:
     erased = {e.body.site for e in records.entries if isinstance(e.body, ShardErased)}
     for held in records.plan.held if records.plan else ():
         if held.site not in erased:
-            end = f"until {moment(held.until)}" if held.until else "until nobody knows when"
+            end = f"until {moment(held.until)}" if held.until else "until it is lifted"
             yield f"{held.versions:,} versions at {held.site} are held ({held.reason}), {end}"
