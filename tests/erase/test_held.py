@@ -9,8 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from domicile.erase.certify import erasures, last_held_until
+from domicile.erase.entries import ShardErased
 from domicile.erase.held import HeldItems, held_items, last_end
 from domicile.erase.objects import OBJECTS_ERASED, erase_objects
+from domicile.inventory import RunEntries
+from domicile.ledger import Entry
 from domicile.sites.objects.s3 import S3Site
 from tests.erase.stores import Unversioned
 from tests.erase.test_objects import Row, listed, proof, proofs, put, states
@@ -59,7 +63,7 @@ def test_a_marker_stays_over_a_held_version_or_what_was_deleted_could_be_read_ag
     rows = {row["version_id"]: row for row in erase_objects(site, proofs(site))}
     assert rows[newer]["state"] == "erased"
     assert (rows[held]["state"], rows[marker]["state"]) == ("held", "held")
-    assert rows[marker]["reason"] == "it hides a held version"
+    assert rows[marker]["reason"] == "its key has a held version"
     assert [version.version_id for version in listed(site)] == [marker, held]
     assert listed(site)[0].is_latest
 
@@ -72,7 +76,7 @@ def test_a_marker_over_a_version_that_could_not_be_erased_has_failed_with_it() -
     marker = proof("old", version, kind="marker") | {"version_id": "m"}
     rows = erase_objects(bucket, [marker, proof("old", version)])
     assert [row["state"] for row in rows] == ["failed", "failed"]
-    assert rows[0]["reason"] == "it hides a version that stays (AccessDenied)"
+    assert rows[0]["reason"] == "a version of its key stays (AccessDenied)"
 
 
 def test_an_unfinished_upload_of_a_held_key_is_aborted(site: S3Site) -> None:
@@ -107,3 +111,24 @@ def test_sums_are_by_dataset_and_reason_and_end_last() -> None:
 
 def test_nobody_can_say_when_the_last_hold_ends_where_one_has_no_end() -> None:
     assert last_end([UNTIL, None]) == last_end([]) == ""
+
+
+def attempt(verified: str, erased: int, held: int, until: str = "") -> Entry:
+    body = ShardErased("r", "o0", "old", verified, erased, 0, 0, held, until, ())
+    return Entry(body, datetime(2026, 1, 2, tzinfo=UTC), "ab" * 32)
+
+
+def test_what_an_attempt_held_no_longer_counts_once_a_later_one_erased_it() -> None:
+    first = [attempt("one", 4, 2), attempt("one", 4, 2)]
+    assert [(b.erased, b.held) for b in erasures(RunEntries("r", first), "old")] == [(4, 2)]
+    later = [*first, attempt("two", 2, 0)]  # the shard was verified anew in between
+    found = erasures(RunEntries("r", later), "old")
+    assert [(body.erased, body.held) for body in found] == [(4, 0), (2, 0)]
+
+
+def test_the_end_of_all_holds_is_the_last_of_them_if_each_has_one() -> None:
+    def last(*attempts: Entry) -> str:
+        return last_held_until(erasures(RunEntries("r", attempts), "old"))
+
+    assert last(attempt("one", 4, 2, "2027-01-01T00:00:00.000Z")) == "2027-01-01T00:00:00.000Z"
+    assert last(attempt("one", 4, 2, "")) == last(attempt("one", 4, 0)) == last() == ""

@@ -58,12 +58,18 @@ class Case:
         return view
 
 
-def case(signed: Attestation, *, key: Ed25519PrivateKey = KEY, text: bytes = b"") -> Case:
+def case(
+    signed: Attestation,
+    *,
+    key: Ed25519PrivateKey = KEY,
+    text: bytes = b"",
+    signature: bytes = b"",
+) -> Case:
     text = text or signed.text()
     files = {
         "attestations/s.statement": STATEMENT,
         "attestations/t.json": text,
-        "attestations/t.sig": key.sign(text),
+        "attestations/t.sig": signature or key.sign(text),
     }
     body = Attested(
         run="one",
@@ -122,9 +128,12 @@ BAD: dict[str, tuple[Case, str]] = {
     ),
     "another signature": (
         with_file("attestations/t.sig", b"x" * 64),
+        "its files are not those that the ledger names",
+    ),
+    "a signature that is none": (
+        case(SIGNED, signature=b"x" * 63),
         "the key of backups did not sign it",
     ),
-    "no signature": (with_file("attestations/t.sig", b""), "the key of backups did not sign it"),
     "signed for another place": (
         case(structs.replace(SIGNED, site="old-media")),
         "what was signed says something else than the ledger",

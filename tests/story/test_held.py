@@ -122,7 +122,11 @@ def test_what_is_held_is_planned_left_told_and_erased_once_its_hold_has_ended(he
         },
         {"site": "virginia-media", "versions": 1, "reason": "legal hold", "until": ""},
     ]
-    assert "versions at virginia-media are held" in " ".join(held.status(1)["notices"])
+    told = " ".join(held.run("plan").expect(0).out.split())
+    assert "versions held at virginia-media: 1 (legal hold); erase leaves them until it is" in told
+    assert "versions held at virginia-media: 1 (governance retention), until" in " ".join(
+        held.status(1)["notices"]
+    )
 
     done = held.erase().expect(1)
     assert held.left() == [governed, lawful]

@@ -74,7 +74,7 @@ def print_plan(session: Session, made: Plan) -> None:
     _print_effects(session, made)
     for held in made.held:
         out.print(
-            f"held at {held.site}: {held.versions:,} versions ({held.reason}): erase leaves them"
+            f"versions held at {held.site}: {held.versions:,} ({held.reason}); erase leaves them"
             f" {f'until {held.until}' if held.until else 'until it is lifted'}",
             style="yellow",
             markup=False,

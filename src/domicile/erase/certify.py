@@ -139,7 +139,10 @@ def _items(estate: Estate, plan: Plan, site: str, entries: RunEntries) -> tuple[
             for number, count in enumerate((body.erased, body.reduced, body.failed)):
                 total[number] += count
             continue
+        counted = {"erased": True, "failed": body.failed > 0, "held": body.held > 0}
         for row in read_batches(estate.records / body.files[0].path):
+            if not counted[str(row["state"])]:
+                continue
             total = sums[str(row["dataset"]), f"{row['kind']}s"]
             total[_PLACES[str(row["state"])]] += 1
             total[4] += int(str(row["size_bytes"])) if row["state"] == "erased" else 0
@@ -160,13 +163,17 @@ def last_held_until(bodies: Sequence[ShardErased]) -> str:
 
 def erasures(entries: RunEntries, site: str) -> list[ShardErased]:
     """The erasures at a site, an attempt that was repeated on the same verification counted by
-    its last one."""
-    last = {
-        (body.shard, body.verified_sha256): body
-        for body in entries.of(ShardErased)
-        if body.site == site
-    }
-    return list(last.values())
+    its last one. What an attempt left as held or failed counts for a shard's last attempt alone:
+    that one tried it again."""
+    here = [body for body in entries.of(ShardErased) if body.site == site]
+    last = {(body.shard, body.verified_sha256): body for body in here}
+    latest = {body.shard: body for body in here}
+    return [
+        body
+        if latest[body.shard] is body
+        else msgspec.structs.replace(body, failed=0, held=0, held_until="")
+        for body in last.values()
+    ]
 
 
 def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:

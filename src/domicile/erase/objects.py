@@ -58,8 +58,8 @@ def _delete(site: ObjectSite, refs: Sequence[VersionRef]) -> dict[VersionRef, De
 
 def _hiding(marker: VersionRef, version: DeleteFailure) -> DeleteFailure:
     """A marker that stays for the sake of the version under it."""
-    hold = replace(version.hold, reason="it hides a held version") if version.hold else None
-    return DeleteFailure(marker, f"it hides a version that stays ({version.reason})", hold)
+    hold = replace(version.hold, reason="its key has a held version") if version.hold else None
+    return DeleteFailure(marker, f"a version of its key stays ({version.reason})", hold)
 
 
 def listed_range(site: ObjectSite, keys: Sequence[str]) -> dict[VersionRef, ObjectVersion]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -20,7 +19,8 @@ from msgspec import structs
 
 from domicile.charter import Charter
 from domicile.errors import EvidenceError
-from domicile.ledger import Entry
+from domicile.ledger import Entry, FileDigest
+from domicile.ledger.files import hash_file
 from domicile.report.model import AttestationView, Snapshot
 from domicile.scan import Attestation, is_signed
 from domicile.scan.entries import Attested
@@ -93,17 +93,19 @@ def _read(
 
 
 def _problems(records: Path, charter: Charter, body: Attested, today: date) -> Iterator[str]:
-    data = [_bytes(records / file.path) for file in body.files]
-    digests = [sha256(each).hexdigest() for each in data]
-    if digests != [file.sha256 for file in body.files] or digests[0] != body.statement_sha256:
+    statement, text, signature = body.files
+    kept = all(_is_kept(records, file) for file in body.files)
+    if not kept or statement.sha256 != body.statement_sha256:
         yield "its files are not those that the ledger names"
+        return
+    said, signed_with = ((records / file.path).read_bytes() for file in (text, signature))
     attester = charter.attesters.get(body.attester)
     if attester is None:
         yield f"the charter names no attester {body.attester}"
-    elif not is_signed(data[1], data[2], attester):
+    elif not is_signed(said, signed_with, attester):
         yield f"the key of {body.attester} did not sign it"
     try:
-        signed = msgspec.json.decode(data[1], type=Attestation)
+        signed = msgspec.json.decode(said, type=Attestation)
     except msgspec.MsgspecError:
         yield "what was signed is no attestation"
         return
@@ -120,9 +122,8 @@ def _same(signed: Attestation, body: Attested, charter: Charter) -> bool:
     return alike and ours and signed.until.isoformat() == body.until
 
 
-def _bytes(path: Path) -> bytes:
-    """A file; nothing where it cannot be read, which is not what the ledger names."""
+def _is_kept(records: Path, file: FileDigest) -> bool:
     try:
-        return path.read_bytes()
+        return hash_file(records / file.path) == (file.sha256, file.size_bytes)
     except OSError:
-        return b""
+        return False

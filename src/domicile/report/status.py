@@ -142,4 +142,4 @@ def _held_as_planned(records: Records) -> Iterator[str]:
     for held in records.plan.held if records.plan else ():
         if held.site not in erased:
             end = f"until {moment(held.until)}" if held.until else "until it is lifted"
-            yield f"{held.versions:,} versions at {held.site} are held ({held.reason}), {end}"
+            yield f"versions held at {held.site}: {held.versions:,} ({held.reason}), {end}"
