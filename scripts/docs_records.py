@@ -11,6 +11,7 @@ import pyarrow as pa
 
 import domicile.cli.main  # noqa: F401 - imports every part that registers entries
 from domicile.erase.certificate import Certificate, Check, Erased, Verifier
+from domicile.erase.held import HeldItems
 from domicile.erase.objects import OBJECTS_ERASED
 from domicile.erase.steps import _ROWS_ERASED
 from domicile.inventory.schema import FOUND
@@ -19,7 +20,15 @@ from domicile.ledger.entries import registered_kinds
 from domicile.move.cutting import KEYS
 from domicile.move.object_proof import OBJECT_PROOF
 from domicile.move.objects import COPIED
-from domicile.move.plan import Effect, ObjectShard, Plan, RowShard, SequencePlan, TablePlan
+from domicile.move.plan import (
+    Effect,
+    HeldVersions,
+    ObjectShard,
+    Plan,
+    RowShard,
+    SequencePlan,
+    TablePlan,
+)
 from domicile.move.row_proof import ROW_PROOF
 from domicile.move.steps import _ROWS_COPIED
 from domicile.people.register import SCHEMA as PEOPLE
@@ -67,12 +76,13 @@ def _columns(schema: pa.Schema) -> str:
 
 def _plan() -> str:
     return "".join(
-        _struct(s) for s in (Plan, RowShard, ObjectShard, TablePlan, Effect, SequencePlan)
+        _struct(s)
+        for s in (Plan, RowShard, ObjectShard, TablePlan, Effect, SequencePlan, HeldVersions)
     )
 
 
 def _certificate() -> str:
-    return "".join(_struct(struct) for struct in (Certificate, Erased, Check, Verifier))
+    return "".join(_struct(struct) for struct in (Certificate, Erased, HeldItems, Check, Verifier))
 
 
 def _struct(struct: type[msgspec.Struct]) -> str:

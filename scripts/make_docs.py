@@ -17,12 +17,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from domicile.charter import (
+    Attester,
     Boundary,
     Company,
     LedgerConfig,
     LedgerWitness,
     ObjectDataset,
     ObjectSiteConfig,
+    OfflinePlace,
     People,
     PostgresSiteConfig,
     Records,
@@ -106,6 +108,15 @@ category = "user.content"
 template = "public/{file...}"
 classification = "public"
 
+[offline.singapore_vault]
+country = "SG"
+provider = "Iron Harbour"
+about = "monthly backup tapes of both databases"
+
+[attesters.backup_operations]
+role = "Head of backup operations"
+key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
 [ledger]
 origin = "ledger.reel.example/us"
 cosignatures = 1
@@ -163,6 +174,7 @@ A template says which keys a dataset of objects has, and whose object each is.
 - An exception has a reason and an end; once the end has passed, the charter is refused.
 - A witness of the ledger has keys and a name of its own, none of them the log's; no more must
   co-sign than there are.
+- No offline place has the name of a site. Each attester has an Ed25519 key, and one of their own.
 - A site's country and provider do not contradict what its URL says, where a cloud's host names
   tell (Oracle, AWS, Google, Azure).
 """
@@ -175,6 +187,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ('[sites.NAME] with kind = "objects"', ObjectSiteConfig),
     ("[tables.NAME]", TableDataset),
     ("[objects.NAME]", ObjectDataset),
+    ("[offline.NAME]", OfflinePlace),
+    ("[attesters.NAME]", Attester),
     ("[records]", Records),
     ("[ledger]", LedgerConfig),
     ("[ledger.witnesses.NAME]", LedgerWitness),

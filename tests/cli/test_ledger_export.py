@@ -54,7 +54,7 @@ def _plan(run: Run, shards: list[str]) -> bytes:
     write_parquet(run.shard("objects-000000"), FOUND, [pa.Table.from_pylist([row], schema=FOUND)])
     rows = tuple(RowShard(id_, "members", "public", id_.split("-")[1], 1) for id_ in shards)
     objects = (ObjectShard("objects-000000", 1, 1, 0, 0, 1, ("virginia_media",)),)
-    nothing = dict.fromkeys(("databases", "stores", "tables", "effects", "sequences"), ())
+    nothing = dict.fromkeys(("databases", "stores", "tables", "effects", "sequences", "held"), ())
     plan = Plan(
         run=run.id,
         boundary="us",

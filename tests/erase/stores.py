@@ -10,6 +10,7 @@ from domicile.sites.objects import (
     Attributes,
     Capabilities,
     DeleteFailure,
+    Hold,
     ObjectRead,
     ObjectVersion,
     Upload,
@@ -53,7 +54,7 @@ class Unversioned:
         ]
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(versions=False, tags=False, uploads=True)
+        return Capabilities(versions=False, tags=False, uploads=True, holds=False)
 
     def check(self, *, write: bool) -> None:
         del write
@@ -94,6 +95,10 @@ class Unversioned:
             if ref.key not in self.stuck:
                 self.objects.pop(ref.key, None)
         return [DeleteFailure(ref, "AccessDenied") for ref in refs if ref.key in self.stuck]
+
+    def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:
+        del refs
+        return {}
 
     def abort(self, upload: Upload) -> None:
         self.aborted.append(upload)

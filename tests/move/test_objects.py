@@ -76,6 +76,7 @@ PLAN = Plan(
     tables=(),
     effects=(),
     sequences=(),
+    held=(),
     blockers=(),
     warnings=(),
     unexamined=0,

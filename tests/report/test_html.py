@@ -7,9 +7,11 @@ from html.parser import HTMLParser
 import pytest
 from msgspec import structs
 
+from domicile.erase import HeldItems
 from domicile.report import Status, render_certificate, render_report, status_rows, verdict_lines
-from domicile.report.model import Reduction
+from domicile.report.model import AttestationView, Reduction
 from domicile.report.terminal import state_rows
+from domicile.scan import SiteInfo
 from tests.report.world import AFTER, BEFORE, FOUND, LEDGER, PLAN, certificate, holding, status
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -141,6 +143,90 @@ def test_what_was_not_examined_is_named_with_its_reason_and_never_green() -> Non
     assert "Nothing: the latest scan attributed" not in page.text
     rows = status_rows(status(replace(FOUND, after=after))).rows
     assert [row[-1] for row in rows] == ["clear", "clear", "home", "not examined", "not examined"]
+
+
+HELD = (
+    HeldItems("old-media", "m", 2, "governance retention", "2027-01-01T00:00:00.000Z"),
+    HeldItems("old-media", "m", 1, "legal hold", ""),
+)
+
+
+def test_what_is_held_is_shown_with_its_reason_and_its_end() -> None:
+    after = structs.replace(
+        AFTER, holdings=(*AFTER.holdings, holding("old-media", "m", "objects", 3))
+    )
+    made = status(replace(FOUND, after=after, held=HELD))
+    page = Page(render_report(made))
+    assert "What is held" in page.text
+    assert "governance retention" in page.text
+    assert "1 January 2027, 00:00:00 UTC" in page.text
+    assert "legal hold), until it is lifted" in page.text
+    assert "✓ Home" not in page.text
+    table = status_rows(made)
+    at = table.header.index("held")
+    assert [row[at] for row in table.rows if row[0] == "old-media"] == ["3"]
+    assert [row[-1] for row in table.rows if row[0] == "old-media"] == ["held"]
+    assert made.to_json()["held"][1]["reason"] == "legal hold"  # type: ignore[index]
+    assert "held" not in status_rows(status()).header
+
+
+def test_a_certificate_says_plainly_that_what_is_held_is_still_there_and_readable() -> None:
+    paper = certificate("old-media", complete=False, lacking=("held", "remaining"), held=HELD)
+    page = Page(render_certificate(paper))
+    assert "not complete: held, remaining" in page.text
+    assert "What is held: still there, and readable" in page.text
+    assert "legal hold" in page.text
+
+
+def attested_status(*, problems: tuple[str, ...] = ()) -> Status:
+    place = structs.replace(
+        holding("vault", "", "offline", 0), attested=0 if problems else -1, others=0
+    )
+    if problems:
+        place = structs.replace(place, unexamined=-1, reasons=("no driver reaches it: tapes",))
+    vault = SiteInfo("vault", "offline", "SG", "Iron", "offline", home=False, about="tapes")
+    after = structs.replace(AFTER, holdings=(*AFTER.holdings, place), sites=(*AFTER.sites, vault))
+    made = AttestationView(
+        site="vault",
+        dataset="",
+        items=-1,
+        attester="backups",
+        role="Head of backups",
+        until="2027-03-31",
+        statement_sha256="cd" * 32,
+        statement="attestations/x.statement",
+        recorded="2026-01-02T04:00:00+00:00",
+        covers=0 if problems else 1,
+        problems=problems,
+    )
+    return status(replace(FOUND, after=after), attestations=(made,))
+
+
+def test_what_is_attested_is_in_the_headline_and_never_green() -> None:
+    made = attested_status()
+    text = render_report(made)
+    page = Page(text)
+    assert "Home, except for what is attested" in page.text
+    assert "✓ Home" not in page.text
+    assert "is-home" not in text.partition("<body>")[2]
+    for words in ("Head of backups", "key backups", "2027-03-31", "cd" * 32, "1 more attested"):
+        assert words in page.text
+    table = status_rows(made)
+    rows = {row[0]: row for row in table.rows}
+    assert rows["vault"][table.header.index("attested")] == "1"
+    assert rows["vault"][-1] == rows["away from home, in all"][-1] == "attested"
+    assert rows["vault"][2] == "offline"
+    assert made.to_json()["attestations"][0]["covers"] == 1  # type: ignore[index]
+
+
+def test_an_attestation_that_does_not_count_says_why_and_its_items_are_not_examined() -> None:
+    made = attested_status(problems=("it counted until 2026-01-01",))
+    page = Page(render_report(made))
+    assert "does not count" in page.text
+    assert "it counted until 2026-01-01" in page.text
+    assert "no driver reaches it: tapes" in page.text
+    assert made.verdict.word == "verified"
+    assert [row[-1] for row in status_rows(made).rows if row[0] == "vault"] == ["not examined"]
 
 
 def test_a_ledger_that_is_not_sound_is_said_so() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
+from domicile.erase import HeldItems
 from domicile.report.model import Snapshot
 from domicile.report.verdict import Found, judge
 from tests.report.world import (
@@ -79,6 +80,10 @@ LACKING: dict[str, tuple[Found, str]] = {
         ),
         "old-db was away",
     ),
+    "an item that is held": (
+        replace(FOUND, held=(HeldItems("old-media", "m", 1, "legal hold", ""),)),
+        "held at old-media: 1 item of m (legal hold), until it is lifted; still there",
+    ),
     "no members": (replace(FOUND, after=structs.replace(AFTER, members=0)), "no member at all"),
 }
 
@@ -89,6 +94,54 @@ def test_kept_from_home_by(found: Found, reason: str) -> None:
     assert verdict.word != "home"
     assert len(verdict.lacking) == 1
     assert reason in verdict.lacking[0]
+
+
+ATTESTED = structs.replace(
+    AFTER,
+    holdings=(
+        *AFTER.holdings,
+        structs.replace(holding("old-db", "view", "rows", 0), attested=-1),
+    ),
+)
+BUT_UNEXAMINED = view("old-db", complete=False, lacking=("not examined",))
+
+
+def test_home_except_for_what_is_attested_where_nothing_else_is_lacking() -> None:
+    for paper in (CERTIFICATES[0], BUT_UNEXAMINED):
+        verdict = judge(replace(FOUND, after=ATTESTED, certificates=(paper, CERTIFICATES[1])))
+        assert verdict.word == "home, except for what is attested"
+        assert verdict.lacking == ()
+        assert "1 item that nobody examined" in verdict.because[0]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        replace(FOUND, certificates=(BUT_UNEXAMINED, CERTIFICATES[1])),  # nothing is attested there
+        replace(
+            FOUND,
+            after=ATTESTED,
+            certificates=(
+                view("old-db", complete=False, lacking=("not examined", "held")),
+                CERTIFICATES[1],
+            ),
+        ),
+        replace(
+            FOUND,
+            after=structs.replace(
+                ATTESTED,
+                holdings=(
+                    *ATTESTED.holdings,
+                    holding("old-db", "other", "rows", 0, unexamined=1),
+                ),
+            ),
+        ),
+    ],
+)
+def test_an_attestation_makes_up_for_nothing_but_what_it_is_about(found: Found) -> None:
+    verdict = judge(found)
+    assert verdict.word == "verified"
+    assert verdict.lacking
 
 
 def test_not_planned_before_a_plan() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domicile.erase import Certificate, Check, Erased, Verifier
+from domicile.erase import Certificate, Check, Erased, HeldItems, Lack, Verifier
 from domicile.report.model import (
     CertificateView,
     Event,
@@ -54,7 +54,13 @@ SHARDS = (
 )
 
 
-def certificate(site: str, *, complete: bool = True) -> Certificate:
+def certificate(
+    site: str,
+    *,
+    complete: bool = True,
+    lacking: tuple[Lack, ...] = ("failed",),
+    held: tuple[HeldItems, ...] = (),
+) -> Certificate:
     return Certificate(
         format="domicile erasure certificate 1",
         id="0123456789abcdef",
@@ -73,25 +79,33 @@ def certificate(site: str, *, complete: bool = True) -> Certificate:
         media_type="unknown",
         sanitization_method="partial",
         technique="deleted",
-        items=(Erased("users", "rows", 1190, 10, 0, 123_456),),
+        items=(Erased("users", "rows", 1190, 10, 0, 0, 123_456),),
         verification_method="read again",
         checks=(
             Check("listed again", "0 left", passed=True),
             Check("write-ahead log", "not in reach", passed=None),
         ),
+        held=held,
         remains=("the write-ahead log",),
         verifiers=(Verifier("validation", ""),),
         ledger_origin="example.com/ledger",
         ledger_size=9,
         ledger_root="cd" * 32,
         complete=complete,
+        lacking=() if complete else lacking,
     )
 
 
-def view(site: str, *, complete: bool = True, problems: tuple[str, ...] = ()) -> CertificateView:
+def view(
+    site: str,
+    *,
+    complete: bool = True,
+    problems: tuple[str, ...] = (),
+    lacking: tuple[Lack, ...] = ("failed",),
+) -> CertificateView:
     path = f"runs/one/certificates/{site}.dsse.json"
     issued = "2026-01-02T04:00:00+00:00"
-    paper = certificate(site, complete=complete)
+    paper = certificate(site, complete=complete, lacking=lacking)
     return CertificateView(paper, path, "ef" * 32, "example.com/ledger+1+x", issued, problems)
 
 
@@ -125,6 +139,8 @@ def status(found: Found = FOUND, **changed: object) -> Status:
         plan=found.plan,
         shards=found.shards,
         states=(StateCount("old-db", "users", "rows", "erased", 1190),),
+        held=found.held,
+        attestations=(),
         failures=(Failure("old-db", "users", "verify", 2, "it differs"),),
         exempt=(Exempt("ads", "excepted", "tax law", "2030-01-01"),),
         certificates=found.certificates,

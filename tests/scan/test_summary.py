@@ -118,6 +118,20 @@ def test_the_boundary_is_home_only_if_nothing_was_found_and_all_was_examined(
     assert found.home == (not doubtful and not away)
 
 
+def test_what_was_not_examined_is_told_by_place_and_an_offline_place_is_one() -> None:
+    vault = SiteInfo("vault", "offline", "SG", "Iron", "offline", home=False, about="tapes")
+    found = msgspec.structs.replace(
+        summary(
+            [rows("old", unexamined=2), rows("home", members=5)],
+            [items("old", "not examined", 3, 2, 1), items("old", "member", 9)],
+        ),
+        sites=(*SITES, vault),
+    )
+    assert found.unexamined_at() == {("vault", ""): -1, ("old", "users"): 2, ("old", "media"): 6}
+    assert found.unexamined == 9
+    assert not found.home
+
+
 def test_a_summary_comes_back_from_its_file() -> None:
     found = summary([rows("old", members=2)], [items("old", "member", 1, 2, 3)])
     assert msgspec.json.decode(msgspec.json.encode(found), type=ScanSummary) == found

@@ -15,6 +15,7 @@ from domicile.sites.objects.model import (
     Attributes,
     Capabilities,
     DeleteFailure,
+    Hold,
     ObjectRead,
     ObjectSite,
     ObjectVersion,
@@ -77,6 +78,9 @@ class FaultySite:
         faults = {ref: self._next("delete", f"{ref.key}@{ref.version_id}") for ref in refs}
         failures = self.inner.delete([ref for ref in refs if faults[ref] != FAILED])
         return failures + [DeleteFailure(ref, "a planned fault") for ref in refs if faults[ref]]
+
+    def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:
+        return self.inner.holds(refs)
 
     def abort(self, upload: Upload) -> None:
         fault = self._next("abort", f"{upload.key}@{upload.upload_id}")

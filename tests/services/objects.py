@@ -83,9 +83,9 @@ class TestBucket:
 
 
 class MakeBucket(Protocol):
-    """Makes a fresh bucket."""
+    """Makes a fresh bucket; a locked one has S3 Object Lock on."""
 
-    def __call__(self, *, versioned: bool) -> TestBucket: ...
+    def __call__(self, *, versioned: bool, locked: bool = False) -> TestBucket: ...
 
 
 def free_port() -> int:
@@ -166,11 +166,11 @@ def _ceph(verb: str, directory: Path, *rest: str) -> subprocess.CompletedProcess
 def rgw_bucket(rgw: S3Server) -> MakeBucket:
     """Makes fresh buckets on Ceph RGW."""
 
-    def make(*, versioned: bool) -> TestBucket:
+    def make(*, versioned: bool, locked: bool = False) -> TestBucket:
         client = rgw.client()
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         name = f"test-{worker}-{next(_counter)}"
-        client.create_bucket(Bucket=name)
+        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locked)
         if versioned:
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         client.close()

@@ -35,7 +35,8 @@ FULL = Attributes(
     metadata=(("colour", "deep  blue"), ("empty", ""), ("owner", "42")),
     tags=(("class", "a&b=c+d/é"), ("with space", "")),
 )
-STORES = ("directory", "rgw-versioned", "rgw-unversioned", "rclone")
+STORES = ("directory", "rgw-versioned", "rgw-unversioned", "rgw-locked", "rclone")
+VERSIONED = ("directory", "rgw-versioned", "rgw-locked")
 
 
 @pytest.fixture(params=STORES)
@@ -54,7 +55,7 @@ def open_store(request: pytest.FixtureRequest, store: str, tmp_path: Path) -> Ob
         rclone: Callable[[], TestBucket] = request.getfixturevalue("rclone_s3")
         return rclone().site("store")
     make: MakeBucket = request.getfixturevalue("rgw_bucket")
-    return make(versioned=store == "rgw-versioned").site("store")
+    return make(versioned=store in VERSIONED, locked=store == "rgw-locked").site("store")
 
 
 @pytest.fixture
@@ -73,7 +74,8 @@ def test_capabilities_are_what_the_store_has(
 ) -> None:
     found = site.capabilities()
     store = request.node.callspec.params["site"]
-    assert found.versions == (store in ("directory", "rgw-versioned"))
+    assert found.versions == (store in VERSIONED)
+    assert found.holds == (store == "rgw-locked")
     assert found.tags == (store != "rclone")
     assert found.uploads
 

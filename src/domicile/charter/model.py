@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 __all__ = [
+    "Attester",
     "Boundary",
     "Charter",
     "Classification",
@@ -21,6 +22,7 @@ __all__ = [
     "LedgerWitness",
     "ObjectDataset",
     "ObjectSiteConfig",
+    "OfflinePlace",
     "People",
     "PostgresSiteConfig",
     "Records",
@@ -187,6 +189,30 @@ class ObjectDataset(_Dataset):
     category: DataCategory | None = Field(default=None, description="Fideslang data category.")
 
 
+class OfflinePlace(_Frozen):
+    """A place that no driver reaches, such as tapes in a vault. Every scan lists it as not
+    examined, until somebody states in a signed file what is there (`domicile attest`)."""
+
+    country: Country = Field(description="The country the place lies in.")
+    provider: str = Field(min_length=1, description="Who runs it.")
+    about: str = Field(min_length=1, description="What lies there, as reports print it.")
+
+
+class Attester(_Frozen):
+    """Somebody who may state, in a signed file, what Domicile can't examine."""
+
+    role: str = Field(
+        min_length=1,
+        max_length=200,
+        description="Their office, such as `Head of backup operations`; never a person's name: it"
+        " stands in the ledger and in reports.",
+    )
+    key: str = Field(
+        description="Their Ed25519 public key, as `openssl pkey -pubout` prints it between its"
+        " first and last line (RFC 8410, base64)."
+    )
+
+
 class Records(_Frozen):
     """Where Domicile keeps what it knows: inventory, ledger, state."""
 
@@ -251,6 +277,12 @@ class Charter(_Frozen):
     )
     objects: dict[Name, ObjectDataset] = Field(
         default_factory=dict, description="Datasets that are objects."
+    )
+    offline: dict[Name, OfflinePlace] = Field(
+        default_factory=dict, description="Places that no driver reaches."
+    )
+    attesters: dict[Name, Attester] = Field(
+        default_factory=dict, description="Who may attest what can't be examined."
     )
     records: Records = Field(default_factory=Records)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)

@@ -11,6 +11,7 @@
    end that has not passed.
 8. The ledger's name is one, and every witness one of its own: no key serves twice, none is the
    log's, and no more must co-sign than there are.
+9. No offline place has a site's name; every attester has an Ed25519 key, and one of their own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from datetime import date
 from itertools import combinations
 from pathlib import Path
 
+from domicile.charter.attesters import attester_problems
 from domicile.charter.countries import COUNTRIES, suggest_country
 from domicile.charter.datasets import dataset_doubts, dataset_problems
 from domicile.charter.lines import KeyPath
@@ -63,6 +65,7 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *_source_problems(charter),
         *dataset_problems(charter, today),
         *witness_problems(charter),
+        *attester_problems(charter),
     ]
     if problems:
         return problems, []
@@ -148,6 +151,7 @@ def _country_problems(charter: Charter) -> Iterator[Problem]:
         for spelling, code in charter.people.spellings.items()
     ]
     written += [(("sites", name, "country"), site.country) for name, site in charter.sites.items()]
+    written += [(("offline", name, "country"), p.country) for name, p in charter.offline.items()]
     for name, boundary in charter.boundaries.items():
         places = enumerate(boundary.members)
         written += [(("boundaries", name, "members", at), code) for at, code in places]

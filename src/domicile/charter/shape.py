@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from domicile.charter.countries import suggest_country
 from domicile.charter.lines import KeyPath
 from domicile.charter.model import (
+    Attester,
     Boundary,
     Charter,
     Company,
@@ -22,6 +23,7 @@ from domicile.charter.model import (
     LedgerWitness,
     ObjectDataset,
     ObjectSiteConfig,
+    OfflinePlace,
     People,
     PostgresSiteConfig,
     Records,
@@ -48,6 +50,8 @@ _NAMED: Mapping[object, type[BaseModel]] = {
     "boundaries": Boundary,
     "tables": TableDataset,
     "objects": ObjectDataset,
+    "offline": OfflinePlace,
+    "attesters": Attester,
 }
 
 _COUNTRY_PATTERN = "^[A-Z]{2}$"

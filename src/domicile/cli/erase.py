@@ -141,6 +141,8 @@ def _json(report: EraseReport) -> dict[str, object]:
         "erased": report.erased,
         "reduced": report.reduced,
         "failed": report.failed,
+        "held": report.held,
+        "held_until": report.held_until,
         "remaining": report.remaining,
         "unexamined": report.unexamined,
         "unproven_shards": report.unproven,
@@ -163,6 +165,12 @@ def _print(session: Session, report: EraseReport) -> None:
         out.print(
             f"{report.failed:,} items failed, {report.unproven:,} shards are not proven and stay",
             style="bold red",
+        )
+    if report.held:
+        when = f"until {report.held_until}" if report.held_until else "until the holds are lifted"
+        out.print(
+            f"{report.held:,} items are held, {when}: still there and readable; erase again then",
+            style="bold yellow",
         )
     out.print(
         f"certificate: {session.estate.records / report.certificate}", markup=False, soft_wrap=True

@@ -26,6 +26,7 @@ COMMANDS = {
     "move": "Bring home what the plan says.",
     "verify": "Read back both sides and compare.",
     "erase": "Erase away from home what is proven at home.",
+    "attest": "Record a signed statement about what could not be examined.",
     "status": "Say where the members' data lies, from the records alone.",
     "report": "Write one HTML file that shows all of it, offline.",
     "ledger": "What happened, provably.",

@@ -18,7 +18,7 @@ from domicile.move import Plan, make_plan
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
 
-__all__ = ["plan", "print_plan"]
+__all__ = ["latest_scan", "plan", "print_plan"]
 
 
 @click.command()
@@ -27,7 +27,7 @@ def plan(charter: Path, as_json: bool) -> int:
     """Show what would move and be erased, and write it down."""
     with Session.open(Options(charter, as_json)) as session:
         state = session.state
-        run = _scanned(session, state)
+        run = latest_scan(session, state)
         made = make_plan(session.estate, session.evidence, state, run, session.progress)
     if as_json:
         emit_json(made)
@@ -36,7 +36,8 @@ def plan(charter: Path, as_json: bool) -> int:
     return Exit.REMAINS if made.blockers else Exit.WELL
 
 
-def _scanned(session: Session, state: State) -> Run:
+def latest_scan(session: Session, state: State) -> Run:
+    """The latest finished scan. Raises PlanError where there is none under this charter."""
     for record in state.runs():
         if record.scanned_at is None:
             continue
@@ -71,6 +72,13 @@ def print_plan(session: Session, made: Plan) -> None:
             " erased, never completed"
         )
     _print_effects(session, made)
+    for held in made.held:
+        out.print(
+            f"versions held at {held.site}: {held.versions:,} ({held.reason}); erase leaves them"
+            f" {f'until {held.until}' if held.until else 'until it is lifted'}",
+            style="yellow",
+            markup=False,
+        )
     if made.unexamined:
         out.print(f"{made.unexamined:,} items were not examined and stay where they are")
     for blocker in made.blockers:

@@ -121,6 +121,13 @@ def _objects_cell(counts: list[ObjectCount]) -> str:
 
 
 def _print_unexamined(session: Session, summary: ScanSummary) -> None:
+    for site in summary.sites:
+        if site.kind == "offline":
+            session.out.print(
+                f"not examined: {site.name} ({site.about}): no driver reaches it",
+                style="yellow",
+                markup=False,
+            )
     for count in summary.tables:
         if count.unexamined:
             what = f"{count.unexamined:,} rows" if count.unexamined > 0 else "all rows"

@@ -15,6 +15,8 @@ from domicile.report import Status, load_status, status_rows
 
 __all__ = ["exit_of", "print_status", "status"]
 
+_FIGURES = {"reduced", "held", "attested", "not examined"}
+
 
 @click.command()
 @common_options
@@ -43,7 +45,7 @@ def print_status(session: Session, found: Status) -> None:
     widest = max((len(row[0]) for row in rows.rows if row[1]), default=4)
     table.add_column("site", min_width=widest, overflow="fold")
     for name in rows.header[2:]:
-        figures = name in {"before", "after", "now", "reduced", "not examined"}
+        figures = name in {*_FIGURES, "before", "after", "now"}
         justify: Literal["left", "right"] = "right" if figures else "left"
         wraps = name == "not examined"
         table.add_column(name, justify=justify, no_wrap=not wraps, max_width=8 if wraps else None)

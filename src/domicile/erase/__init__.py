@@ -1,6 +1,6 @@
 """Leave nothing behind: erase what is proven at home, look again, certify."""
 
-from domicile.erase.certificate import Certificate, Check, Erased, Verifier, pae
+from domicile.erase.certificate import Certificate, Check, Erased, Lack, Verifier, pae
 from domicile.erase.certify import unsigned
 from domicile.erase.entries import (
     AbsenceChecked,
@@ -9,6 +9,7 @@ from domicile.erase.entries import (
     ShardErased,
     TablesRewritten,
 )
+from domicile.erase.held import HeldItems, held_items
 from domicile.erase.run import Erasable, EraseReport, erasable, run_erase
 
 __all__ = [
@@ -19,11 +20,14 @@ __all__ = [
     "Erasable",
     "EraseReport",
     "Erased",
+    "HeldItems",
+    "Lack",
     "ShardBegun",
     "ShardErased",
     "TablesRewritten",
     "Verifier",
     "erasable",
+    "held_items",
     "pae",
     "run_erase",
     "unsigned",

@@ -10,15 +10,19 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 import rfc8785
+
+from domicile.erase.held import HeldItems
 
 __all__ = [
     "PAYLOAD_TYPE",
     "Certificate",
     "Check",
     "Erased",
+    "Lack",
     "Verifier",
     "certificate_id",
     "envelope",
@@ -27,15 +31,19 @@ __all__ = [
 
 PAYLOAD_TYPE = "application/vnd.domicile.erasure+json"
 
+Lack = Literal["failed", "held", "not proven", "remaining", "not examined", "not rewritten"]
+
 
 class Erased(msgspec.Struct, frozen=True):
-    """What was erased of one dataset. rows or versions, by state."""
+    """What became of one dataset: rows, versions, markers or uploads, by state. held and failed
+    ones are still there. bytes are the erased ones'."""
 
     dataset: str
     kind: str
     erased: int
     reduced: int
     failed: int
+    held: int
     bytes: int
 
 
@@ -61,7 +69,8 @@ class Verifier(msgspec.Struct, frozen=True):
 
 class Certificate(msgspec.Struct, frozen=True):
     """One site's erasure. ledger_size and ledger_root name the tree head under which every entry
-    it rests on is found; complete means that nothing failed, nothing remains and nothing that was
+    it rests on is found. held items are still there and readable. lacking: what keeps it from being
+    complete; complete means that nothing failed, nothing is held or remains and nothing that was
     looked for was left unexamined."""
 
     format: str
@@ -84,12 +93,14 @@ class Certificate(msgspec.Struct, frozen=True):
     items: tuple[Erased, ...]
     verification_method: str
     checks: tuple[Check, ...]
+    held: tuple[HeldItems, ...]
     remains: tuple[str, ...]
     verifiers: tuple[Verifier, ...]
     ledger_origin: str
     ledger_size: int
     ledger_root: str
     complete: bool
+    lacking: tuple[Lack, ...]
 
 
 def envelope(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,11 +16,13 @@ from domicile.erase.certificate import (
     Certificate,
     Check,
     Erased,
+    Lack,
     Verifier,
     certificate_id,
     envelope,
 )
 from domicile.erase.entries import Certified, ShardErased, TablesRewritten
+from domicile.erase.held import HeldItems, held_items
 from domicile.inventory import (
     Estate,
     Evidence,
@@ -33,9 +36,10 @@ from domicile.inventory import (
 from domicile.move import Plan
 from domicile.sites.postgres import TableName
 
-__all__ = ["certify", "erasures", "unsigned"]
+__all__ = ["certify", "erasures", "last_held_until", "unsigned"]
 
 _FORMAT = "domicile erasure certificate 1 (after NIST SP 800-88 Rev. 2, section 4.6)"
+_PLACES = {"erased": 0, "failed": 2, "held": 3}
 
 
 def certify(
@@ -52,8 +56,15 @@ def certify(
     run = Run(estate.records, plan.run)
     size, root = evidence.head()
     items = _items(estate, plan, site, entries)
-    checks = (*absence.checks, *_rewriting(entries, site, plan))
-    failed = any(item.failed for item in items) or _unproven(plan, site, entries)
+    rewriting = _rewriting(entries, site, plan)
+    lacks: dict[Lack, bool] = {
+        "failed": any(item.failed for item in items),
+        "held": any(item.held for item in items),
+        "not proven": _unproven(plan, site, entries),
+        "remaining": absence.entry.remaining > 0,
+        "not examined": absence.entry.unexamined > 0,
+        "not rewritten": not all(check.passed for check in rewriting),
+    }
     document = Certificate(
         format=_FORMAT,
         id=certificate_id(run.id, site, root),
@@ -69,7 +80,8 @@ def certify(
         items=items,
         verification_method="every item read again at its site and at home, and compared by"
         " SHA-256, before it was erased; the site counted or listed again afterwards",
-        checks=checks,
+        checks=(*absence.checks, *rewriting),
+        held=_held(estate, site, entries),
         remains=absence.remains,
         verifiers=(
             Verifier("verification", f"domicile {domicile.__version__}", "software"),
@@ -78,7 +90,8 @@ def certify(
         ledger_origin=estate.charter.ledger_origin,
         ledger_size=size,
         ledger_root=root,
-        complete=not failed and all(check.passed for check in checks),
+        complete=not any(lacks.values()),
+        lacking=tuple(lack for lack, lacks_it in lacks.items() if lacks_it),
     )
     return _sign(estate, evidence, run, entries, document)
 
@@ -117,7 +130,7 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
 
 
 def _items(estate: Estate, plan: Plan, site: str, entries: RunEntries) -> tuple[Erased, ...]:
-    sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     for body in erasures(entries, site):
         shard = plan.row_shard(body.shard)
         if shard is not None:
@@ -126,22 +139,41 @@ def _items(estate: Estate, plan: Plan, site: str, entries: RunEntries) -> tuple[
             for number, count in enumerate((body.erased, body.reduced, body.failed)):
                 total[number] += count
             continue
+        counted = {"erased": True, "failed": body.failed > 0, "held": body.held > 0}
         for row in read_batches(estate.records / body.files[0].path):
+            if not counted[str(row["state"])]:
+                continue
             total = sums[str(row["dataset"]), f"{row['kind']}s"]
-            total[0 if row["state"] == "erased" else 2] += 1
-            total[3] += int(str(row["size_bytes"])) if row["state"] == "erased" else 0
+            total[_PLACES[str(row["state"])]] += 1
+            total[4] += int(str(row["size_bytes"])) if row["state"] == "erased" else 0
     return tuple(Erased(*names, *numbers) for names, numbers in sorted(sums.items()))
+
+
+def _held(estate: Estate, site: str, entries: RunEntries) -> tuple[HeldItems, ...]:
+    paths = [estate.records / body.files[0].path for body in erasures(entries, site) if body.held]
+    return held_items(site, (row for path in paths for row in read_batches(path)))
+
+
+def last_held_until(bodies: Sequence[ShardErased]) -> str:
+    """From when on all that these erasures left as held can be erased, as entries spell times;
+    empty where nobody can say, or nothing is held."""
+    ends = [body.held_until for body in bodies if body.held]
+    return max(ends, default="") if all(ends) else ""
 
 
 def erasures(entries: RunEntries, site: str) -> list[ShardErased]:
     """The erasures at a site, an attempt that was repeated on the same verification counted by
-    its last one."""
-    last = {
-        (body.shard, body.verified_sha256): body
-        for body in entries.of(ShardErased)
-        if body.site == site
-    }
-    return list(last.values())
+    its last one. What an attempt left as held or failed counts for a shard's last attempt alone:
+    that one tried it again."""
+    here = [body for body in entries.of(ShardErased) if body.site == site]
+    last = {(body.shard, body.verified_sha256): body for body in here}
+    latest = {body.shard: body for body in here}
+    return [
+        body
+        if latest[body.shard] is body
+        else msgspec.structs.replace(body, failed=0, held=0, held_until="")
+        for body in last.values()
+    ]
 
 
 def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:

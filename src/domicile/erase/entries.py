@@ -52,7 +52,9 @@ class ShardRefused(Body, frozen=True):
 @entry_kind("erase.shard-erased", version=1)
 class ShardErased(Body, frozen=True):
     """A shard was erased at a site: rows deleted or reduced to their public projection, versions
-    and markers deleted by id, uploads aborted. failed items are still there; the file says why."""
+    and markers deleted by id, uploads aborted. held items are under retention or legal hold and
+    still there, and so are failed ones; the file says why. held_until: when the last retention of
+    them ends; empty where nobody can say, or nothing is held."""
 
     run: str
     shard: str
@@ -61,6 +63,8 @@ class ShardErased(Body, frozen=True):
     erased: int
     reduced: int
     failed: int
+    held: int
+    held_until: str
     files: tuple[FileDigest, ...]
 
     def requires(self) -> frozenset[str]:

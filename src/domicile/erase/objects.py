@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from domicile.sites.objects import ObjectSite, ObjectVersion, Upload, VersionRef
+from domicile.sites.objects import DeleteFailure, ObjectSite, ObjectVersion, Upload, VersionRef
 
 __all__ = ["OBJECTS_ERASED", "erase_objects", "listed_range"]
 
@@ -19,8 +20,9 @@ OBJECTS_ERASED = pa.schema(
         pa.field("version_id", pa.string(), nullable=False),
         pa.field("dataset", pa.string(), nullable=False),
         pa.field("size_bytes", pa.int64(), nullable=False),
-        pa.field("state", pa.string(), nullable=False),  # erased, failed
+        pa.field("state", pa.string(), nullable=False),  # erased, held, failed
         pa.field("reason", pa.string(), nullable=False),
+        pa.field("held_until", pa.timestamp("s", tz="UTC")),  # null: nobody can say
     ]
 )
 """What became of each verified item of a site."""
@@ -33,20 +35,31 @@ Row = dict[str, Any]
 def erase_objects(site: ObjectSite, proofs: Sequence[Row]) -> list[Row]:
     """Erase what these proofs verified at this site. A version id names content that can't
     change; where a store has none (``null``), the listing must still show what was verified, or
-    the item is left alone and reported."""
+    the item is left alone and reported. A delete marker goes last, and stays where a version of
+    its key does: without it, what was deleted could be read by its key again."""
     chosen = [proof for proof in proofs if proof["site"] == site.name]
     chosen = [proof for proof in chosen if proof["state"] == "verified"]
-    changed = _changed(site, [proof for proof in chosen if proof["kind"] != "upload"])
-    refs = [
-        VersionRef(proof["key"], proof["version_id"])
-        for proof in chosen
-        if proof["kind"] != "upload" and _ref(proof) not in changed
-    ]
-    failures = {failure.ref: failure.reason for failure in site.delete(refs)}
+    left = _changed(site, [proof for proof in chosen if proof["kind"] != "upload"])
+    versions = [_ref(proof) for proof in chosen if proof["kind"] == "version"]
+    left |= _delete(site, [ref for ref in versions if ref not in left])
+    under = {ref.key: left[ref] for ref in versions if ref in left}
+    markers = [_ref(proof) for proof in chosen if proof["kind"] == "marker"]
+    left |= {ref: _hiding(ref, under[ref.key]) for ref in markers if ref.key in under}
+    left |= _delete(site, [ref for ref in markers if ref not in left])
     for proof in chosen:
         if proof["kind"] == "upload":
             site.abort(Upload(proof["key"], proof["version_id"], _EPOCH, proof["size_bytes"]))
-    return [_row(proof, changed.get(_ref(proof)) or failures.get(_ref(proof))) for proof in chosen]
+    return [_row(proof, left.get(_ref(proof))) for proof in chosen]
+
+
+def _delete(site: ObjectSite, refs: Sequence[VersionRef]) -> dict[VersionRef, DeleteFailure]:
+    return {failure.ref: failure for failure in site.delete(refs)}
+
+
+def _hiding(marker: VersionRef, version: DeleteFailure) -> DeleteFailure:
+    """A marker that stays for the sake of the version under it."""
+    hold = replace(version.hold, reason="its key has a held version") if version.hold else None
+    return DeleteFailure(marker, f"a version of its key stays ({version.reason})", hold)
 
 
 def listed_range(site: ObjectSite, keys: Sequence[str]) -> dict[VersionRef, ObjectVersion]:
@@ -65,11 +78,11 @@ def listed_range(site: ObjectSite, keys: Sequence[str]) -> dict[VersionRef, Obje
     return found
 
 
-def _changed(site: ObjectSite, proofs: Sequence[Row]) -> dict[VersionRef, str]:
+def _changed(site: ObjectSite, proofs: Sequence[Row]) -> dict[VersionRef, DeleteFailure]:
     """Items without a version id of their own whose listing is no longer the verified one."""
     mutable = [proof for proof in proofs if proof["version_id"] == _MUTABLE]
     listed = listed_range(site, [proof["key"] for proof in mutable])
-    changed: dict[VersionRef, str] = {}
+    changed: dict[VersionRef, DeleteFailure] = {}
     for proof in mutable:
         there = listed.get(_ref(proof))
         if there is not None and (there.etag, there.size_bytes, there.is_marker) != (
@@ -77,7 +90,8 @@ def _changed(site: ObjectSite, proofs: Sequence[Row]) -> dict[VersionRef, str]:
             proof["size_bytes"],
             proof["kind"] == "marker",
         ):
-            changed[_ref(proof)] = "it changed since it was verified"
+            reason = "it changed since it was verified"
+            changed[_ref(proof)] = DeleteFailure(_ref(proof), reason)
     return changed
 
 
@@ -85,13 +99,16 @@ def _ref(proof: Row) -> VersionRef:
     return VersionRef(proof["key"], proof["version_id"])
 
 
-def _row(proof: Row, reason: str | None) -> Row:
+def _row(proof: Row, failure: DeleteFailure | None) -> Row:
+    hold = failure.hold if failure else None
+    reason = hold.reason if hold else failure.reason if failure else ""
     return {
         "kind": proof["kind"],
         "key": proof["key"],
         "version_id": proof["version_id"],
         "dataset": proof["dataset"],
         "size_bytes": proof["size_bytes"],
-        "state": "failed" if reason else "erased",
-        "reason": reason or "",
+        "state": "held" if hold else "failed" if failure else "erased",
+        "reason": reason,
+        "held_until": hold.until if hold else None,
     }

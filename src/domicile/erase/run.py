@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from domicile.charter import PostgresSiteConfig
 from domicile.erase.absence import check_absence
-from domicile.erase.certify import certify, erasures
+from domicile.erase.certify import certify, erasures, last_held_until
 from domicile.erase.entries import ShardBegun, ShardErased, ShardRefused, TablesRewritten
 from domicile.erase.order import erasure_groups, refers_to_itself
 from domicile.erase.steps import EraseTask, Proven, Unit, erase_unit
@@ -52,12 +52,15 @@ class Erasable:
 
 @dataclass
 class EraseReport:
-    """What a site's erasure did."""
+    """What a site's erasure did. held_until: from when on all that is held can be erased; empty
+    where nobody can say."""
 
     site: str
     erased: int = 0
     reduced: int = 0
     failed: int = 0
+    held: int = 0
+    held_until: str = ""
     remaining: int = 0
     unexamined: int = 0
     failures: list[tuple[str, DomicileError]] = field(default_factory=list)
@@ -66,10 +69,9 @@ class EraseReport:
 
     @property
     def complete(self) -> bool:
-        """Nothing failed, nothing is left, nothing was left unexamined."""
-        return not (
-            self.failures or self.failed or self.remaining or self.unexamined or self.unproven
-        )
+        """Nothing failed, nothing is held or left, nothing was left unexamined."""
+        left = self.failed or self.held or self.remaining or self.unexamined
+        return not (self.failures or left or self.unproven)
 
 
 def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
@@ -78,7 +80,7 @@ def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
     erased = {
         (body.shard, body.verified_sha256)
         for body in entries.of(ShardErased)
-        if body.site == site and not body.failed
+        if body.site == site and not (body.failed or body.held)
     }
     shards: list[str] = []
     unproven: list[str] = []
@@ -247,6 +249,8 @@ class _Eraser:
             self.report.erased += body.erased
             self.report.reduced += body.reduced
             self.report.failed += body.failed
+            self.report.held += body.held
+        self.report.held_until = last_held_until(erasures(self.entries, self.site))
 
     def _rewrite(self) -> None:
         """Write the tables anew whose rows were erased or reduced since they were last."""

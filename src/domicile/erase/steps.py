@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from domicile.erase.bare import erase_bare
 from domicile.erase.entries import ShardErased
+from domicile.erase.held import last_end
 from domicile.erase.objects import OBJECTS_ERASED, erase_objects
 from domicile.erase.rows import RowErasure, erase_rows
 from domicile.errors import EvidenceError
@@ -117,6 +119,8 @@ def _write_rows(
         erased=erasure.erased,
         reduced=erasure.reduced,
         failed=0,
+        held=0,
+        held_until="",
         files=(),
     )
     table = pa.Table.from_pylist([row], schema=_ROWS_ERASED)
@@ -136,18 +140,20 @@ def _proven_rows(here: Workplace, proven: Proven, site: str) -> tuple[int, str]:
 def _objects(here: Workplace, site: str, proven: Proven, shard: ObjectShard) -> int:
     proofs = list(read_batches(here.run.verified(shard.id, proven.verified)))
     rows = erase_objects(here.estate.objects(site), proofs)
-    erased = sum(bool(row["state"] == "erased") for row in rows)
+    states = Counter(row["state"] for row in rows)
     body = ShardErased(
         run=here.run.id,
         shard=shard.id,
         site=site,
         verified_sha256=proven.verified_sha256,
-        erased=erased,
+        erased=states["erased"],
         reduced=0,
-        failed=len(rows) - erased,
+        failed=states["failed"],
+        held=states["held"],
+        held_until=last_end(row["held_until"] for row in rows if row["state"] == "held"),
         files=(),
     )
     table = pa.Table.from_pylist(rows, schema=OBJECTS_ERASED)
     path = here.run.erased(shard.id, site, proven.attempt)
     write_parquet(path, OBJECTS_ERASED, [table], body)
-    return erased
+    return states["erased"]

@@ -12,7 +12,7 @@ import msgspec
 
 from domicile.ledger import FileDigest
 
-__all__ = ["Effect", "ObjectShard", "Plan", "RowShard", "SequencePlan", "TablePlan"]
+__all__ = ["Effect", "HeldVersions", "ObjectShard", "Plan", "RowShard", "SequencePlan", "TablePlan"]
 
 
 class RowShard(msgspec.Struct, frozen=True):
@@ -93,6 +93,17 @@ class SequencePlan(msgspec.Struct, frozen=True):
     home_value: int
 
 
+class HeldVersions(msgspec.Struct, frozen=True):
+    """Members' versions that are under retention or legal hold away from home, as the plan saw
+    them: they come home, and erase leaves them. until: from when on all of them can be erased
+    (RFC 3339, UTC); empty where nobody can say."""
+
+    site: str
+    versions: int
+    reason: str
+    until: str
+
+
 class Plan(msgspec.Struct, frozen=True):
     """Everything that move, verify and erase will do. blockers must be empty before move."""
 
@@ -110,6 +121,7 @@ class Plan(msgspec.Struct, frozen=True):
     tables: tuple[TablePlan, ...]
     effects: tuple[Effect, ...]
     sequences: tuple[SequencePlan, ...]
+    held: tuple[HeldVersions, ...]
     blockers: tuple[str, ...]
     warnings: tuple[str, ...]
     unexamined: int

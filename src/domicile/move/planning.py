@@ -37,6 +37,7 @@ from domicile.move.effects import (
     schema_blockers,
 )
 from domicile.move.entries import Planned
+from domicile.move.holds import held_versions
 from domicile.move.placeholders import placeholder_blockers
 from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
 from domicile.scan import ScanSummary, read_scan
@@ -93,6 +94,7 @@ def make_plan(
         tables=tuple(draft.tables),
         effects=tuple(draft.effects),
         sequences=draft.sequences,
+        held=tuple(held_versions(estate, run)),
         blockers=tuple(dict.fromkeys(draft.blockers)),
         warnings=tuple(_warnings(summary)),
         unexamined=summary.unexamined,

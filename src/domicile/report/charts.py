@@ -25,7 +25,8 @@ _NAME_LENGTH = 30
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a bar, in the units of the drawing. kind: home, away, reduced or unexamined."""
+    """A part of a bar, in the units of the drawing. kind: home, away, reduced, attested or
+    unexamined."""
 
     kind: str
     x: float
@@ -117,6 +118,7 @@ def _amounts(scan: Snapshot, site: str, kind: Kind) -> dict[str, int]:
     return {
         protected: _sum(there, lambda holding: holding.protected),
         "reduced": _sum(there, lambda holding: holding.reduced),
+        "attested": _sum(there, lambda holding: abs(holding.attested)),
         "unexamined": _sum(there, lambda holding: abs(holding.unexamined)),
     }
 
@@ -129,9 +131,16 @@ _WORDS = {
     "home": "at home",
     "away": "away from home",
     "reduced": "of which only what is public is left",
+    "attested": "attested, not examined",
     "unexamined": "not examined",
 }
-_SHORT_WORDS = {"home": "home", "away": "away", "reduced": "reduced", "unexamined": "not examined"}
+_SHORT_WORDS = {
+    "home": "home",
+    "away": "away",
+    "reduced": "reduced",
+    "attested": "attested",
+    "unexamined": "not examined",
+}
 
 
 def _bar(when: str, y: int, amounts: dict[str, int], most: int, *, known: bool) -> Bar:

@@ -11,12 +11,13 @@ import msgspec
 
 import domicile
 from domicile.charter import Charter
-from domicile.erase import ShardErased
+from domicile.erase import HeldItems, ShardErased, held_items
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Estate, Run, ledger_directory, read_batches
 from domicile.ledger import Body, Entry, decode, files_of, published_keys, read_only, verify_log
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified
 from domicile.move.entries import Planned, ShardCopied
+from domicile.report.attestations import read_attestations
 from domicile.report.certificates import read_certificates
 from domicile.report.model import Exempt, LedgerView, PlanView, Reduction, Status
 from domicile.report.progress import ShardFacts, Tally
@@ -44,10 +45,12 @@ def load_status(estate: Estate) -> Status:
     run, latest = Run(estate.records, story), Run(estate.records, scans[-1])
     before = _scan(run)
     plan = _plan(run) if planned else None
+    made = datetime.now(UTC)
     ours = [e for e in entries if getattr(e.body, "run", None) == story]
+    shards = tuple(_facts(run, plan, before, ours)) if plan else ()
     return assemble(
         Records(
-            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            made=made.isoformat(timespec="seconds"),
             tool=f"domicile {domicile.__version__}",
             charter=estate.charter,
             charter_sha256=estate.loaded.sha256,
@@ -55,11 +58,13 @@ def load_status(estate: Estate) -> Status:
             before=before,
             after=before if latest.id == run.id else _scan(latest),
             plan=_view(plan) if plan else None,
-            shards=tuple(_facts(run, plan, before, ours)) if plan else (),
+            shards=shards,
             certificates=read_certificates(estate.records, ledger.vkey, ours),
             ledger=ledger,
             entries=tuple(e for e in entries if getattr(e.body, "run", None) in {story, latest.id}),
             exempt=tuple(_exempt(estate.charter)),
+            held=tuple(_held(run, shards)),
+            attestations=read_attestations(estate.records, estate.charter, entries, made.date()),
         )
     )
 
@@ -138,6 +143,7 @@ def _view(plan: Plan) -> PlanView:
         reductions=tuple(
             dict.fromkeys(Reduction(t.table, t.removed) for t in plan.tables if t.reduced)
         ),
+        held=plan.held,
     )
 
 
@@ -215,6 +221,13 @@ def _erasures(run: Run, bodies: Iterable[ShardErased], dataset: str | None) -> T
                 state = str(row["state"])
                 sums[body.site, str(row["dataset"]), state, str(row["reason"])] += 1
     return +sums
+
+
+def _held(run: Run, shards: Iterable[ShardFacts]) -> Iterable[HeldItems]:
+    bodies = [body for facts in shards for body in facts.erased if body.held]
+    for site in dict.fromkeys(body.site for body in bodies):
+        paths = [path for body in bodies if body.site == site for path in _files(run, body)]
+        yield from held_items(site, (row for path in paths for row in read_batches(path)))
 
 
 def _files(run: Run, body: Body) -> list[Path]:

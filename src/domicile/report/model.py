@@ -6,11 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from domicile.erase import Certificate
+from domicile.erase import Certificate, HeldItems
+from domicile.move.plan import HeldVersions
 from domicile.scan import SiteInfo
 
 __all__ = [
     "AWAY",
+    "AttestationView",
     "CertificateView",
     "Event",
     "Exempt",
@@ -29,24 +31,35 @@ __all__ = [
     "Word",
 ]
 
-Kind = Literal["rows", "objects"]
-Word = Literal["not planned", "planned", "running", "verified", "home"]
+Kind = Literal["rows", "objects", "offline"]
+Word = Literal[
+    "not planned", "planned", "running", "verified", "home, except for what is attested", "home"
+]
 ItemState = Literal[
-    "found", "copied", "verified", "erased", "at home", "reduced", "failed", "not examined"
+    "found",
+    "copied",
+    "verified",
+    "erased",
+    "at home",
+    "reduced",
+    "held",
+    "attested",
+    "failed",
+    "not examined",
 ]
 
 AWAY: tuple[ItemState, ...] = (
-    "found", "copied", "verified", "erased", "reduced", "failed", "not examined"
+    "found", "copied", "verified", "erased", "reduced", "held", "attested", "failed", "not examined"
 )  # fmt: skip
-"""States of an item away from home, in the order of the story. Held and attested have no
-producer yet; they are left out rather than shown as if somebody had looked."""
+"""States of an item away from home, in the order of the story."""
 
 
 class Holding(msgspec.Struct, frozen=True):
     """What one scan saw of one dataset at one site. protected: members' items (rows, or versions,
     delete markers and uploads); reduced: members' rows of which the public projection is left;
-    unexamined: -1 where not even a count was possible; others: everything else that is there.
-    bytes are the members'."""
+    unexamined: -1 where not even a count was possible; attested: what was not examined and a signed
+    statement is about, -1 likewise; others: everything else that is there. bytes are the
+    members'."""
 
     site: str
     dataset: str
@@ -58,6 +71,7 @@ class Holding(msgspec.Struct, frozen=True):
     others: int
     bytes: int
     reasons: tuple[str, ...]
+    attested: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -92,6 +106,11 @@ class Snapshot(msgspec.Struct, frozen=True):
         """Items not examined; a relation that could not be counted is at least one."""
         return sum(abs(holding.unexamined) for holding in self.holdings)
 
+    @property
+    def attested(self) -> int:
+        """Items attested, likewise."""
+        return sum(abs(holding.attested) for holding in self.holdings)
+
 
 class Reduction(msgspec.Struct, frozen=True):
     """What a reduced row of a table loses; its other columns are public, keys or references."""
@@ -112,6 +131,7 @@ class PlanView(msgspec.Struct, frozen=True):
     blockers: tuple[str, ...]
     warnings: tuple[str, ...]
     reductions: tuple[Reduction, ...] = ()
+    held: tuple[HeldVersions, ...] = ()
 
 
 class ShardProgress(msgspec.Struct, frozen=True):
@@ -131,6 +151,7 @@ class ShardProgress(msgspec.Struct, frozen=True):
     erased: int
     reduced: int
     erase_failed: int
+    held: int = 0
 
 
 class StateCount(msgspec.Struct, frozen=True):
@@ -151,6 +172,25 @@ class Failure(msgspec.Struct, frozen=True):
     step: Literal["verify", "erase"]
     items: int
     reason: str
+
+
+class AttestationView(msgspec.Struct, frozen=True):
+    """A signed statement, as the ledger names it, about what scans could not examine at a site or
+    an offline place. items: what it is about, -1 where nobody could count; until: its last day
+    (UTC); covers: what of the latest scan is attested by it. problems is empty where nothing keeps
+    it from counting."""
+
+    site: str
+    dataset: str
+    items: int
+    attester: str
+    role: str
+    until: str
+    statement_sha256: str
+    statement: str
+    recorded: str
+    covers: int
+    problems: tuple[str, ...]
 
 
 class Exempt(msgspec.Struct, frozen=True):
@@ -245,6 +285,8 @@ class Status(msgspec.Struct, frozen=True):
     shards: tuple[ShardProgress, ...]
     states: tuple[StateCount, ...]
     failures: tuple[Failure, ...]
+    held: tuple[HeldItems, ...]
+    attestations: tuple[AttestationView, ...]
     exempt: tuple[Exempt, ...]
     certificates: tuple[CertificateView, ...]
     ledger: LedgerView

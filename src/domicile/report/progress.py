@@ -78,6 +78,7 @@ def shard_progress(facts: ShardFacts) -> ShardProgress:
         erased=sum(entry.erased for entry in facts.erased),
         reduced=sum(entry.reduced for entry in facts.erased),
         erase_failed=sum(entry.failed for entry in facts.erased),
+        held=sum(entry.held for entry in facts.erased),
     )
 
 
@@ -102,15 +103,19 @@ def state_counts(
     says, and what the latest scan saw at home and could not examine."""
     home = after.home_sites | before.home_sites
     away = [holding for holding in before.holdings if holding.site not in home]
-    counts = list(_away(_held(away, "protected"), _held(away, "reduced"), _reached(shards)))
+    counts = list(_away(_seen(away, "protected"), _seen(away, "reduced"), _reached(shards)))
     counts += [
         StateCount(*place, "at home", items)
-        for place, items in _held(after.holdings, "protected").items()
+        for place, items in _seen(after.holdings, "protected").items()
         if place[0] in home
     ]
     counts += [
         StateCount(*place, "not examined", items)
-        for place, items in _held(after.holdings, "unexamined").items()
+        for place, items in _seen(after.holdings, "unexamined").items()
+    ]
+    counts += [
+        StateCount(*place, "attested", items)
+        for place, items in _seen(after.holdings, "attested").items()
     ]
     rank = {site.name: number for number, site in enumerate((*before.sites, *after.sites))}
     order = (*AWAY, "at home")
@@ -119,8 +124,8 @@ def state_counts(
     )
 
 
-def _held(
-    holdings: Iterable[Holding], what: Literal["protected", "reduced", "unexamined"]
+def _seen(
+    holdings: Iterable[Holding], what: Literal["protected", "reduced", "unexamined", "attested"]
 ) -> dict[_Place, int]:
     sums: Counter[_Place] = Counter()
     for holding in holdings:
@@ -156,12 +161,13 @@ def _away(
     for place in dict.fromkeys((*found, *public, *reached)):
         sums = reached.get(place, Counter())
         erased, reduced = sums["erase erased"], sums["erase reduced"]
-        stuck = sums["erase failed"]
+        stuck, held = sums["erase failed"], sums["erase held"]
         moved: dict[ItemState, int] = {
             "copied": sums["copied"],
-            "verified": max(sums["verified"] - erased - reduced - stuck, 0),
+            "verified": max(sums["verified"] - erased - reduced - held - stuck, 0),
             "erased": erased,
             "reduced": reduced,
+            "held": held,
             "failed": sums["failed"] + stuck,
         }
         total = found.get(place, 0) + public.get(place, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from domicile.report.model import Holding, Snapshot
-from domicile.scan import ObjectCount, ScanSummary, TableCount
+from domicile.scan import ObjectCount, ScanSummary, SiteInfo, TableCount
 
 __all__ = ["snapshot"]
 
@@ -24,6 +24,7 @@ def snapshot(summary: ScanSummary) -> Snapshot:
         holdings=(
             *(_of_table(count) for count in summary.tables),
             *_of_objects(summary.objects),
+            *_of_offline(summary.sites),
         ),
     )
 
@@ -65,6 +66,14 @@ def _of_objects(counts: Iterable[ObjectCount]) -> Iterator[Holding]:
                 dict.fromkeys(count.reason for count in group if count.state == "not examined")
             ),
         )
+
+
+def _of_offline(sites: Iterable[SiteInfo]) -> Iterator[Holding]:
+    """An offline place is one thing that nobody examined."""
+    for site in sites:
+        if site.kind == "offline":
+            reason = f"no driver reaches it: {site.about}"
+            yield Holding(site.name, "", "offline", "protected", 0, 0, -1, 0, 0, (reason,))
 
 
 def _items(counts: Iterable[ObjectCount], states: set[str]) -> int:

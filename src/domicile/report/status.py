@@ -6,8 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from domicile.charter import Charter
+from domicile.erase import HeldItems, ShardErased
 from domicile.ledger import Entry
+from domicile.report.attestations import cover
+from domicile.report.figures import moment
 from domicile.report.model import (
+    AttestationView,
     CertificateView,
     Event,
     Exempt,
@@ -27,6 +31,7 @@ _WHAT = {
     "scan.started": "a scan began",
     "people.frozen": "the list of members was frozen for the run",
     "scan.finished": "a scan of every site was complete",
+    "scan.attested": "a signed statement about what could not be examined was recorded",
     "move.planned": "a plan was written down",
     "move.schema-made": "home's schema was made",
     "move.sequences-set": "home's sequences were set apart from the source's",
@@ -59,11 +64,14 @@ class Records:
     ledger: LedgerView
     entries: tuple[Entry, ...]
     exempt: tuple[Exempt, ...]
+    held: tuple[HeldItems, ...]
+    attestations: tuple[AttestationView, ...]
 
 
 def assemble(records: Records) -> Status:
     """The whole status, its verdict last."""
-    before, after = snapshot(records.before), snapshot(records.after)
+    before = snapshot(records.before)
+    after, attestations = cover(snapshot(records.after), records.attestations)
     boundary = records.charter.boundaries[records.boundary]
     shards = tuple(shard_progress(facts) for facts in records.shards)
     found = Found(
@@ -74,6 +82,7 @@ def assemble(records: Records) -> Status:
         shards=shards,
         certificates=records.certificates,
         ledger=records.ledger,
+        held=records.held,
     )
     return Status(
         made=records.made,
@@ -92,6 +101,8 @@ def assemble(records: Records) -> Status:
         shards=shards,
         states=state_counts(before, after, records.shards),
         failures=failures(records.shards),
+        held=records.held,
+        attestations=attestations,
         exempt=records.exempt,
         certificates=records.certificates,
         ledger=records.ledger,
@@ -120,5 +131,15 @@ def _notices(records: Records, before: Snapshot, after: Snapshot) -> Iterator[st
         yield "the charter changed since the plan was made"
     if records.plan:
         yield from records.plan.warnings
+        yield from _held_as_planned(records)
     elif after.unknown_persons:
         yield f"{after.unknown_persons:,} people have no known country"
+
+
+def _held_as_planned(records: Records) -> Iterator[str]:
+    """What the plan saw as held, until an erasure says more."""
+    erased = {e.body.site for e in records.entries if isinstance(e.body, ShardErased)}
+    for held in records.plan.held if records.plan else ():
+        if held.site not in erased:
+            end = f"until {moment(held.until)}" if held.until else "until it is lifted"
+            yield f"versions held at {held.site}: {held.versions:,} ({held.reason}), {end}"

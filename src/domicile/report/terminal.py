@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from domicile.charter import country_name
 from domicile.report.figures import count, moment, shown
-from domicile.report.model import Snapshot, Status
-from domicile.scan import SiteInfo
+from domicile.report.model import Status
+from domicile.report.views import SiteLine, site_lines
 
 __all__ = ["TextTable", "state_rows", "status_rows", "verdict_lines"]
 
@@ -28,21 +28,32 @@ class TextTable:
 
 def status_rows(status: Status) -> TextTable:
     """Members' protected items at each site before and after, home last; then what is away from
-    home in all. The last column: ``home``, ``clear`` (nothing left), ``remains`` or ``not
-    examined``, which wins over the others."""
-    sites = {site.name: site for scan in (status.before, status.after) for site in scan.sites}
-    rows = [_row(status, site) for site in sorted(sites.values(), key=lambda site: site.home)]
+    home in all. The last column: ``home``, ``clear`` (nothing left), ``held`` (all that is left),
+    ``remains``, ``attested`` or ``not examined``. Columns of what is held and attested are there
+    where anything is."""
+    rows = [_row(status, line) for line in site_lines(status)]
     header: tuple[str, ...] = (
         *("site", "where", "what", "before", "after"),
-        *("reduced", "not examined", ""),
+        *("reduced", "held", "attested", "not examined", ""),
     )
     rows.append(_sum_row(status))
+    for at, name in ((7, "attested"), (6, "held")):
+        header, rows = _without_zeros(header, rows, at, name)
     if not status.scanned_again:
         header = (*header[:3], "now", *header[5:])
         rows = [(*row[:3], *row[4:]) for row in rows]
     members = ", ".join(map(country_name, status.members_of))
     title = f"where the protected data of {shown(members)} members lies"
     return TextTable(title, header, tuple(rows))
+
+
+def _without_zeros(
+    header: tuple[str, ...], rows: list[tuple[str, ...]], at: int, name: str
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Without the column of this name, at this place, where it says nothing."""
+    if header[at] != name or any(row[at] != "0" for row in rows):
+        return header, rows
+    return (*header[:at], *header[at + 1 :]), [(*row[:at], *row[at + 1 :]) for row in rows]
 
 
 def state_rows(status: Status) -> TextTable:
@@ -68,27 +79,29 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"not home: {reason}"
 
 
-def _row(status: Status, site: SiteInfo) -> tuple[str, ...]:
-    after = status.after
-    there = after.holdings_of(site.name)
-    unexamined = sum(abs(holding.unexamined) for holding in there)
-    scanned = any(other.name == site.name for other in after.sites)
-    protected = sum(holding.protected for holding in there)
+def _row(status: Status, line: SiteLine) -> tuple[str, ...]:
+    site = line.site
+    scanned = any(other.name == site.name for other in status.after.sites)
     return (
         shown(site.name),
         shown(f"{country_name(site.country)}, {site.provider}, {site.role}"),
-        "rows" if site.kind == "postgres" else "objects",
-        _protected(status.before, site.name),
-        _protected(after, site.name),
-        count(sum(holding.reduced for holding in there)),
-        count(unexamined),
-        _mark(unexamined, protected, home=site.home) if scanned else "not examined",
+        line.kind,
+        _protected(line.before),
+        _protected(line.after),
+        count(line.reduced),
+        count(line.held),
+        count(line.attested),
+        count(line.unexamined),
+        _mark(line.unexamined, line.attested, line.after or 0, line.held, home=site.home)
+        if scanned
+        else "not examined",
     )
 
 
 def _sum_row(status: Status) -> tuple[str, ...]:
     after = status.after
     away = after.protected(home=False)
+    held = sum(line.items for line in status.held)
     return (
         "away from home, in all",
         "",
@@ -96,20 +109,22 @@ def _sum_row(status: Status) -> tuple[str, ...]:
         count(status.before.protected(home=False)),
         count(away),
         count(sum(holding.reduced for holding in after.holdings)),
+        count(held),
+        count(after.attested),
         count(after.unexamined),
-        _mark(after.unexamined, away, home=False),
+        _mark(after.unexamined, after.attested, away, held, home=False),
     )
 
 
-def _mark(unexamined: int, protected: int, *, home: bool) -> str:
+def _mark(unexamined: int, attested: int, protected: int, held: int, *, home: bool) -> str:
     if unexamined:
         return "not examined"
-    if home:
-        return "home"
-    return "remains" if protected else "clear"
+    if protected and not home:
+        return "held" if protected <= held else "remains"
+    if attested:
+        return "attested"
+    return "home" if home else "clear"
 
 
-def _protected(scan: Snapshot, site: str) -> str:
-    if all(known.name != site for known in scan.sites):
-        return "not scanned"
-    return count(sum(holding.protected for holding in scan.holdings_of(site)))
+def _protected(number: int | None) -> str:
+    return "not scanned" if number is None else count(number)

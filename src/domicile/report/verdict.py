@@ -6,8 +6,11 @@ Rules:
 2. *home*: the latest scan, under the charter in force and of every site that the plan knew, finds
    nothing of the members away from home and left nothing unexamined; every site that held
    something has a complete certificate that the ledger's key signed.
-3. Nothing above *running* is said on a ledger in which anything is wrong.
-4. Every certificate given and findings nevertheless: they came later, so the work still runs.
+3. *home, except for what is attested*: the same, but for items that nobody examined and a signed
+   statement is about. It is not *home*: nobody looked.
+4. While anything is held (retention or legal hold) it is not *home*.
+5. Nothing above *running* is said on a ledger in which anything is wrong.
+6. Every certificate given and findings nevertheless: they came later, so the work still runs.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domicile.report.figures import word_for
+from domicile.erase import HeldItems
+from domicile.report.figures import moment, word_for
 from domicile.report.model import (
     CertificateView,
     LedgerView,
@@ -23,6 +27,7 @@ from domicile.report.model import (
     ShardProgress,
     Snapshot,
     Verdict,
+    Word,
 )
 
 __all__ = ["Found", "judge"]
@@ -39,14 +44,16 @@ class Found:
     shards: tuple[ShardProgress, ...]
     certificates: tuple[CertificateView, ...]
     ledger: LedgerView
+    held: tuple[HeldItems, ...] = ()
 
 
 def judge(found: Found) -> Verdict:
     """Judge what the records say."""
     shards, ledger = found.shards, found.ledger
-    lacking = [*_unsound(ledger), *_of_scan(found), *_of_certificates(found)]
+    lacking = [*_unsound(ledger), *_of_scan(found), *_of_held(found), *_of_certificates(found)]
     if not lacking:
-        return Verdict("home", tuple(_rests_on(found)), ())
+        word: Word = "home, except for what is attested" if found.after.attested else "home"
+        return Verdict(word, tuple(_rests_on(found)), ())
     if found.plan is None:
         return Verdict("not planned", (), ("no plan was made", *lacking))
     unproven = list(_unproven(shards))
@@ -81,6 +88,16 @@ def _of_scan(found: Found) -> Iterator[str]:
     yield from _of_sites(found.before, after)
 
 
+def _of_held(found: Found) -> Iterator[str]:
+    for held in found.held:
+        items = word_for(held.items, "item of", "items of")
+        end = f"until {moment(held.until)}" if held.until else "until it is lifted"
+        yield (
+            f"held at {held.site}: {items} {held.dataset} ({held.reason}), {end}; still there and"
+            " readable"
+        )
+
+
 def _of_sites(before: Snapshot, after: Snapshot) -> Iterator[str]:
     now = {site.name: site for site in after.sites}
     for site in before.sites:
@@ -99,11 +116,19 @@ def _of_certificates(found: Found) -> Iterator[str]:
             yield f"site {site} has no certificate of erasure"
         elif view.problems:
             yield f"the certificate of {site}: {'; '.join(view.problems)}"
-        elif not view.certificate.complete:
-            yield f"the certificate of {site} is not complete"
+        elif not view.certificate.complete and not _attested_instead(view, found.after):
+            lacking = ", ".join(view.certificate.lacking)
+            yield f"the certificate of {site} is not complete ({lacking})"
     for site, view in by_site.items():
-        if site not in expected and not view.counts:
+        if site not in expected and not (view.counts or _attested_instead(view, found.after)):
             yield f"the certificate of {site} cannot be relied on, or is not complete"
+
+
+def _attested_instead(view: CertificateView, after: Snapshot) -> bool:
+    """Whether all that a certificate lacks is what nobody examined, and that is attested."""
+    there = after.holdings_of(view.certificate.site)
+    attested = any(h.attested for h in there) and not any(h.unexamined for h in there)
+    return attested and not view.problems and view.certificate.lacking == ("not examined",)
 
 
 def _sites_to_certify(before: Snapshot) -> list[str]:
@@ -137,15 +162,24 @@ def _came_later(found: Found) -> bool:
 
 def _rests_on(found: Found) -> Iterator[str]:
     after, certificates, ledger = found.after, found.certificates, found.ledger
-    sites = word_for(len(after.sites), "site", "sites")
+    reached = sum(site.kind != "offline" for site in after.sites)
+    sites = word_for(reached, "site", "sites")
     yield (
         f"the latest scan, of {sites}, found none of the members' protected items away from home"
-        " and left nothing unexamined"
+        f" and left nothing unexamined{_but_attested(after)}"
     )
     if certificates:
         certified = word_for(len(certificates), "certificate", "certificates")
-        yield f"{certified} of erasure: complete, and signed with the ledger's key"
+        but = ", but for what is attested" if after.attested else ""
+        yield f"{certified} of erasure: complete{but}, and signed with the ledger's key"
     yield (
         f"the ledger's {ledger.size:,} entries and {ledger.files_checked:,} file digests were"
         " recomputed and are sound"
     )
+
+
+def _but_attested(after: Snapshot) -> str:
+    if not after.attested:
+        return ""
+    items = word_for(after.attested, "item", "items")
+    return f" but {items} that nobody examined and signed statements are about (attested)"

@@ -28,13 +28,17 @@ MOST_SHARDS = 250
 
 @dataclass(frozen=True, slots=True)
 class SiteLine:
-    """A site before and after, in members' protected items; None: that scan did not see it."""
+    """A site before and after, in members' protected items; None: that scan did not see it, and
+    none sees an offline place."""
 
     site: SiteInfo
+    kind: Kind
     before: int | None
     after: int | None
     bytes: int
     reduced: int
+    held: int
+    attested: int
     unexamined: int
 
 
@@ -52,6 +56,8 @@ class DatasetLine:
     home_before: int
     home_after: int
     reduced: int
+    held: int
+    attested: int
     unexamined: int
     shared: int
 
@@ -80,6 +86,7 @@ class ShardGroup:
     failed: int
     erased: int
     reduced: int
+    held: int
     shown: tuple[ShardProgress, ...]
 
 
@@ -146,16 +153,19 @@ def _site_line(status: Status, site: SiteInfo) -> SiteLine:
     there = status.after.holdings_of(site.name)
     return SiteLine(
         site=site,
+        kind=_kind(site),
         before=_protected(status.before, site.name),
         after=_protected(status.after, site.name),
         bytes=sum(holding.bytes for holding in there),
         reduced=sum(holding.reduced for holding in there),
+        held=sum(held.items for held in status.held if held.site == site.name),
+        attested=sum(abs(holding.attested) for holding in there),
         unexamined=sum(abs(holding.unexamined) for holding in there),
     )
 
 
 def _protected(scan: Snapshot, site: str) -> int | None:
-    if all(known.name != site for known in scan.sites):
+    if all(known.name != site or known.kind == "offline" for known in scan.sites):
         return None
     return sum(holding.protected for holding in scan.holdings_of(site))
 
@@ -164,6 +174,7 @@ def _dataset_line(status: Status, kind: Kind, dataset: str) -> DatasetLine:
     before = list(_of(status.before, kind, dataset))
     after = list(_of(status.after, kind, dataset))
     at_home, was_home = status.after.home_sites, status.before.home_sites
+    held = [held for held in status.held if kind == "objects" and held.dataset == dataset]
     return DatasetLine(
         dataset=dataset,
         kind=kind,
@@ -173,6 +184,8 @@ def _dataset_line(status: Status, kind: Kind, dataset: str) -> DatasetLine:
         home_before=sum(h.protected for h in before if h.site in was_home),
         home_after=sum(h.protected for h in after if h.site in at_home),
         reduced=sum(h.reduced for h in after),
+        held=sum(one.items for one in held),
+        attested=sum(abs(h.attested) for h in after),
         unexamined=-1 if any(h.unexamined < 0 for h in after) else sum(h.unexamined for h in after),
         shared=sum(h.others for h in after),
     )
@@ -183,7 +196,8 @@ def _of(scan: Snapshot, kind: Kind, dataset: str) -> Iterator[Holding]:
 
 
 def _kind(site: SiteInfo) -> Kind:
-    return "rows" if site.kind == "postgres" else "objects"
+    kinds: dict[str, Kind] = {"postgres": "rows", "offline": "offline"}
+    return kinds.get(site.kind, "objects")
 
 
 def _group(kind: Kind, shards: list[ShardProgress]) -> ShardGroup:
@@ -198,5 +212,6 @@ def _group(kind: Kind, shards: list[ShardProgress]) -> ShardGroup:
         failed=sum(shard.failed + shard.erase_failed for shard in shards),
         erased=sum(shard.erased for shard in shards),
         reduced=sum(shard.reduced for shard in shards),
+        held=sum(shard.held for shard in shards),
         shown=tuple(shards[:MOST_SHARDS]),
     )

@@ -179,6 +179,10 @@ def _sites(estate: Estate) -> Iterator[SiteInfo]:
         yield SiteInfo(
             name, site.kind, site.country, site.provider, site.role, estate.is_home(name)
         )
+    for name, place in estate.charter.offline.items():
+        yield SiteInfo(
+            name, "offline", place.country, place.provider, "offline", home=False, about=place.about
+        )
 
 
 def _finished(estate: Estate, run: Run, summary: ScanSummary) -> ScanFinished:
@@ -186,7 +190,7 @@ def _finished(estate: Estate, run: Run, summary: ScanSummary) -> ScanFinished:
     return ScanFinished(
         run=run.id,
         boundary=estate.boundary_name,
-        sites=tuple(site.name for site in summary.sites),
+        sites=tuple(site.name for site in summary.sites if site.kind != "offline"),
         finding_rows=summary.finding_rows,
         finding_objects=summary.finding_objects,
         unexamined=summary.unexamined,

@@ -11,7 +11,8 @@ __all__ = ["ScanSummary", "SiteInfo"]
 
 
 class SiteInfo(msgspec.Struct, frozen=True):
-    """A site as the charter describes it."""
+    """A site as the charter describes it; about is told of offline places alone, whose kind is
+    ``offline``."""
 
     name: str
     kind: str
@@ -19,6 +20,7 @@ class SiteInfo(msgspec.Struct, frozen=True):
     provider: str
     role: str
     home: bool
+    about: str = ""
 
 
 class ScanSummary(msgspec.Struct, frozen=True):
@@ -58,14 +60,28 @@ class ScanSummary(msgspec.Struct, frozen=True):
     @property
     def unexamined(self) -> int:
         """Rows, versions, markers and uploads that could not be attributed, at home or away; a
-        relation that could not be counted is at least one."""
+        relation that could not be counted is at least one, and so is an offline place."""
         rows = sum(abs(count.unexamined) for count in self.tables)
         objects = sum(
             count.versions + count.markers + count.uploads
             for count in self.objects
             if count.state == "not examined"
         )
-        return rows + objects
+        return rows + objects + sum(site.kind == "offline" for site in self.sites)
+
+    def unexamined_at(self) -> dict[tuple[str, str], int]:
+        """What was not examined, by site and dataset (empty where none fits, and of offline
+        places); -1 where nobody could count."""
+        found = {(site.name, ""): -1 for site in self.sites if site.kind == "offline"}
+        for table in self.tables:
+            if table.unexamined:
+                found[table.site, table.dataset] = table.unexamined
+        for count in self.objects:
+            if count.state == "not examined":
+                number = count.versions + count.markers + count.uploads
+                place = (count.site, count.dataset)
+                found[place] = found.get(place, 0) + number
+        return found
 
     @property
     def home(self) -> bool:

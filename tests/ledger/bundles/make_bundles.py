@@ -81,7 +81,7 @@ def begun(shard: str) -> ShardBegun:
 
 
 def erased(shard: str) -> ShardErased:
-    return ShardErased(RUN, shard, SITE, digest(shard).sha256, 7, 0, 0, ())
+    return ShardErased(RUN, shard, SITE, digest(shard).sha256, 7, 0, 0, 0, "", ())
 
 
 def spelled(bodies: Iterable[Body]) -> list[bytes]:

@@ -37,6 +37,7 @@ from domicile.sites.objects.model import (
     Attributes,
     Capabilities,
     DeleteFailure,
+    Hold,
     ObjectRead,
     ObjectVersion,
     Upload,
@@ -47,7 +48,7 @@ __all__ = ["DirectorySite"]
 
 _PAGE = 1000
 _CHUNK_BYTES = 1 << 20
-_CAPABILITIES = Capabilities(versions=True, tags=True, uploads=True)
+_CAPABILITIES = Capabilities(versions=True, tags=True, uploads=True, holds=False)
 _PROBE = ".domicile-probe/"
 
 
@@ -73,7 +74,8 @@ class DirectorySite:
             os.makedirs(self._root, mode=0o700, exist_ok=True)
 
     def capabilities(self) -> Capabilities:
-        """Versions, tags and uploads: all that a bucket has."""
+        """Versions, tags and uploads, as a bucket has them; no holds: who may write to a directory
+        may delete in it."""
         return _CAPABILITIES
 
     def check(self, *, write: bool) -> None:
@@ -242,6 +244,10 @@ class DirectorySite:
                 for directory in touched:
                     fsync_directory(directory)
         return failures
+
+    def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:  # noqa: ARG002
+        """Nothing is ever held."""
+        return {}
 
     def begin_upload(self, key: str) -> str:
         """Begin a multipart upload that stays unfinished until it is aborted; returns its id."""

@@ -15,6 +15,7 @@ __all__ = [
     "Attributes",
     "Capabilities",
     "DeleteFailure",
+    "Hold",
     "ObjectRead",
     "ObjectSite",
     "ObjectVersion",
@@ -30,11 +31,13 @@ class Capabilities:
     versions: the bucket keeps noncurrent versions and delete markers (versioning is on).
     tags: object tags are stored and returned.
     uploads: unfinished multipart uploads can be listed and aborted.
+    holds: versions may be under retention or legal hold (S3 Object Lock is on).
     """
 
     versions: bool
     tags: bool
     uploads: bool
+    holds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,23 @@ class VersionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a version may not be deleted: ``governance retention``, ``compliance retention``,
+    ``legal hold``, or both. until is when the retention ends (UTC, whole seconds, never too early);
+    None for a legal hold alone, which ends when somebody lifts it."""
+
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteFailure:
-    """A version that the store did not delete, with its own words (no secrets)."""
+    """A version that the store did not delete, with its own words (no secrets), and the hold that
+    it is under, if that was why."""
 
     ref: VersionRef
     reason: str
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +169,13 @@ class ObjectSite(Protocol):
         ...
 
     def delete(self, refs: Sequence[VersionRef]) -> list[DeleteFailure]:
-        """Delete these very versions and markers, by id; absent ones count as deleted."""
+        """Delete these very versions and markers, by id; absent ones count as deleted. What is
+        held stays, and its failure says so; no hold is ever bypassed."""
+        ...
+
+    def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:
+        """Those of these versions that are held now, a request for each; none of them where the
+        store has no holds. Delete markers and unfinished uploads never are."""
         ...
 
     def abort(self, upload: Upload) -> None:

@@ -17,6 +17,7 @@ from domicile.sites.objects.model import (
     Attributes,
     Capabilities,
     DeleteFailure,
+    Hold,
     ObjectRead,
     ObjectVersion,
     Upload,
@@ -27,6 +28,7 @@ from domicile.sites.objects.s3_connection import Bucket, Connection
 from domicile.sites.objects.s3_control import abort_upload, ask_capabilities, delete_versions
 from domicile.sites.objects.s3_errors import NOT_THERE
 from domicile.sites.objects.s3_headers import headers_for
+from domicile.sites.objects.s3_holds import ObjectLock, ask_holds, ask_object_lock
 from domicile.sites.objects.s3_listing import list_uploads, list_versions, lists_versions
 from domicile.sites.objects.s3_read import Tagged, open_version
 from domicile.sites.objects.s3_write import is_single_put, write_object
@@ -62,9 +64,17 @@ class S3Site:
         return lists_versions(self._client, self.name, self._bucket.bucket)
 
     @cached_property
+    def _object_lock(self) -> ObjectLock:
+        return ask_object_lock(self._client, self.name, self._bucket.bucket)
+
+    @cached_property
     def _capabilities(self) -> Capabilities:
         return ask_capabilities(
-            self._client, self.name, self._bucket.bucket, with_versions=self._lists_versions
+            self._client,
+            self.name,
+            self._bucket.bucket,
+            with_versions=self._lists_versions,
+            with_holds=self._lists_versions and self._object_lock.enabled,
         )
 
     def capabilities(self) -> Capabilities:
@@ -73,9 +83,10 @@ class S3Site:
         return self._capabilities
 
     def check(self, *, write: bool) -> None:
-        """See `ObjectSite.check`."""
+        """See `ObjectSite.check`. Where the bucket holds whatever is written no probe is: it
+        could not be deleted again."""
         next(self.versions(), None)
-        if not write:
+        if not write or self._object_lock.by_default:
             return
         key = _PROBE + os.urandom(8).hex()
         try:
@@ -206,14 +217,29 @@ class S3Site:
         return answer.get("VersionId", "null")
 
     def delete(self, refs: Sequence[VersionRef]) -> list[DeleteFailure]:
-        """See `ObjectSite.delete`."""
-        return delete_versions(
+        """See `ObjectSite.delete`. Raises `SiteRefused` where a bucket with object lock lists no
+        versions: a deletion without version id would only hide what is there."""
+        if not self._lists_versions and self._object_lock.enabled:
+            raise SiteRefused(
+                f"site {self.name}: a deletion would put a delete marker on what stays there",
+                expected="a store with object lock that lists versions",
+                next_step="see whether the access key may list versions",
+            )
+        failures = delete_versions(
             self._client,
             self.name,
             self._bucket.bucket,
             refs,
             with_versions=self._lists_versions,
         )
+        held = self.holds([failure.ref for failure in failures])
+        return [replace(failure, hold=held.get(failure.ref)) for failure in failures]
+
+    def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:
+        """See `ObjectSite.holds`."""
+        if not refs or not self._lists_versions:
+            return {}
+        return ask_holds(self._client, self.name, self._bucket.bucket, refs)
 
     def abort(self, upload: Upload) -> None:
         """See `ObjectSite.abort`."""

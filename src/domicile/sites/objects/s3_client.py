@@ -42,6 +42,7 @@ _ATTEMPTS = 4
 _DOCUMENTS = {
     "DeleteObjects": b"<DeleteResult",
     "GetBucketVersioning": b"<VersioningConfiguration",
+    "GetObjectLockConfiguration": b"<ObjectLockConfiguration",
     "GetObjectTagging": b"<Tagging",
     "ListMultipartUploads": b"<ListMultipartUploadsResult",
     "ListObjectVersions": b"<ListVersionsResult",

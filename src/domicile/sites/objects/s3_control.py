@@ -24,7 +24,7 @@ _NOT_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")  # and CR, LF, TAB, which p
 
 
 def ask_capabilities(
-    client: S3Client, site: str, bucket: str, *, with_versions: bool
+    client: S3Client, site: str, bucket: str, *, with_versions: bool, with_holds: bool
 ) -> Capabilities:
     """Ask the store; what it answers with "not implemented" it lacks."""
     with site_errors(site, "asking what the store can do"):
@@ -32,6 +32,7 @@ def ask_capabilities(
             versions=with_versions and _keeps_versions(client, bucket),
             tags=_keeps_tags(client, bucket, with_versions=with_versions),
             uploads=_lists_uploads(client, bucket),
+            holds=with_holds,
         )
 
 
