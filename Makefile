@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium
+PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium softhsm2
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options
@@ -46,7 +46,7 @@ docs: .venv/dev.stamp ## write the reference pages that are made from the code
 
 services: ## Debian packages for the full tests (as root)
 	@command -v apt-get >/dev/null || { echo "make services: this is no Debian;" \
-		"install what brings radosgw, ceph-mon, ceph-osd, PostgreSQL and chromium" >&2; exit 1; }
+		"install what brings radosgw, ceph-mon, ceph-osd, PostgreSQL, chromium and SoftHSM" >&2; exit 1; }
 	@missing=""; for package in $(PACKAGES); do \
 		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
 			|| missing="$$missing $$package"; \

@@ -1,1 +1,1 @@
-pytest_plugins = ["tests.services.objects", "tests.services.postgres"]
+pytest_plugins = ["tests.services.objects", "tests.services.postgres", "tests.services.softhsm"]

@@ -7,9 +7,11 @@ says nothing of copies, snapshots or the medium.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +19,7 @@ import msgspec
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from msgspec import Meta
 
-from domicile.custody.root import RootWrapped
+from domicile.custody.root import Destruction, RootWrapped, no_version, still_newest
 from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger.disk import Disk
@@ -27,10 +29,15 @@ __all__ = ["FileRoot"]
 _FORMAT = "domicile-root/1"
 _SALT_BYTES = 16
 _MAX_FILE_BYTES = 1 << 20
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _SHORTEST_PASSPHRASE = 15  # characters; NIST SP 800-63B-4, section 3.1.1.2
 _PROVES = (
     "the version is no longer in the key file; copies of the file, snapshots and the medium that it"
     " lay on are not examined"
+)
+_COPIED = (
+    "the root key lies in a file: whoever copied it and learns the passphrase has every version"
+    " that it held"
 )
 
 
@@ -51,19 +58,14 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileRoot:
-    """The root key in one file. Read once when opened; a change is durable when it returns."""
+    """The root key in one file. A change is durable when it returns, and other processes that
+    opened the file before see it: it is read again each time."""
 
     def __init__(self, path: Path, stored: _File, passphrase: str) -> None:
         self._path, self._argon2 = path, stored.argon2id
-        secret = _stretch(stored.argon2id, passphrase)
-        try:
-            self._keys = {
-                version: unwrap_key(secret, wrapped, _context(version))
-                for version, wrapped in sorted(stored.keys.items())
-            }
-        except EvidenceError:
-            raise _refused(path, "does not open with this passphrase") from None
-        self._secret = secret
+        self._secret = _stretch(stored.argon2id, passphrase)
+        self._keys = _unwrapped(path, stored, self._secret)
+        self._wrapped = stored.keys
 
     def __repr__(self) -> str:
         return f"FileRoot({self.label!r})"
@@ -80,37 +82,21 @@ class FileRoot:
         argon2 = _Argon2(os.urandom(_SALT_BYTES))
         key = wrap_key(_stretch(argon2, passphrase), secrets.token_bytes(KEY_BYTES), _context(1))
         stored = _File(_FORMAT, argon2, {1: key})
-        if path.exists():
-            raise UsageError(
-                f"{path} exists",
-                expected="a new file: another root would orphan every key under this one",
-                next_step="open the root that is there, or name another file",
-            )
-        _write(path, stored)
+        with _locked(path):
+            if path.exists():
+                raise UsageError(
+                    f"{path} exists",
+                    expected="a new file: another root would orphan every key under this one",
+                    next_step="open the root that is there, or name another file",
+                )
+            _write(path, stored)
         return cls(path, stored, passphrase)
 
     @classmethod
     def open(cls, path: Path, passphrase: str) -> FileRoot:
         """Open a root key. Raises SiteRefused where the passphrase is wrong or others can read the
         file, EvidenceError where it is no root key."""
-        try:
-            if path.stat().st_mode & 0o077:
-                raise _refused(path, "can be read by others")
-            with path.open("rb") as file:
-                data = file.read(_MAX_FILE_BYTES)
-        except OSError as error:
-            raise _refused(path, f"cannot be read ({error.strerror})") from error
-        try:
-            stored = msgspec.json.decode(data, type=_File)
-        except (msgspec.MsgspecError, ValueError):
-            stored = None
-        if stored is None or stored.format != _FORMAT or not stored.keys:
-            raise EvidenceError(
-                f"{path} is no root key",
-                expected=f"a file of format {_FORMAT}",
-                next_step="restore it from its backup",
-            )
-        return cls(path, stored, passphrase)
+        return cls(path, _read(path), passphrase)
 
     @property
     def label(self) -> str:
@@ -119,48 +105,103 @@ class FileRoot:
 
     def versions(self) -> tuple[int, ...]:
         """The versions that exist, oldest first."""
-        return tuple(self._keys)
+        return tuple(self._current())
+
+    def weaknesses(self) -> tuple[str, ...]:
+        """What any file is."""
+        return (_COPIED,)
 
     def wrap(self, key: bytes, context: bytes) -> RootWrapped:
         """A key under the newest version."""
-        version = self.versions()[-1]
-        return RootWrapped(version, wrap_key(self._keys[version], key, context))
+        version, secret = max(self._current().items())
+        return RootWrapped(version, wrap_key(secret, key, context))
 
     def unwrap(self, wrapped: Sequence[tuple[RootWrapped, bytes]]) -> list[bytes]:
         """Keys, in order."""
-        return [unwrap_key(self._key(each.version), each.data, ctx) for each, ctx in wrapped]
+        keys = self._current()
+        for each, _ in wrapped:
+            if each.version not in keys:
+                raise no_version(self.label, each.version, tuple(keys))
+        return [unwrap_key(keys[each.version], each.data, context) for each, context in wrapped]
 
     def rotate(self) -> int:
         """A new version."""
-        version = self.versions()[-1] + 1
-        self._store({**self._keys, version: secrets.token_bytes(KEY_BYTES)})
+        with _locked(self._path):
+            keys = self._current()
+            version = max(keys) + 1
+            self._store({**keys, version: secrets.token_bytes(KEY_BYTES)})
         return version
 
-    def destroy(self, version: int) -> str:
+    def destroy(self, version: int) -> Destruction:
         """Take a version out of the file."""
-        if version == self.versions()[-1]:
-            raise UsageError(
-                f"version {version} of {self.label} is the newest",
-                expected="a version that nothing is wrapped under any more",
-                next_step="rotate the root first",
-            )
-        self._store({v: key for v, key in self._keys.items() if v != version})
-        return _PROVES
+        with _locked(self._path):
+            keys = self._current()
+            if version == max(keys):
+                raise still_newest(self.label, version)
+            if version in keys:
+                self._store({v: key for v, key in keys.items() if v != version})
+        return Destruction(_PROVES)
 
-    def _key(self, version: int) -> bytes:
-        try:
-            return self._keys[version]
-        except KeyError:
-            raise EvidenceError(
-                f"{self.label} has no version {version}",
-                expected=f"one of {', '.join(map(str, self._keys))}; a destroyed one is gone",
-                next_step="restore the root from its backup, if the version was not destroyed",
-            ) from None
+    def _current(self) -> dict[int, bytes]:
+        """The keys of each version, oldest first, as they are in the file now."""
+        stored = _read(self._path)
+        if stored.argon2id != self._argon2:
+            raise _refused(self._path, "was put under another passphrase since it was opened")
+        if stored.keys != self._wrapped:
+            self._keys = _unwrapped(self._path, stored, self._secret)
+            self._wrapped = stored.keys
+        return self._keys
 
     def _store(self, keys: dict[int, bytes]) -> None:
         wrapped = {v: wrap_key(self._secret, key, _context(v)) for v, key in keys.items()}
         _write(self._path, _File(_FORMAT, self._argon2, wrapped))
-        self._keys = keys
+
+
+def _read(path: Path) -> _File:
+    """Raises SiteRefused where others can read the file, EvidenceError where it is no root key."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise _refused(path, "can be read by others")
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE_BYTES)
+    except OSError as error:
+        raise _refused(path, f"cannot be read ({error.strerror})") from error
+    try:
+        stored = msgspec.json.decode(data, type=_File)
+    except (msgspec.MsgspecError, ValueError):
+        stored = None
+    if stored is None or stored.format != _FORMAT or not stored.keys:
+        raise EvidenceError(
+            f"{path} is no root key",
+            expected=f"a file of format {_FORMAT}",
+            next_step="restore it from its backup",
+        )
+    return stored
+
+
+def _unwrapped(path: Path, stored: _File, secret: bytes) -> dict[int, bytes]:
+    try:
+        return {
+            version: unwrap_key(secret, wrapped, _context(version))
+            for version, wrapped in sorted(stored.keys.items())
+        }
+    except EvidenceError:
+        raise _refused(path, "does not open with this passphrase") from None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One at a time changes the file: the other would write back what it read before."""
+    try:
+        Disk().make_directories(path.parent)
+        descriptor = os.open(path.with_name(f".{path.name}.lock"), _LOCK_FLAGS, 0o600)
+    except OSError as error:
+        raise _refused(path, f"cannot be locked ({error.strerror})") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _context(version: int) -> bytes:

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.custody.keepers import Keeper, keeper_of_file, keeper_of_token
+
+
+@pytest.fixture(params=["file", "pkcs11"])
+def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
+    """Each keeper in turn, with a new root."""
+    match request.param:
+        case "pkcs11":
+            return keeper_of_token(request.getfixturevalue("softhsm"))
+        case _:
+            return keeper_of_file(tmp_path)

@@ -1,0 +1,38 @@
+"""The keepers of root keys that the contract is held against, each with a new root."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from domicile.custody.file_root import FileRoot
+from domicile.custody.pkcs11_root import Pkcs11Root
+from domicile.custody.root import RootKey
+from tests.services.softhsm import PIN, SoftHsm
+
+Opens = Callable[[], RootKey]
+PASSPHRASE = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """opens gives the same root each time; secrets are what nobody may be shown."""
+
+    opens: Opens
+    secrets: tuple[bytes, ...]
+
+
+def keeper_of_file(directory: Path) -> Keeper:
+    path = directory / "custodian.root"
+    root = FileRoot.create(path, PASSPHRASE)
+    return Keeper(
+        lambda: FileRoot.open(path, PASSPHRASE), (PASSPHRASE.encode(), root._secret, root._keys[1])
+    )
+
+
+def keeper_of_token(softhsm: SoftHsm) -> Keeper:
+    name = f"root-{secrets.token_hex(4)}"
+    Pkcs11Root.create(softhsm.token(), name)
+    return Keeper(lambda: Pkcs11Root.open(softhsm.token(), name), (PIN.encode(),))
