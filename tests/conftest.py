@@ -1,1 +1,6 @@
-pytest_plugins = ["tests.services.objects", "tests.services.postgres", "tests.services.softhsm"]
+pytest_plugins = [
+    "tests.services.objects",
+    "tests.services.openbao",
+    "tests.services.postgres",
+    "tests.services.softhsm",
+]

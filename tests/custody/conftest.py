@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.custody.keepers import Keeper, keeper_of_file, keeper_of_token
+from tests.custody.keepers import Keeper, keeper_of_file, keeper_of_token, keeper_of_transit
 
 
-@pytest.fixture(params=["file", "pkcs11"])
+@pytest.fixture(params=["file", "pkcs11", "transit"])
 def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
     """Each keeper in turn, with a new root."""
     match request.param:
         case "pkcs11":
             return keeper_of_token(request.getfixturevalue("softhsm"))
+        case "transit":
+            return keeper_of_transit(request.getfixturevalue("openbao"))
         case _:
             return keeper_of_file(tmp_path)

@@ -10,6 +10,8 @@ from pathlib import Path
 from domicile.custody.file_root import FileRoot
 from domicile.custody.pkcs11_root import Pkcs11Root
 from domicile.custody.root import RootKey
+from domicile.custody.transit_root import TransitRoot
+from tests.services.openbao import OpenBao
 from tests.services.softhsm import PIN, SoftHsm
 
 Opens = Callable[[], RootKey]
@@ -36,3 +38,11 @@ def keeper_of_token(softhsm: SoftHsm) -> Keeper:
     name = f"root-{secrets.token_hex(4)}"
     Pkcs11Root.create(softhsm.token(), name)
     return Keeper(lambda: Pkcs11Root.open(softhsm.token(), name), (PIN.encode(),))
+
+
+def keeper_of_transit(openbao: OpenBao) -> Keeper:
+    name = f"root-{secrets.token_hex(4)}"
+    TransitRoot.create(openbao.connection(), "transit", name)
+    return Keeper(
+        lambda: TransitRoot.open(openbao.connection(), "transit", name), (openbao.token.encode(),)
+    )

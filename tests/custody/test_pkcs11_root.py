@@ -23,7 +23,14 @@ from domicile.custody.credential import Credential, EnvironmentCredential, FileC
 from domicile.custody.pkcs11_root import Pkcs11Root, _encrypt
 from domicile.custody.pkcs11_token import Token
 from domicile.custody.root import RootWrapped
-from domicile.errors import EvidenceError, SiteError, SiteRefused, SiteUnreachable, UsageError
+from domicile.errors import (
+    EvidenceError,
+    SiteError,
+    SiteMissing,
+    SiteRefused,
+    SiteUnreachable,
+    UsageError,
+)
 from tests.services.softhsm import MODULE, PIN, SoftHsm, make_token
 
 KEY = b"k" * 32
@@ -248,7 +255,7 @@ def test_a_root_is_never_made_over_another(root: Pkcs11Root) -> None:
 
 
 def test_a_root_that_the_token_has_not_is_not_made_by_opening_it(root: Pkcs11Root) -> None:
-    with pytest.raises(EvidenceError, match="shows no key"):
+    with pytest.raises(SiteMissing, match="shows no key"):
         Pkcs11Root.open(root._token, root._name + "x")
     with pytest.raises(UsageError, match="names no root"):
         Pkcs11Root.open(root._token, "a/1")

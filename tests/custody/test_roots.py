@@ -107,6 +107,13 @@ def test_the_newest_version_is_not_destroyed(opens: Opens) -> None:
     assert opens().unwrap(kept) == KEYS
 
 
+def test_what_never_was_is_not_said_to_be_destroyed(opens: Opens) -> None:
+    root = opens()
+    for version in (0, -1, root.rotate() + 1, 2**62):
+        with pytest.raises(EvidenceError, match=f"no version {version}"):
+            root.destroy(version)
+
+
 def test_an_unknown_version_is_named(opens: Opens) -> None:
     root = opens()
     ((kept, context), *_) = wrapped(root)
@@ -161,7 +168,8 @@ def test_no_secret_is_ever_shown(
         said += failure(root, version, b"not the context")
     said += failure(root, flipped, context)
     root.unwrap([(kept, context)])
-    said += root.destroy(root.versions()[0] - 1).proves
+    root.rotate()
+    said += [root.destroy(kept.version).proves]
     shown = "".join([*said, caplog.text, *capfd.readouterr()])
     forms = chain.from_iterable(secret_forms(key) for key in [*KEYS, *keeper.secrets])
     assert [form for form in forms if form in shown] == []

@@ -19,7 +19,7 @@ import msgspec
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from msgspec import Meta
 
-from domicile.custody.root import Destruction, RootWrapped, no_version, still_newest
+from domicile.custody.root import Destruction, RootWrapped, check_destroyable, no_version
 from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger.disk import Disk
@@ -136,8 +136,7 @@ class FileRoot:
         """Take a version out of the file."""
         with _locked(self._path):
             keys = self._current()
-            if version == max(keys):
-                raise still_newest(self.label, version)
+            check_destroyable(self.label, version, tuple(keys))
             if version in keys:
                 self._store({v: key for v, key in keys.items() if v != version})
         return Destruction(_PROVES)

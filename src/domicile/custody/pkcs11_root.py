@@ -23,9 +23,9 @@ import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 
 from domicile.custody.pkcs11_token import Token, refused
-from domicile.custody.root import Destruction, RootWrapped, no_version, still_newest
+from domicile.custody.root import Destruction, RootWrapped, check_destroyable, no_version
 from domicile.custody.wrapping import KEY_BYTES, WRAPPED_BYTES, does_not_open
-from domicile.errors import EvidenceError, UsageError
+from domicile.errors import SiteMissing, UsageError
 
 __all__ = ["Pkcs11Root"]
 
@@ -84,7 +84,7 @@ class Pkcs11Root:
 
     @classmethod
     def open(cls, token: Token, name: str) -> Pkcs11Root:
-        """Open a root key. Raises EvidenceError where the token has none of that name."""
+        """Open a root key. Raises SiteMissing where the token shows none of that name."""
         root = cls(token, name)
         root.versions()
         return root
@@ -137,8 +137,7 @@ class Pkcs11Root:
 
         def act(session: pkcs11.Session) -> None:
             keys = self._keys(session)
-            if version == max(keys):
-                raise still_newest(self.label, version)
+            check_destroyable(self.label, version, tuple(keys))
             for key in keys.get(version, ()):
                 key.destroy()
             if version in self._keys(session):
@@ -161,7 +160,7 @@ class Pkcs11Root:
     def _keys(self, session: pkcs11.Session) -> _Keys:
         if keys := self._found(session):
             return keys
-        raise EvidenceError(
+        raise SiteMissing(
             f"the token {self._token.name} shows no key {self._name}/1 or later",
             expected="the root key's versions, and a user who may see them",
             next_step="check the label; restore the token from its backup",

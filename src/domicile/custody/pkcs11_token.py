@@ -16,10 +16,10 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from domicile.custody.bounded import within
 from domicile.custody.credential import Credential
 from domicile.errors import SiteRefused, SiteUnreachable, UsageError
 
@@ -85,7 +85,7 @@ class Token:
         if not process.lock.acquire(timeout=self._timeout_s):
             raise self._late()
         try:
-            return _within(self._timeout_s, lambda: self._act(process, act))
+            return within(self._timeout_s, lambda: self._act(process, act))
         except TimeoutError:
             process.sessions.pop(self.name, None)
             raise self._late() from None
@@ -182,21 +182,6 @@ def _is_alive(session: pkcs11.Session) -> bool:
     except pkcs11.PKCS11Error:
         return False
     return True
-
-
-def _within(timeout_s: float, act: Callable[[], _Result]) -> _Result:
-    """Raises TimeoutError; ``act`` then goes on in its thread, which does not hold up the end of
-    the process."""
-    future: Future[_Result] = Future()
-    threading.Thread(target=_settle, args=(future, act), daemon=True).start()
-    return future.result(timeout_s)
-
-
-def _settle(future: Future[_Result], act: Callable[[], _Result]) -> None:
-    try:
-        future.set_result(act())
-    except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
-        future.set_exception(error)
 
 
 def _kind(error: pkcs11.PKCS11Error) -> str:

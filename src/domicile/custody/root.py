@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from domicile.errors import EvidenceError, UsageError
 
-__all__ = ["Destruction", "RootKey", "RootWrapped", "no_version", "still_newest"]
+__all__ = ["Destruction", "RootKey", "RootWrapped", "check_destroyable", "no_version"]
 
 
 class RootWrapped(NamedTuple):
@@ -34,8 +34,8 @@ class Destruction(NamedTuple):
 
 class RootKey(Protocol):
     """A keeper of a root key. Every method raises SiteUnreachable where it does not answer in
-    bounded time and SiteRefused where it says no (wrong passphrase, PIN or token, no
-    permission)."""
+    bounded time, SiteRefused where it says no (wrong passphrase, PIN or token, no permission) and
+    SiteMissing where it has no such root."""
 
     @property
     def label(self) -> str:
@@ -77,7 +77,7 @@ class RootKey(Protocol):
         it stands.
 
         Raises UsageError for the newest version, and for one that its keeper can't destroy before
-        older ones.
+        older ones; EvidenceError for one that never was.
         """
         ...
 
@@ -91,10 +91,15 @@ def no_version(label: str, version: int, versions: Sequence[int]) -> EvidenceErr
     )
 
 
-def still_newest(label: str, version: int) -> UsageError:
-    """The error where the version to destroy is the one that wraps."""
-    return UsageError(
-        f"version {version} of {label} is the newest",
-        expected="a version that nothing is wrapped under any more",
-        next_step="rotate the root first",
-    )
+def check_destroyable(label: str, version: int, versions: Sequence[int]) -> None:
+    """Raises UsageError where the version to destroy is the one that wraps, EvidenceError where it
+    never was: of that nothing may be said to be destroyed."""
+    newest = versions[-1]
+    if not 0 < version <= newest:
+        raise no_version(label, version, versions)
+    if version == newest:
+        raise UsageError(
+            f"version {version} of {label} is the newest",
+            expected="a version that nothing is wrapped under any more",
+            next_step="rotate the root first",
+        )
