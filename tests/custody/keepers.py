@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domicile.custody.file_root import FileRoot
+from domicile.custody.oci_root import OciRoot
 from domicile.custody.pkcs11_root import Pkcs11Root
 from domicile.custody.root import RootKey
 from domicile.custody.transit_root import TransitRoot
+from tests.services.oci_vault import OciVault
 from tests.services.openbao import OpenBao
 from tests.services.softhsm import PIN, SoftHsm
 
@@ -46,3 +48,8 @@ def keeper_of_transit(openbao: OpenBao) -> Keeper:
     return Keeper(
         lambda: TransitRoot.open(openbao.connection(), "transit", name), (openbao.token.encode(),)
     )
+
+
+def keeper_of_oci(oci_vault: OciVault) -> Keeper:
+    key = oci_vault.vault.make_key()
+    return Keeper(lambda: OciRoot.open(oci_vault.connection(), key.ocid), oci_vault.secrets)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from domicile.errors import (
     SiteUnreachable,
     UsageError,
 )
+from tests.custody.forks import OnlyIn, in_child
 from tests.services.softhsm import MODULE, PIN, SoftHsm, make_token
 
 KEY = b"k" * 32
@@ -39,35 +40,6 @@ KEY = b"k" * 32
 @pytest.fixture
 def root(softhsm: SoftHsm) -> Pkcs11Root:
     return Pkcs11Root.create(softhsm.token(), f"root-{secrets.token_hex(4)}")
-
-
-def in_child(act: Callable[[], object]) -> str:
-    """What ``act`` gives, or raises, in a forked child."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            said = repr(act())
-        except BaseException:  # noqa: BLE001 - the parent judges it
-            said = traceback.format_exc()
-        os.write(writer, said.encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as answer:
-        said = answer.read()
-    os.waitpid(child, 0)
-    return said
-
-
-class OnlyIn:
-    """A session that fails the test when another process than its own touches it."""
-
-    def __init__(self, session: pkcs11.Session) -> None:
-        self._real, self._process = session, os.getpid()
-
-    def __getattr__(self, name: str) -> object:
-        assert os.getpid() == self._process, "the parent's session was used in a child"
-        return getattr(self._real, name)
 
 
 def test_keys_never_leave_the_token(root: Pkcs11Root) -> None:

@@ -11,11 +11,10 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
-from domicile.charter.places import is_loopback
+from domicile.custody.addresses import host_of
 from domicile.custody.bounded import within
 from domicile.custody.credential import Credential
 from domicile.errors import (
@@ -32,7 +31,6 @@ _Answer = TypeVar("_Answer")
 _TIMEOUT_S: Final = 10.0
 _MAX_ANSWER_BYTES: Final = 4 << 20
 _TOKEN = re.compile(r"[!-~]{1,8192}")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -54,7 +52,7 @@ class TransitConnection:
     ) -> None:
         """Raises UsageError for an address that is no ``https://host:port``; plain HTTP is taken
         on loopback alone."""
-        self.host, self._tls = _host(address), _tls(address, ca_file)
+        self.host, self._tls = host_of(address), _tls(address, ca_file)
         self._token, self._namespace, self._timeout_s = token, namespace, timeout_s
 
     def __repr__(self) -> str:
@@ -160,20 +158,6 @@ def _exchange(
     return response.status, answer
 
 
-def _host(address: str) -> str:
-    try:
-        url = urlsplit(address)
-        host, _ = url.hostname or "", url.port
-    except ValueError:
-        raise _bad_address() from None
-    extra = (url.username, url.password, url.query, url.fragment, url.path.strip("/"))
-    if any(extra) or not _HOST.fullmatch(url.netloc):
-        raise _bad_address()
-    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
-        raise _bad_address()
-    return url.netloc
-
-
 def _tls(address: str, ca_file: Path | None) -> ssl.SSLContext | None:
     if not address.startswith("https:"):
         return None
@@ -185,12 +169,3 @@ def _tls(address: str, ca_file: Path | None) -> ssl.SSLContext | None:
             expected="certificates of authorities in PEM",
             next_step="name the authority that signed the server's certificate",
         ) from None
-
-
-def _bad_address() -> UsageError:
-    """Without the address: it may hold a password."""
-    return UsageError(
-        "the address of a key server can't be used",
-        expected="https://host:port and nothing else; http:// on this machine alone",
-        next_step="correct it",
-    )
