@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import traceback
 from collections.abc import Callable
 
+PATIENCE_S = 60
+
 
 def in_child(act: Callable[[], object]) -> str:
-    """What ``act`` gives, or raises, in a forked child."""
+    """What ``act`` gives, or raises, in a forked child. Fork where no other thread is at work: what
+    it holds just then, the child never gets."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -20,6 +25,8 @@ def in_child(act: Callable[[], object]) -> str:
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as answer:
+        if not select.select([answer], [], [], PATIENCE_S)[0]:
+            os.kill(child, signal.SIGKILL)
         said = answer.read()
     os.waitpid(child, 0)
     return said

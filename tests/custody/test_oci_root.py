@@ -6,7 +6,8 @@ import base64
 import functools
 import http.client
 import json
-import os
+import subprocess
+import sys
 import time
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from domicile.custody.oci_connection import OciClients, OciConnection
+from domicile.custody.oci_connection import OciConnection
 from domicile.custody.oci_root import OciRoot
 from domicile.errors import (
     DomicileError,
@@ -25,7 +26,6 @@ from domicile.errors import (
     SiteUnreachable,
     UsageError,
 )
-from tests.custody.forks import OnlyIn, in_child
 from tests.services import oci_vault as double
 from tests.services.oci_vault import OciVault, Rejected, Version, write_config
 
@@ -236,9 +236,27 @@ def test_a_config_that_others_can_read_or_that_names_nothing_is_refused(
         opened()
 
 
-def test_a_forked_child_makes_connections_of_its_own(root: OciRoot) -> None:
-    kept = root.wrap(KEY, b"")
-    clients = root._connection._clients
-    clients[os.getpid()] = OciClients(*map(OnlyIn, clients[os.getpid()]))
-    assert in_child(lambda: root.unwrap([(kept, b"")])) == repr([KEY])
-    assert root.unwrap([(kept, b"")]) == [KEY]
+def test_a_forked_child_makes_connections_of_its_own(oci_vault: OciVault, root: OciRoot) -> None:
+    script = f"""
+import os
+from pathlib import Path
+from domicile.custody.oci_connection import OciClients, OciConnection
+from domicile.custody.oci_root import OciRoot
+from tests.custody.forks import OnlyIn, in_child
+
+address, config = {oci_vault.address!r}, Path({str(oci_vault.config_file)!r})
+root = OciRoot.open(OciConnection(address, address, config), {root._key_ocid!r})
+kept = root.wrap({KEY!r}, b"")
+clients = root._connection._clients
+clients[os.getpid()] = OciClients(*map(OnlyIn, clients[os.getpid()]))
+print(in_child(lambda: root.unwrap([(kept, b"")])))
+"""
+    done = subprocess.run(  # in a process of its own: the double's threads are in this one
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.strip() == repr([KEY])

@@ -27,7 +27,7 @@ from domicile.errors import (
     SiteUnreachable,
     UsageError,
 )
-from tests.services.openbao import OpenBao, running_openbao
+from tests.services.openbao import OpenBao, durable_openbao, raw, running_openbao
 
 KEY = b"k" * 32
 TOKEN = EnvironmentCredential("TOKEN", {"TOKEN": "planted-token"})
@@ -160,6 +160,30 @@ def test_a_sealed_server_is_unreachable() -> None:
         server.connection().post("sys/seal", {})
         with pytest.raises(SiteUnreachable, match=r"sealed.*503"):
             root.versions()
+
+
+def test_a_snapshot_restores_a_lost_root_and_a_destroyed_version_too() -> None:
+    with durable_openbao() as server:
+        root = TransitRoot.create(server.connection(), "transit", "root")
+        kept = root.wrap(KEY, b"")
+        snapshot = raw(server, "GET", "sys/storage/raft/snapshot")
+        assert KEY not in snapshot
+        root.rotate()
+        assert "snapshots" in root.destroy(1).proves
+        with pytest.raises(EvidenceError, match="no version 1"):
+            root.unwrap([(kept, b"")])
+        raw(server, "POST", "sys/storage/raft/snapshot", snapshot)
+        assert patiently(lambda: root.unwrap([(kept, b"")])) == [KEY]
+
+
+def patiently(act: Callable[[], list[bytes]]) -> list[bytes]:
+    """A restored server takes a moment to serve what it restored."""
+    for _ in range(100):
+        try:
+            return act()
+        except DomicileError:
+            time.sleep(0.1)
+    return act()
 
 
 @pytest.mark.parametrize(

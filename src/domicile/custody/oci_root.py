@@ -21,9 +21,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+# First, since it says what is missing:
+from domicile.custody.oci_connection import OciClients, OciConnection, OciRejected
+
+# isort: split
 from oci.key_management import models
 
-from domicile.custody.oci_connection import OciClients, OciConnection, OciRejected
 from domicile.custody.root import Destruction, RootWrapped, check_destroyable, no_version
 from domicile.custody.wrapping import KEY_BYTES, does_not_open
 from domicile.errors import SiteRefused, SiteUnreachable

@@ -19,10 +19,13 @@ from functools import partial
 from itertools import islice
 from typing import Final, Protocol, cast
 
+# First, since it says what is missing:
+from domicile.custody.pkcs11_token import Token, refused
+
+# isort: split
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 
-from domicile.custody.pkcs11_token import Token, refused
 from domicile.custody.root import Destruction, RootWrapped, check_destroyable, no_version
 from domicile.custody.wrapping import KEY_BYTES, WRAPPED_BYTES, does_not_open
 from domicile.errors import SiteMissing, UsageError

@@ -6,13 +6,17 @@ Invariants:
   answers on the parent's session, so the process id decides, not the module (PKCS#11 2.40, 6.6.1).
 - A PIN that the token refused is not shown to it again by this process or its children, and none is
   shown to a token that says that the next wrong one locks it: a locked token opens for nobody.
-- No call waits for the token longer than its time. A module can't be interrupted: a call that is
-  late is left behind in its thread, and the session with it.
+- One call at a time is in a module: the binding initialises it without locks, two would wreck it.
+- No call waits for the token longer than its time, twice at most: for the call before it, and for
+  its own. A module can't be interrupted: a late call goes on in its thread, and as long as it does
+  the token is unreachable. What it was asked may still come to pass.
+
+Known gap: the binding finalises the module when the process ends, and a module that hangs may hang
+there too.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -80,25 +84,25 @@ class Token:
         return f"Token({self.name!r}, pin in {self._pin!r})"
 
     def run(self, act: Callable[[pkcs11.Session], _Result]) -> _Result:
-        """What ``act`` makes of a session of this process: only one runs at a time."""
+        """What ``act`` makes of a session of this process."""
         process = self._module.process()
         if not process.lock.acquire(timeout=self._timeout_s):
             raise self._late()
         try:
             return within(self._timeout_s, lambda: self._act(process, act))
         except TimeoutError:
-            process.sessions.pop(self.name, None)
             raise self._late() from None
-        finally:
-            process.lock.release()
 
     def _act(self, process: _Process, act: Callable[[pkcs11.Session], _Result]) -> _Result:
+        """Gives the module free when it is done with it, however late that is."""
         try:
             return act(self._session(process))
         except _REFUSED as error:
             raise refused(self.name, f"does not do what is asked of it ({_kind(error)})") from None
         except pkcs11.PKCS11Error as error:
             raise unreachable(self.name, f"failed ({_kind(error)})") from None
+        finally:
+            process.lock.release()
 
     def _session(self, process: _Process) -> pkcs11.Session:
         session = process.sessions.get(self.name)
@@ -136,6 +140,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        """Held by the call that is in the module."""
         self.library: lib | None = None
         self.sessions: dict[str, pkcs11.Session] = {}
 
@@ -156,11 +161,11 @@ class _Module:
     def library(self, process: _Process) -> lib:
         """The module, initialised in this process."""
         try:
-            library = pkcs11.lib(self._path)
-            if process.library is None and self._is_inherited(process):
-                with contextlib.suppress(pkcs11.PKCS11Error):  # one that saw the fork has nothing
-                    library.finalize()
-                library.initialize()
+            library = process.library
+            if library is None and self._is_inherited(process):
+                library = _after_fork(pkcs11.lib(self._path))
+            if library is None or not library.initialized:
+                library = pkcs11.lib(self._path)
         except pkcs11.PKCS11Error:
             raise unreachable(Path(self._path).name, "cannot be loaded and initialised") from None
         process.library = library
@@ -169,6 +174,18 @@ class _Module:
     def _is_inherited(self, process: _Process) -> bool:
         others = (each for each in self._processes.values() if each is not process)
         return any(each.library is not None for each in others)
+
+
+def _after_fork(inherited: lib) -> lib:
+    """The module in a forked child: initialised again, as PKCS#11 wants. One that did not notice
+    the fork says that it is initialised, and what was inherited serves for sessions of the child's
+    own. It is never finalised here: the binding does so with the interpreter locked, and where a
+    thread of the parent held a lock of the module's, that would not return.
+    """
+    try:
+        return type(inherited)(inherited.so)
+    except pkcs11.PKCS11Error:
+        return inherited
 
 
 _modules: Final[dict[str, _Module]] = {}

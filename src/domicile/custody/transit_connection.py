@@ -5,6 +5,7 @@ A token goes to the host that was named and to no other: a standby that redirect
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import ssl
@@ -88,6 +89,7 @@ class TransitConnection:
                 self._timeout_s, lambda: _exchange(connection, method, path, data, headers)
             )
         except TimeoutError:
+            connection.close()  # what still reads from it ends
             raise self._unreachable(f"did not answer in {self._timeout_s:g} s") from None
         except ssl.SSLCertVerificationError as error:
             raise self._refused(
@@ -95,8 +97,6 @@ class TransitConnection:
             ) from None
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(f"does not answer ({type(error).__name__})") from None
-        finally:
-            connection.close()
         return self._judged(status, answer, path)
 
     def _judged(self, status: int, answer: bytes, path: str) -> bytes:
@@ -150,9 +150,10 @@ def _exchange(
     data: bytes,
     headers: Mapping[str, str],
 ) -> tuple[int, bytes]:
-    connection.request(method, f"/v1/{path}", data, dict(headers))
-    response = connection.getresponse()
-    answer = response.read(_MAX_ANSWER_BYTES + 1)
+    with contextlib.closing(connection):
+        connection.request(method, f"/v1/{path}", data, dict(headers))
+        with connection.getresponse() as response:
+            answer = response.read(_MAX_ANSWER_BYTES + 1)
     if len(answer) > _MAX_ANSWER_BYTES:
         raise http.client.HTTPException
     return response.status, answer
