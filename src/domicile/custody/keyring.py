@@ -96,7 +96,7 @@ class Keyring:
         spent = self._spent(version)
         about = (self._boundary, version, self._root.label, spent)
         self._record(BoundaryKeyCondemned(*about))
-        proves = [self._root.destroy(each) for each in spent] or [_NOTHING_DESTROYED]
+        proves = [self._root.destroy(each).proves for each in spent] or [_NOTHING_DESTROYED]
         where = self._is(BOUNDARY_KEYS.c.version == version)
         with self._state.begin() as connection:
             connection.execute(BOUNDARY_KEYS.delete().where(where))
