@@ -1,41 +1,13 @@
-"""What a keeper of a root key needs before it is asked: its package, and its PIN or token."""
+"""Passphrases, PINs and tokens: read when they are needed, and shown nowhere."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from domicile.custody.credential import EnvironmentCredential, FileCredential
 from domicile.errors import SiteRefused
-
-OPENS_OCI = """
-    from pathlib import Path
-    from domicile.custody.oci_connection import OciConnection
-    OciConnection("https://a.example", "https://b.example", Path("config"))
-"""
-
-
-@pytest.mark.parametrize(
-    ("package", "opening"),
-    [("pkcs11", "import domicile.custody.pkcs11_root"), ("oci", OPENS_OCI)],
-)
-def test_a_missing_package_is_named_with_what_brings_it(package: str, opening: str) -> None:
-    script = f"""
-import sys
-sys.modules[{package!r}] = None
-from domicile.errors import UsageError
-try:
-    {opening}
-except UsageError as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert f"pip install 'domicile[{package}]'" in done.stdout
 
 
 def test_a_credential_is_read_anew_each_time_and_shows_only_where_it_lies(tmp_path: Path) -> None:

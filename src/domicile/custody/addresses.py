@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from domicile.charter.places import is_loopback
+from domicile.charter.places import endpoint_faults
 from domicile.errors import UsageError
 
 __all__ = ["host_of"]
@@ -16,17 +16,9 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 def host_of(address: str) -> str:
     """``host:port`` of an address. Raises UsageError for one that is no ``https://host:port`` and
     nothing else; plain HTTP is taken on loopback alone."""
-    try:
-        url = urlsplit(address)
-        host, _ = url.hostname or "", url.port
-    except ValueError:
-        raise _bad_address() from None
-    extra = (url.username, url.password, url.query, url.fragment, url.path.strip("/"))
-    if any(extra) or not _HOST.fullmatch(url.netloc):
+    if any(endpoint_faults(address, "")) or not _HOST.fullmatch(urlsplit(address).netloc):
         raise _bad_address()
-    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
-        raise _bad_address()
-    return url.netloc
+    return urlsplit(address).netloc
 
 
 def _bad_address() -> UsageError:

@@ -1,4 +1,4 @@
-"""A PIN or token: where it lies, read when it is needed and kept nowhere else.
+"""A passphrase, PIN or token: where it lies, read when it is needed and kept nowhere else.
 
 It comes from the environment or from a file that nobody else can read, never from a command line,
 which every process on the machine can see.
@@ -71,6 +71,6 @@ class FileCredential:
 def _refused(why: str) -> SiteRefused:
     return SiteRefused(
         f"a root key cannot be opened: {why}",
-        expected="its PIN or token, in a variable or in a file of mode 0600",
+        expected="its passphrase, PIN or token, in a variable or in a file of mode 0600",
         next_step="put it there; never on a command line",
     )
