@@ -205,9 +205,12 @@ def test_keys_that_changed_meanwhile_are_not_moved(state: State, tmp_path: Path)
         move_after(ring, other, ring.keys.rotate)
     assert opened(ring.keys, data) == PLAIN
     ring.replaced()
+    with pytest.raises(UsageError, match="wrap other keys: us 2;"):
+        ring.keys.destroy(1)
     with pytest.raises(UsageError, match="changed while"):
-        move_after(ring, other, lambda: ring.keys.destroy(1))
+        move_after(ring, other, lambda: ring.keys.destroy(2))
     assert opened(ring.keys, data) == PLAIN
+    assert ring.keys.destroy(1).pending_until is None  # nothing needs it any more
 
 
 class Forgetful:
@@ -243,6 +246,63 @@ def test_a_move_that_the_ledger_refuses_does_not_happen(state: State, tmp_path: 
         ring.keys.move_to(file_root(tmp_path), keys)
     start = FileRoot.open(tmp_path / "start.root", PASSPHRASE)
     assert opened(Ring(state, start).keys, data) == PLAIN
+
+
+def test_a_version_is_destroyed_once_nothing_else_needs_what_could_unwrap_it(
+    state: State, keeper: Keeper
+) -> None:
+    ring = Ring(state, keeper.opens())
+    data = sealed(ring.keys)
+    ring.keys.rotate_root(ring.keys.open("rotate"))  # boundary key 1 was under both
+    ring.keys.rotate()
+    for _ in ring.keys.open("rotate").rewrap():
+        pass
+    first, second = keeper.opens().versions()
+    for _ in range(2):
+        with pytest.raises(UsageError, match="wrap other keys: us 2;"):
+            ring.keys.destroy(1)
+    assert keeper.opens().versions() == (first, second)
+    ring.keys.rotate_root(ring.keys.open("rotate"))
+    ring.keys.destroy(1)
+    last = ring.recorded[-1]
+    assert isinstance(last, BoundaryKeyDestroyed | BoundaryKeyPending)
+    assert last.root_versions == (first, second)
+    assert ring.kinds().count(BoundaryKeyCondemned) == 1
+    assert opened(ring.keys, data) == PLAIN
+
+
+def test_no_two_backups_together_open_who_was_shredded(
+    tmp_path: Path,
+) -> None:
+    root, live = file_root(tmp_path), tmp_path / "live"
+    state = State.beside(live)
+    ring = Ring(state, root)
+    sealed(ring.keys)
+    shutil.copytree(live, tmp_path / "before")  # with Anna's key
+    ring.keys.open("shred").forget([ANNA])
+    ring.keys.rotate()
+    keys = ring.keys.open("shred")
+    ring.keys.rotate_root(keys)
+    shutil.copytree(live, tmp_path / "between")  # with every boundary key, as it is now
+    for _ in keys.rewrap():
+        pass
+    ring.keys.destroy(1)
+    state.close()
+    both = State.beside(tmp_path / "before")
+    with both.begin() as connection:
+        between = str(tmp_path / "between" / "state.sqlite")
+        connection.execute(sa.text("ATTACH :path AS between_").bindparams(path=between))
+        connection.execute(sa.text("DELETE FROM boundary_keys"))
+        connection.execute(
+            sa.text("INSERT INTO boundary_keys SELECT * FROM between_.boundary_keys")
+        )
+    with pytest.raises(EvidenceError, match="no version 1"):
+        Ring(both, root).keys.open("recover")
+    with both.begin() as connection:  # what is left of them
+        connection.execute(sa.text("DELETE FROM boundary_keys WHERE root_version = 1"))
+    with pytest.raises(EvidenceError, match="was not opened"):
+        Ring(both, root).keys.open("recover").known([ANNA])
+    both.close()
 
 
 @pytest.fixture
@@ -293,6 +353,20 @@ def test_a_cancelled_destruction_is_asked_for_again_and_recorded_with_its_new_da
     assert ring.keys.condemned()[0].pending_until == second.until
 
 
+def test_what_still_waits_for_its_date_could_unwrap_the_next_key_too(
+    state: State, vault_root: OciRoot
+) -> None:
+    ring = Ring(state, vault_root)
+    (first,) = vault_root.versions()
+    sealed(ring.keys)
+    ring.keys.destroy(ring.replaced())  # boundary key 2 was under the first version, for a moment
+    second = vault_root.versions()[0]
+    ring.replaced()
+    ring.keys.destroy(2)
+    assert isinstance(ring.recorded[-1], BoundaryKeyPending)
+    assert ring.recorded[-1].root_versions == (first, second)
+
+
 class Failing:
     """A root whose keeper is away when it is to destroy."""
 
@@ -334,7 +408,7 @@ def test_what_was_condemned_under_one_root_is_not_destroyed_at_another(
     data = sealed(ring.keys)
     ring.keys.destroy(ring.replaced())
     moved = ring.keys.move_to(file_root(tmp_path), ring.keys.open("rotate"))
-    with pytest.raises(UsageError, match="condemned under another") as raised:
+    with pytest.raises(UsageError, match=r"not under file:another\.root") as raised:
         moved.destroy(1)
     assert raised.value.expected == vault_root.label
     assert opened(moved, data) == PLAIN

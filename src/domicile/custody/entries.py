@@ -63,7 +63,7 @@ class KeysOpened(Body, frozen=True):
 @entry_kind("custody.boundary-key-condemned", version=1)
 class BoundaryKeyCondemned(Body, frozen=True):
     """A version of a boundary's key, under which nothing is any more, is about to be destroyed, and
-    so are the root's versions that wrap nothing else."""
+    so are all versions of the root that could unwrap a copy of it."""
 
     boundary: str
     boundary_version: Version

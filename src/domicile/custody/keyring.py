@@ -42,9 +42,6 @@ __all__ = ["SUBJECT_BYTES", "Keyring", "Keys"]
 SUBJECT_BYTES = 16
 """Of a person's pseudonym, or of a dataset's name hashed: whose key it is."""
 _AT_ONCE = 500
-_NOTHING_DESTROYED = Destruction(
-    "nothing: a version of the root that can unwrap it exists, or was gone before"
-)
 
 _INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
     "sqlite": sqlite.insert,
@@ -71,6 +68,7 @@ class Keyring:
             self.rotate()
         wrapped = self._stored()
         opened = self._unwrapped(self._root, wrapped, reason)
+        self._name_root(wrapped)
         return Keys(self._state, self._boundary, dict(zip(wrapped, opened, strict=True)))
 
     def rotate(self) -> int:
@@ -84,9 +82,12 @@ class Keyring:
         return version
 
     def rotate_root(self, keys: Keys) -> int:
-        """A new version of the root, with every boundary key of ``keys`` under it."""
+        """A new version of the root, with the boundary's newest key of ``keys`` under it. Older
+        ones stay as they are until they are destroyed: under the new version their copies in
+        backups would outlive that."""
         version = self._root.rotate()
-        self._rewrap(keys, self._root)
+        newest = max(keys.boundary_keys)
+        self._rewrap({newest: keys.boundary_keys[newest]}, self._root)
         return version
 
     def move_to(self, root: RootKey, keys: Keys) -> Keyring:
@@ -95,19 +96,24 @@ class Keyring:
 
         Raises UsageError where the boundary has other keys than ``keys`` by now.
         """
-        self._rewrap(keys, root)
+        if set(self._stored()) != set(keys.boundary_keys):
+            raise self._changed()
+        self._rewrap(keys.boundary_keys, root)
         return Keyring(self._state, root, self._boundary, self._record)
 
     def destroy(self, version: int) -> Destruction:
         """Destroy a version under which nothing is any more, and every version of the root that
-        wraps nothing; what the root can prove of that, in its words. It opens nothing here from
-        now on. Where its keeper takes time over it, it is pending: ask again after the date.
+        could unwrap a copy of it; what the root can prove of that, in its words. It opens nothing
+        here from now on. Where its keeper takes time over it, it is pending: ask again after the
+        date.
 
-        Raises UsageError for the newest version, while keys are still under it, and where it is
-        not there. Repeatable: broken off anywhere, it goes on.
+        Raises UsageError for the newest version, while keys are still under it, where it is not
+        there, and as long as one of those versions of the root wraps another key: then rotate the
+        root and ask again. Repeatable: broken off anywhere, it goes on.
         """
         condemned = self._condemned.all().get(version) or self._condemn(version)
-        self._refuse_another_root(condemned)
+        self._refuse_another_root(condemned.root)
+        self._refuse_needed(condemned.root_versions)
         about = (self._boundary, version, condemned.root, condemned.root_versions)
         done = _taken_together([self._root.destroy(each) for each in condemned.root_versions])
         if done.pending_until is None:
@@ -124,21 +130,42 @@ class Keyring:
 
     def _condemn(self, version: int) -> Condemned:
         self._refuse_living(version)
-        condemned = Condemned(version, self._root.label, self._spent(version))
+        self._refuse_another_root(self._label(version))
+        condemned = Condemned(version, self._root.label, self._could_unwrap(version))
         about = (self._boundary, version, condemned.root, condemned.root_versions)
         self._record(BoundaryKeyCondemned(*about))
         self._condemned.add(condemned)
         return condemned
 
-    def _rewrap(self, keys: Keys, root: RootKey) -> None:
-        before, versions = self._label(), tuple(sorted(keys.boundary_keys))
-        wrapped = {
-            version: root.wrap(keys.boundary_keys[version], self._context(version))
-            for version in versions
-        }
+    def _could_unwrap(self, version: int) -> tuple[int, ...]:
+        """The root's versions that may have wrapped a key, now or in a backup: none newer than the
+        one that does now. Those that wait for their destruction count: it can be cancelled."""
+        now = self._stored()[version].version
+        waiting = {v for each in self._condemned.all().values() for v in each.root_versions}
+        known = {now, *self._root.versions(), *waiting}
+        return tuple(sorted(each for each in known if each <= now))
+
+    def _refuse_needed(self, root_versions: tuple[int, ...]) -> None:
+        """Keys under other roots count too: their numbers may be these, and a root renamed."""
+        query = sa.select(BOUNDARY_KEYS.c.boundary, BOUNDARY_KEYS.c.version).where(
+            BOUNDARY_KEYS.c.root_version.in_(root_versions)
+        )
+        with self._state.begin() as connection:
+            needed = [f"{row[0]} {row[1]}" for row in connection.execute(query)]
+        if needed:
+            raise UsageError(
+                f"versions of {self._root.label} that could open it wrap other keys:"
+                f" {', '.join(needed)}",
+                expected="nothing else under them",
+                next_step="rotate the root, destroy the older of these too, then ask again",
+            )
+
+    def _rewrap(self, keys: Mapping[int, bytes], root: RootKey) -> None:
+        before, versions = self._label(max(keys)), tuple(sorted(keys))
+        wrapped = {v: root.wrap(keys[v], self._context(v)) for v in versions}
         under = tuple(sorted({each.version for each in wrapped.values()}))
         self._record(BoundaryKeysRewrapped(self._boundary, versions, before, root.label, under))
-        if self._unwrapped(root, wrapped, "rotate") != [keys.boundary_keys[v] for v in versions]:
+        if self._unwrapped(root, wrapped, "rotate") != [keys[v] for v in versions]:
             raise EvidenceError(
                 f"{root.label} does not give back what it wrapped just now",
                 expected="the same keys",
@@ -147,20 +174,24 @@ class Keyring:
         self._replace(wrapped, root.label)
 
     def _replace(self, wrapped: Mapping[int, RootWrapped], label: str) -> None:
-        """All of a boundary's keys, or none. Updates come first: they keep other writers out."""
+        """All of them, or none. Updates come first: they keep other writers out."""
         with self._state.begin() as connection:
             count = 0
             for version, each in wrapped.items():
                 values = {"root": label, "root_version": each.version, "wrapped": each.data}
                 update = BOUNDARY_KEYS.update().where(self._is(BOUNDARY_KEYS.c.version == version))
                 count += connection.execute(update.values(values)).rowcount
-            every = sa.select(sa.func.count()).where(self._is(sa.true()))
-            if not count == len(wrapped) == connection.scalar(every):
-                raise UsageError(
-                    "the boundary's keys changed while they were wrapped anew",
-                    expected="the keys that were opened, and no others",
-                    next_step="stop what rotates or destroys them, open them and begin anew",
-                )
+            elsewhere = self._is(BOUNDARY_KEYS.c.root != label)
+            others = connection.scalar(sa.select(sa.func.count()).where(elsewhere))
+            if count != len(wrapped) or others:
+                raise self._changed()
+
+    def _changed(self) -> UsageError:
+        return UsageError(
+            f"the keys of boundary {self._boundary} changed while they were wrapped anew",
+            expected="the keys that were opened, and no others",
+            next_step="stop what rotates or destroys them, open them and begin anew",
+        )
 
     def _unwrapped(
         self, root: RootKey, wrapped: Mapping[int, RootWrapped], reason: Reason
@@ -169,38 +200,32 @@ class Keyring:
         try:
             return root.unwrap([(each, self._context(v)) for v, each in wrapped.items()])
         except EvidenceError:
-            if root is not self._root or self._label() == root.label:
-                raise
-        raise UsageError(
-            f"the keys of boundary {self._boundary} are not under {root.label}",
-            expected=self._label(),
-            next_step="name that root in the charter, or move the keys from it",
-        )
+            if root is self._root:
+                self._refuse_another_root(self._label(max(wrapped)))
+            raise
 
-    def _label(self) -> str:
-        """The root that the newest of the boundary's keys is under."""
-        newest = BOUNDARY_KEYS.c.version.desc()
-        query = sa.select(BOUNDARY_KEYS.c.root).where(self._is(sa.true())).order_by(newest).limit(1)
+    def _name_root(self, wrapped: Mapping[int, RootWrapped]) -> None:
+        """What this root unwrapped is under it, whatever it was called before."""
         with self._state.begin() as connection:
-            return str(connection.scalar(query) or self._root.label)
+            for version, each in wrapped.items():
+                same = (BOUNDARY_KEYS.c.version == version) & (BOUNDARY_KEYS.c.wrapped == each.data)
+                other = BOUNDARY_KEYS.c.root != self._root.label
+                update = BOUNDARY_KEYS.update().where(self._is(same & other))
+                connection.execute(update.values(root=self._root.label))
 
-    def _refuse_another_root(self, condemned: Condemned) -> None:
-        if condemned.root != self._root.label:
+    def _label(self, version: int) -> str:
+        """The root that a version of the boundary's key is under."""
+        this = self._is(BOUNDARY_KEYS.c.version == version)
+        with self._state.begin() as connection:
+            return str(connection.scalar(sa.select(BOUNDARY_KEYS.c.root).where(this)))
+
+    def _refuse_another_root(self, label: str) -> None:
+        if label != self._root.label:
             raise UsageError(
-                f"version {condemned.version} of the boundary's key was condemned under another"
-                f" root than {self._root.label}",
-                expected=condemned.root,
-                next_step="open that root to destroy it",
+                f"the keys of boundary {self._boundary} are not under {self._root.label}",
+                expected=label,
+                next_step="open that root, or what was restored of it",
             )
-
-    def _spent(self, version: int) -> tuple[int, ...]:
-        """The root's older versions that wrap no boundary's key but this one. Keys under other
-        roots count too: one too few is destroyed then, never one too many."""
-        here = (BOUNDARY_KEYS.c.boundary == self._boundary) & (BOUNDARY_KEYS.c.version == version)
-        with self._state.begin() as connection:
-            query = sa.select(BOUNDARY_KEYS.c.root_version).where(~here)
-            in_use = set(connection.scalars(query))
-        return tuple(each for each in self._root.versions()[:-1] if each not in in_use)
 
     def _refuse_living(self, version: int) -> None:
         under = sa.select(sa.func.count()).where(
@@ -360,8 +385,6 @@ def _chunks(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 def _taken_together(done: Sequence[Destruction]) -> Destruction:
     """Of several versions: pending until the last one is gone."""
-    if not done:
-        return _NOTHING_DESTROYED
     dates = [each.pending_until for each in done if each.pending_until is not None]
     proves = dict.fromkeys(each.proves for each in done)
     return Destruction("; ".join(proves), max(dates, default=None))
