@@ -206,11 +206,12 @@ class Keyring:
 
     def _name_root(self, wrapped: Mapping[int, RootWrapped]) -> None:
         """What this root unwrapped is under it, whatever it was called before."""
+        if {self._label(version) for version in wrapped} == {self._root.label}:
+            return
         with self._state.begin() as connection:
             for version, each in wrapped.items():
                 same = (BOUNDARY_KEYS.c.version == version) & (BOUNDARY_KEYS.c.wrapped == each.data)
-                other = BOUNDARY_KEYS.c.root != self._root.label
-                update = BOUNDARY_KEYS.update().where(self._is(same & other))
+                update = BOUNDARY_KEYS.update().where(self._is(same))
                 connection.execute(update.values(root=self._root.label))
 
     def _label(self, version: int) -> str:
