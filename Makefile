@@ -70,8 +70,8 @@ debian-services:
 requirements: .venv/dev.stamp ## pin the newest of everything, with hashes
 	$(COMPILE) --extra demo --all-build-deps --output-file requirements/run.txt pyproject.toml
 	$(COMPILE) --output-file requirements/dev.txt requirements/dev.in
-	$(COMPILE) --extra oci --constraint requirements/dev.txt --output-file requirements/oci.txt \
-		pyproject.toml
+	$(COMPILE) --extra oci --constraint requirements/run.txt --constraint requirements/dev.txt \
+		--output-file requirements/oci.txt pyproject.toml
 	$(COMPILE) --output-file requirements/services.txt requirements/services.in
 	$(BIN)/python scripts/clean_requirements.py requirements/*.txt
 
