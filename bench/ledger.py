@@ -21,7 +21,6 @@ from bench.ledger_world import (
     ENTRIES,
     ENTRY_BYTES,
     append_for,
-    latencies,
     open_ledger,
     vkeys,
 )
@@ -32,11 +31,10 @@ from domicile.ledger.sources import DirectorySource
 from domicile.ledger.store import PRIVATE, Store
 from domicile.ledger.tiles import Tile
 
-__all__ = ["CALLERS", "CLIENTS", "IN_TIME_S", "Figures", "measure"]
+__all__ = ["CALLERS", "CLIENTS", "Figures", "measure"]
 
 CALLERS = 64
-CLIENTS = 4
-IN_TIME_S = 0.02
+CLIENTS = os.cpu_count() or 1
 _SECONDS = 3.0
 _PROOFS = 200
 _WORLD = [sys.executable, "-m", "bench.ledger_world"]
@@ -69,8 +67,9 @@ def measure(directory: Path, pairs: int) -> Figures:
     found = Figures()
     rate = median(_append(directory / f"append-{pair}", found) for pair in range(pairs))
     for pair in range(pairs):
-        took = latencies(directory / f"open-{pair}", rate / 2, CALLERS, _SECONDS)
-        found.in_time.append(sum(each <= IN_TIME_S for each in took) / len(took))
+        words = [str(rate / 2 / CLIENTS), str(CALLERS // CLIENTS), str(_SECONDS)]
+        counts = [line.split() for line in _clients(directory / f"open-{pair}", "open", words)]
+        found.in_time.append(sum(int(n) for _, n in counts) / sum(int(n) for n, _ in counts))
         print(f"  ledger, open loop: {found.in_time[-1]:.2%} in time", flush=True)
         shutil.rmtree(directory / f"open-{pair}")
     log = directory / "million"
@@ -84,18 +83,19 @@ def measure(directory: Path, pairs: int) -> Figures:
 
 
 def _append(directory: Path, found: Figures) -> float:
-    """One turn of everything that appends; our rate with threads."""
+    """One turn of everything that appends; our rate through the door."""
     directory.mkdir()
     theirs = _sqlite(directory / "rows.db")
     syncs = _syncs(directory / "synced")
     threads = append_for(directory / "threads", CALLERS, _SECONDS) / _SECONDS
-    sockets = _through_the_door(directory / "sockets")
+    words = [str(CALLERS // CLIENTS), str(_SECONDS)]
+    sockets = sum(map(int, _clients(directory / "sockets", "append", words))) / _SECONDS
     found.threads.add(threads, theirs)
     found.sockets.add(sockets, theirs)
-    found.per_sync.add(threads, syncs)
+    found.per_sync.add(sockets, syncs)
     shutil.rmtree(directory)
     print(f"  ledger, appending: {threads / theirs:.1f}, {sockets / theirs:.1f}", flush=True)
-    return threads
+    return sockets
 
 
 def _sqlite(path: Path) -> float:
@@ -124,19 +124,15 @@ def _syncs(path: Path) -> float:
     return count / took
 
 
-def _through_the_door(directory: Path) -> float:
-    """Entries a second from other processes; this one is the sequencer."""
-    callers = str(CALLERS // CLIENTS)
+def _clients(directory: Path, task: str, words: list[str]) -> list[str]:
+    """What other processes print that append through this one, the sequencer."""
     with open_ledger(directory):
+        door = directory / PRIVATE / "door"
         clients = [
-            subprocess.Popen(
-                [*_WORLD, "append", directory / PRIVATE / "door", callers, str(_SECONDS)],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            subprocess.Popen([*_WORLD, task, door, *words], stdout=subprocess.PIPE, text=True)
             for _ in range(CLIENTS)
         ]
-        return sum(int(client.communicate()[0]) for client in clients) / _SECONDS
+        return [client.communicate()[0] for client in clients]
 
 
 def _verify(log: Path, pairs: int, found: Figures) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-import selectors
+import select
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import cast
 
 from domicile.ledger import (
     Body,
@@ -33,24 +31,27 @@ from domicile.ledger.keys import COSIGN_MLDSA44
 __all__ = [
     "ENTRIES",
     "ENTRY_BYTES",
+    "IN_TIME_S",
     "Accessed",
     "Granted",
     "append_for",
     "append_through",
     "entry_of",
-    "latencies",
     "load",
     "main",
     "open_ledger",
+    "open_loop",
     "vkeys",
 ]
 
 ENTRIES = 1_000_000
 ENTRY_BYTES = 500
+IN_TIME_S = 0.02
 GRANTS = 1_000
 _ORIGIN = "bench.invalid/ledger"
 _CHARTER = "ab" * 32
 _REQUEST = 500  # entries
+_BUSY_S = 0.02
 
 
 @entry_kind("bench.granted", version=1)
@@ -120,7 +121,7 @@ def vkeys() -> list[str]:
 
 def open_ledger(directory: Path) -> Ledger:
     """As its sequencer, or through the process that is."""
-    return Ledger.open(directory, _signers(), _ORIGIN)
+    return Ledger.open(directory, _signers(), _ORIGIN, apart=True)
 
 
 def append_for(directory: Path, callers: int, seconds: float) -> int:
@@ -142,52 +143,89 @@ def append_for(directory: Path, callers: int, seconds: float) -> int:
     return sum(counts)
 
 
+class _Callers:
+    """Callers behind one connection, as those of a server's process are: each waits for its answer
+    before it appends again, and repeats what it is turned away with."""
+
+    def __init__(self, connection: socket.socket, count: int) -> None:
+        self._connection = connection
+        self._stem, self._numbers = os.urandom(8), itertools.count()
+        self._waiting: dict[bytes, tuple[Body, float, bytes]] = {}
+        self._received = b""
+        self.idle = [entry_of(GRANTS + number).body for number in range(count)]
+
+    def send(self, dues: Sequence[float]) -> None:
+        """As many idle callers append, each at the time when its entry was due."""
+        requests = []
+        for due in dues:
+            body = self.idle.pop()
+            identity = self._stem + next(self._numbers).to_bytes(8, "big")
+            entry = Request.of(identity, [encode(_now(body))])
+            requests.append(request := encode_request(entry, integrated=False))
+            self._waiting[identity] = body, due, request
+        self._connection.sendall(b"".join(requests))
+
+    def receive(self) -> list[float]:
+        """Wait for answers; when the entries that became durable had been due."""
+        data = self._received + self._connection.recv(64 << 10)
+        dues, at = [], 0
+        refused = b""
+        while at + ANSWER.size <= len(data):
+            status, identity, _, length = ANSWER.unpack_from(data, at)
+            if at + ANSWER.size + length > len(data):
+                break
+            at += ANSWER.size + length
+            if status == b"D":
+                body, due, _ = self._waiting.pop(identity)
+                self.idle.append(body)
+                dues.append(due)
+            else:
+                refused += self._waiting[identity][2]
+        self._received = data[at:]
+        self._repeat(refused)
+        return dues
+
+    def _repeat(self, refused: bytes) -> None:
+        if refused:
+            time.sleep(_BUSY_S)
+            self._connection.sendall(refused)
+
+
 def append_through(door: Path, callers: int, seconds: float) -> int:
-    """The same through so many connections to a sequencer's door, each of which waits for its
-    answer before it sends the next entry; served by one thread, as a server would."""
+    """The same through a sequencer's door."""
     count = 0
-    stem, numbers = os.urandom(8), itertools.count()
-    with ExitStack() as stack, selectors.DefaultSelector() as selector:
-
-        def send(connection: socket.socket, body: Body) -> None:
-            request = Request.of(stem + next(numbers).to_bytes(8, "big"), [encode(_now(body))])
-            connection.sendall(encode_request(request, integrated=False))
-
-        for number in range(callers):
-            connection = stack.enter_context(connect(door, 30.0))
-            body = entry_of(GRANTS + number).body
-            selector.register(connection, selectors.EVENT_READ, body)
-            send(connection, body)
+    with connect(door, 30.0) as connection:
+        served = _Callers(connection, callers)
+        served.send([0.0] * callers)
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
-            for key, _ in selector.select():
-                connection = cast("socket.socket", key.fileobj)
-                status, *_ = ANSWER.unpack(connection.recv(ANSWER.size))
-                if status != b"D":
-                    raise RuntimeError(status)
-                count += 1
-                send(connection, key.data)
+            dues = served.receive()
+            count += len(dues)
+            served.send(dues)
     return count
 
 
-def latencies(directory: Path, rate: float, callers: int, seconds: float) -> list[float]:
-    """How long each entry took to be durable, counted from when it was due: ``rate`` a second
-    are, whether those before them are done or not."""
-    found: list[float] = []
-    with open_ledger(directory) as ledger:
-        begun = time.perf_counter() + 0.2
-
-        def run(number: int) -> None:
-            body = entry_of(GRANTS + number).body
-            for turn in range(number, int(rate * seconds), callers):
-                due = begun + turn / rate
-                if (early := due - time.perf_counter()) > 0:
-                    time.sleep(early)
-                ledger.append([_now(body)], integrated=False)
-                found.append(time.perf_counter() - due)
-
-        _join(run, callers)
-    return found
+def open_loop(door: Path, rate: float, callers: int, seconds: float) -> tuple[int, int]:
+    """How many entries were appended, and how many of them were durable within `IN_TIME_S` of when
+    they were due: ``rate`` a second are, whether those before them are done or not."""
+    total = int(rate * seconds)
+    sent = answered = in_time = 0
+    with connect(door, 30.0) as connection:
+        served = _Callers(connection, callers)
+        begun = time.perf_counter()
+        while answered < total:
+            now = time.perf_counter() - begun
+            count = min(int(now * rate) + 1 - sent, total - sent, len(served.idle))
+            served.send([(sent + each) / rate for each in range(count)])
+            sent += count
+            has_next = sent < total and served.idle
+            wait_s = max(0.0, sent / rate - (time.perf_counter() - begun)) if has_next else None
+            if select.select([connection], [], [], wait_s)[0]:
+                dues = served.receive()
+                now = time.perf_counter() - begun
+                answered += len(dues)
+                in_time += sum(now - due <= IN_TIME_S for due in dues)
+    return total, in_time
 
 
 def _join(run: Callable[[int], None], count: int) -> None:
@@ -209,15 +247,17 @@ def load(directory: Path, entries: int) -> None:
                     ledger.append(batch, identity=identity, integrated=False)
                     break
                 except Busy:
-                    time.sleep(0.02)
+                    time.sleep(_BUSY_S)
 
 
 def main(words: list[str]) -> None:
-    """``append DOOR CALLERS SECONDS``, ``load DIRECTORY ENTRIES`` or ``verify DIRECTORY
-    WORKERS``, as a process of its own."""
+    """``append DOOR CALLERS SECONDS``, ``open DOOR RATE CALLERS SECONDS``, ``load DIRECTORY
+    ENTRIES`` or ``verify DIRECTORY WORKERS``, as a process of its own."""
     task, directory, *rest = words
     if task == "append":
         print(append_through(Path(directory), int(rest[0]), float(rest[1])))
+    elif task == "open":
+        print(*open_loop(Path(directory), float(rest[0]), int(rest[1]), float(rest[2])))
     elif task == "load":
         load(Path(directory), int(rest[0]))
     elif not verify_log(Path(directory), vkeys(), None, workers=int(rest[0])).sound:

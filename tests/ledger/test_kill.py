@@ -14,6 +14,8 @@ from tests.ledger.world import ORIGIN, SIGNER, Noted, check, texts
 
 ROUNDS = 340 if os.environ.get("DOMICILE_LONG_TESTS") else 34
 """Of three kills each."""
+APART = 0.3
+"""So many of them have the tree grow in a process of its own, which outlives its sequencer."""
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["domicile.ledger", "tests.ledger.world"])
 
@@ -22,7 +24,8 @@ def write_until_killed(directory: Path, name: str, said: Path) -> None:
     """Append, and write down what was acknowledged, a line a request."""
     chance = random.Random(name)  # noqa: S311 - seeded
     line = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    with Ledger.open(directory, [SIGNER], ORIGIN) as ledger:
+    apart = chance.random() < APART
+    with Ledger.open(directory, [SIGNER], ORIGIN, apart=apart) as ledger:
         for number in range(100_000):
             batch = texts(f"{name}-{number}-", chance.choice([1, 1, 1, 2, 30]))
             ledger.append(batch, integrated=chance.random() < 0.3)

@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from domicile.errors import DomicileError, EvidenceError, SiteRefused
+from domicile.ledger.forked import abandon_in_children
 from domicile.ledger.journal import ID_BYTES, MAX_GROUP_BYTES, Request
 from domicile.ledger.pending import Pending
 from domicile.ledger.tiles import MAX_ENTRY_BYTES, decode_bundle
@@ -116,6 +117,7 @@ class Door:
         self._looked = 0.0
         self._posted: deque[tuple[_Visitor, bytes]] = deque()
         self._unflushed: dict[_Visitor, None] = {}
+        abandon_in_children(self)
 
     def wake(self) -> None:
         """End a poll that waits."""
@@ -157,13 +159,20 @@ class Door:
     def close(self) -> None:
         """Say goodbye to everybody. What was posted is sent as far as they take it."""
         self.flush()
+        self.abandon()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def abandon(self) -> None:
+        """For a forked child: nothing is sent, and the parent's door stays as it is."""
+        if self._wake < 0:
+            return
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
         self._selector.close()
         os.close(self._wake)
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        self._wake = -1
 
     def _admit(self) -> None:
         with contextlib.suppress(OSError):
@@ -181,17 +190,14 @@ class Door:
             return []
         except OSError:
             data = b""
-        came: list[Pending] = []
         try:
             requests, visitor.received = _take_requests(visitor.received + data)
         except EvidenceError:
             data, requests = b"", []
-        for kind, request in requests:
-            tell = partial(self._tell, visitor)
-            came.append(Pending(request, tell, is_urgent=kind == _INTEGRATED))
         if not data:
             self._dismiss(visitor)
-        return came
+        tell = partial(self._tell, visitor)
+        return [Pending(request, tell, kind == _INTEGRATED) for kind, request in requests]
 
     def _tell(self, visitor: _Visitor, pending: Pending, error: DomicileError | None) -> None:
         if not pending.is_told:

@@ -4,22 +4,63 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Lock
+from typing import Protocol
 
 from domicile.errors import DomicileError, SiteRefused
 from domicile.ledger.cosigning import NotCosigned
 from domicile.ledger.disk import SyncFailed
 from domicile.ledger.journal import Journal
-from domicile.ledger.log import Log
 from domicile.ledger.pending import Pending
 
-__all__ = ["Integrator", "Queues"]
+__all__ = ["Integrator", "Queues", "Tree"]
 
 _PAUSE_S = (0.1, 0.5)  # between two integrations that nobody waits for
 _PAUSE_SHARE = 2  # of the time that the last one took: most of the disk is the committer's
 _BACKOFF_S = (0.1, 5.0)
+
+
+class Tree(Protocol):
+    """What the sequencer needs of a log's one writer: a `Log`, or one in a process of its own."""
+
+    @property
+    def size(self) -> int:
+        """How many entries the signed tree has."""
+        ...
+
+    @property
+    def published_size(self) -> int:
+        """How many entries the published checkpoint covers."""
+        ...
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether something is signed that is not published."""
+        ...
+
+    @property
+    def ended(self) -> str:
+        """Why this writer takes nothing any more; empty while it does."""
+        ...
+
+    def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Entries from index ``start`` on."""
+        ...
+
+    def grow(self, bundle: bytes, count: int) -> None:
+        """Sign and publish a tree that has the ``count`` entries of a bundle, too. Raises
+        NotCosigned where they are signed and not published, SiteRefused."""
+        ...
+
+    def publish(self) -> None:
+        """Publish what is signed, if it is not yet. Raises NotCosigned, SiteRefused."""
+        ...
+
+    def close(self) -> None:
+        """Give the log's lock back."""
+        ...
 
 
 @dataclass(slots=True)
@@ -66,7 +107,7 @@ class Integrator:
     what was told sent to those outside."""
 
     def __init__(
-        self, log: Log, journal: Journal, queues: Queues, wake: Callable[[], None]
+        self, log: Tree, journal: Journal, queues: Queues, wake: Callable[[], None]
     ) -> None:
         self._log, self._journal, self._queues, self._wake = log, journal, queues, wake
         self._backoff_s = _BACKOFF_S[0]
@@ -130,9 +171,11 @@ class Integrator:
     def _integrate(self, taken: Sequence[Pending]) -> None:
         """Raises NotCosigned where all is in the signed tree and not published, another
         DomicileError where nothing of ``taken`` is in it."""
-        entries = [e for pending in taken if pending.is_new for e in pending.request.entries]
+        fresh = [pending.request for pending in taken if pending.is_new]
         try:
-            self._log.extend(entries)
+            if fresh:
+                bundle = b"".join([request.bundle for request in fresh])
+                self._log.grow(bundle, sum([request.number for request in fresh]))
             self._log.publish()
         except NotCosigned:
             self._count(taken)
@@ -160,9 +203,11 @@ class Integrator:
         self._backoff_s = min(2 * self._backoff_s, _BACKOFF_S[1])
 
     def _tell(self, pendings: Sequence[Pending], error: DomicileError | None) -> None:
-        for pending in pendings:
+        waiting = [pending for pending in pendings if not pending.is_told]
+        for pending in waiting:
             pending.tell(pending, error)
-        self._wake()
+        if waiting:
+            self._wake()
 
     def _end(self, why: str, doubtful: Sequence[Pending]) -> None:
         self._queues.end(why, doubtful)

@@ -8,7 +8,6 @@ finds who did, and repeats the request under the same id: nothing is lost and no
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,12 +19,15 @@ from types import TracebackType
 from typing import Self
 
 from domicile.errors import SiteRefused
+from domicile.ledger.apart import LogApart
+from domicile.ledger.client import ANSWER_S, Client
 from domicile.ledger.cosigning import Cosigner
 from domicile.ledger.disk import Disk
-from domicile.ledger.door import ANSWER, Busy, Door, connect, encode_request
+from domicile.ledger.door import Door
 from domicile.ledger.entries import Entry, encode
+from domicile.ledger.integrator import Tree
 from domicile.ledger.journal import ID_BYTES, Journal, Request
-from domicile.ledger.lock import Taken
+from domicile.ledger.lock import Taken, WriterLock
 from domicile.ledger.log import Log, refusal
 from domicile.ledger.reader import LedgerReader, read_only
 from domicile.ledger.sequencer import Sequencer, check_request
@@ -34,7 +36,6 @@ from domicile.ledger.store import PRIVATE
 
 __all__ = ["Ledger"]
 
-_ANSWER_S = 30.0
 _PATIENCE_S = 10.0
 _ATTEMPTS = 5
 _PAUSE_S = 0.05
@@ -44,7 +45,7 @@ _STEM_BYTES = 11
 class Ledger:
     """A log, open for appending. Usable from several threads, not from a forked child."""
 
-    def __init__(self, directory: Path, begin: Callable[[], Log], disk: Disk) -> None:
+    def __init__(self, directory: Path, begin: Callable[[], Tree], disk: Disk) -> None:
         self._directory, self._begin, self._disk = directory, begin, disk
         self._process = os.getpid()
         self._stem, self._numbers = os.urandom(_STEM_BYTES), count()
@@ -61,16 +62,24 @@ class Ledger:
         *,
         cosigner: Cosigner | None = None,
         disk: Disk | None = None,
+        apart: bool = False,
     ) -> Self:
         """Open the log, or begin a new one; as its sequencer, or through the process that is.
 
         origin is the log's name and its keys': a URL without scheme, ``example.com/ledger``.
+        apart: have the tree grow in a process of its own, for who appends without pause; starting
+        that process takes a moment, and disk is then used for the journal alone.
+
         Raises UsageError where origin and key do not fit, or somebody else writes to the log who
         does not answer; EvidenceError where what was signed is not what is there; SiteRefused
         where the directory cannot be written.
         """
         disk = disk or Disk()
-        begin = partial(Log.open, directory, signers, origin, cosigner=cosigner, disk=disk)
+        begin: Callable[[], Tree]
+        if apart:
+            begin = partial(LogApart, directory, signers, origin, cosigner)
+        else:
+            begin = partial(Log.open, directory, signers, origin, cosigner=cosigner, disk=disk)
         return cls(directory, begin, disk)
 
     def append(
@@ -147,11 +156,11 @@ class Ledger:
         raise SiteRefused(
             "it is unknown whether the entries are recorded: whoever writes to the ledger did not"
             f" answer {_ATTEMPTS} times",
-            expected=f"an answer within {_ANSWER_S:.0f} s",
+            expected=f"an answer within {ANSWER_S:.0f} s",
             next_step="see what the other process does, then repeat under the same id",
         )
 
-    def _open(self) -> _Here | _Elsewhere:
+    def _open(self) -> _Here | Client:
         """Take the log, or find who has it; whoever has it may be just beginning or ending."""
         deadline = time.monotonic() + _PATIENCE_S
         while True:
@@ -159,7 +168,7 @@ class Ledger:
                 return _Here(self._directory, self._begin, self._disk)
             except Taken as taken:
                 try:
-                    return _Elsewhere(_door(self._directory))
+                    return Client(_door(self._directory))
                 except OSError:
                     if time.monotonic() > deadline:
                         raise taken from None
@@ -169,8 +178,12 @@ class Ledger:
 class _Here:
     """This process is the sequencer."""
 
-    def __init__(self, directory: Path, begin: Callable[[], Log], disk: Disk) -> None:
+    def __init__(self, directory: Path, begin: Callable[[], Tree], disk: Disk) -> None:
         with ExitStack() as stack:
+            with refusal("the ledger cannot be opened"):
+                disk.make_directories(directory / PRIVATE)
+                self._lock = WriterLock(directory / PRIVATE / "sequencer")
+            stack.callback(self._lock.release)
             self._log = begin()
             stack.callback(self._log.close)
             with refusal("the ledger cannot be opened"):
@@ -191,55 +204,11 @@ class _Here:
     def close(self) -> None:
         self._sequencer.close()
         self._log.close()
-
-
-class _Elsewhere:
-    """Another process is the sequencer. One request at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._turn = Lock()
-        self._socket = connect(path, _ANSWER_S)
-
-    def append(self, request: Request, *, integrated: bool) -> int:
-        with self._turn:
-            try:
-                self._socket.sendall(encode_request(request, integrated=integrated))
-                first = self._answer(request)
-                if integrated:
-                    self._answer(request)
-            except BlockingIOError as error:  # the time is up
-                raise ConnectionError from error
-        return first
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _answer(self, request: Request) -> int:
-        status, identity, value, length = ANSWER.unpack(_receive(self._socket, ANSWER.size))
-        message = _receive(self._socket, length).decode(errors="replace")
-        if identity != request.id:
-            raise ConnectionError
-        if status in {b"D", b"I"}:
-            return int(value)
-        if status == b"G":
-            raise ConnectionError
-        failed, _, next_step = message.partition("\n")
-        kind = Busy if status == b"B" else SiteRefused
-        raise kind(failed, expected="a ledger that takes entries", next_step=next_step)
+        self._lock.release()
 
 
 def _door(directory: Path) -> Path:
     return directory / PRIVATE / "door"
-
-
-def _receive(connection: socket.socket, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        more = connection.recv(count - len(data))
-        if not more:
-            raise ConnectionError
-        data += more
-    return bytes(data)
 
 
 def _not_ours(*, closed: bool) -> SiteRefused:

@@ -43,7 +43,7 @@ from domicile.ledger.proofs import Prover
 from domicile.ledger.signing import Signer, sign_note
 from domicile.ledger.sources import stored_tiles
 from domicile.ledger.store import CHECKPOINT, PRIVATE, SIGNED, VKEY, Store
-from domicile.ledger.tiles import TILE_WIDTH, Tile, TreeEdge, encode_bundle
+from domicile.ledger.tiles import TILE_WIDTH, Tile, TreeEdge, decode_bundle, encode_bundle
 
 __all__ = ["Log", "refusal"]
 
@@ -171,6 +171,10 @@ class Log:
             first = self.size
             self._commit(encoded)
         return list(range(first, first + len(encoded)))
+
+    def grow(self, bundle: bytes, count: int) -> None:
+        """`extend` by the ``count`` entries of a bundle."""
+        self.extend(decode_bundle(bundle, count))
 
     @property
     def ended(self) -> str:

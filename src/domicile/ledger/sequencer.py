@@ -29,7 +29,7 @@ from domicile.errors import DomicileError, EvidenceError, SiteRefused, UsageErro
 from domicile.ledger.cosigning import NotCosigned
 from domicile.ledger.disk import SyncFailed
 from domicile.ledger.door import Busy, Door, Leaving
-from domicile.ledger.integrator import Integrator, Queues
+from domicile.ledger.integrator import Integrator, Queues, Tree
 from domicile.ledger.journal import (
     ID_BYTES,
     KEPT_REQUESTS,
@@ -38,19 +38,21 @@ from domicile.ledger.journal import (
     Journal,
     Request,
 )
-from domicile.ledger.log import Log, refusal
+from domicile.ledger.log import refusal
 from domicile.ledger.pending import Pending, Receipt
+from domicile.ledger.tiles import encode_bundle
 
 __all__ = ["DEPTH", "Sequencer", "check_request"]
 
 DEPTH = 65_536
 """Entries that may wait for integration before callers are turned away."""
+_HURRY_SHARE = 4  # of the depth; from there on the integrator makes no pauses
 
 
 class Sequencer:
     """The one writer of a log. Usable from any thread, not from a forked child."""
 
-    def __init__(self, log: Log, journal: Journal, door: Door, *, depth: int = DEPTH) -> None:
+    def __init__(self, log: Tree, journal: Journal, door: Door, *, depth: int = DEPTH) -> None:
         self.log = log
         self._journal, self._door, self._depth = journal, door, depth
         self._queues = Queues()
@@ -66,7 +68,7 @@ class Sequencer:
 
     @classmethod
     def start(
-        cls, log: Log, journal: Journal, groups: Sequence[Group], door: Door, *, depth: int = DEPTH
+        cls, log: Tree, journal: Journal, groups: Sequence[Group], door: Door, *, depth: int = DEPTH
     ) -> Self:
         """Recover what the journal holds beyond the log, and begin.
 
@@ -91,6 +93,8 @@ class Sequencer:
         one.
         """
         check_request(request)
+        if self._process != os.getpid():
+            raise _ended("another process holds its lock")
         receipt = Receipt(request.number, self._queues.hurry)
         with self._turn:
             if why := self._refusal(request.number):
@@ -118,10 +122,7 @@ class Sequencer:
     def _refusal(self, count: int) -> SiteRefused | None:
         """Why a request of ``count`` entries is not taken on, if it is not. Under the lock."""
         queues = self._queues
-        ended = queues.ended or ("it was closed" if queues.closing else "")
-        if self._process != os.getpid():
-            ended = "another process holds its lock"
-        if ended:
+        if ended := queues.ended or ("it was closed" if queues.closing else ""):
             return _ended(ended)
         return _busy(queues.entries) if queues.entries + count > self._depth else None
 
@@ -179,7 +180,7 @@ class Sequencer:
 
     def _commit(self, taken: Sequence[Pending]) -> None:
         fresh, repeated = self._sort(taken)
-        group = Group(self._next, tuple(pending.request for pending in fresh))
+        group = Group(self._next, tuple([pending.request for pending in fresh]))
         try:
             if fresh:
                 self._journal.append(group)
@@ -196,7 +197,10 @@ class Sequencer:
             pending.tell(pending, None)
         with self._turn:
             self._queues.durable += (*fresh, *repeated)
-            self._queues.urgent |= any(pending.is_urgent for pending in taken)
+            self._queues.urgent |= (
+                any(pending.is_urgent for pending in taken)
+                or self._queues.entries > self._depth // _HURRY_SHARE
+            )
             self._queues.changed.notify_all()
 
     def _sort(self, taken: Sequence[Pending]) -> tuple[list[Pending], list[Pending]]:
@@ -237,7 +241,7 @@ def check_request(request: Request) -> None:
         raise _unfit(f"a request of more than {MAX_GROUP_BYTES // 2:,} bytes")
 
 
-def _settle_journal(log: Log, groups: Sequence[Group]) -> None:
+def _settle_journal(log: Tree, groups: Sequence[Group]) -> None:
     """Integrate what the journal holds beyond the log; the rest must be in the log already."""
     beyond: list[bytes] = []
     size = log.size
@@ -253,7 +257,8 @@ def _settle_journal(log: Log, groups: Sequence[Group]) -> None:
                 raise _contradiction(f"entry {index} is another in the journal than in the tree")
             index += 1
     with contextlib.suppress(NotCosigned):  # signed; the integrator publishes it when it may
-        log.extend(beyond)
+        if beyond:
+            log.grow(encode_bundle(beyond), len(beyond))
 
 
 def _busy(entries: int) -> Busy:
