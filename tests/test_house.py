@@ -111,6 +111,15 @@ def test_what_runs_is_pinned() -> None:
     assert not [name for name in wanted if f"\n{name}==" not in pinned]
 
 
+def test_no_two_files_of_requirements_pin_different_versions() -> None:
+    pins: dict[str, set[str]] = {}
+    for path in (ROOT / "requirements").glob("*.txt"):
+        text = path.read_text(encoding="utf-8")
+        for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", text, re.MULTILINE):
+            pins.setdefault(name, set()).add(version)
+    assert {name: versions for name, versions in pins.items() if len(versions) > 1} == {}
+
+
 def test_no_file_names_a_machine_or_a_registry() -> None:
     found = [
         f"{name}: {forbidden}"

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 
 import domicile.state.database as module
 from domicile.errors import SiteRefused
-from domicile.state import RunRecord, State
+from domicile.state import BOUNDARY_KEYS, RunRecord, State
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SHA = "ab" * 32
@@ -56,6 +56,27 @@ def test_each_migration_can_be_taken_back(tmp_path: Path) -> None:
     engine.dispose()
     state = State.beside(tmp_path)
     assert state.runs() == []
+    state.close()
+
+
+def test_wrapped_keys_outlive_the_migration_of_their_table(tmp_path: Path) -> None:
+    State.beside(tmp_path).close()
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'state.sqlite'}")
+    kept = ("us", 1, "file:custodian.root", 1, b"wrapped")
+    with engine.connect() as connection:
+        from alembic import command  # noqa: PLC0415 - only here
+
+        config = Config()
+        config.set_main_option("script_location", str(scripts().dir))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+        insert = "INSERT INTO boundary_keys VALUES (?, ?, ?, ?, ?)"
+        connection.exec_driver_sql(insert, kept)
+        connection.commit()
+    engine.dispose()
+    state = State.beside(tmp_path)
+    with state.begin() as connection:
+        assert connection.execute(sa.select(BOUNDARY_KEYS)).all() == [kept]
     state.close()
 
 

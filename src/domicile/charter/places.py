@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from domicile.charter.model import ObjectSiteConfig, PostgresSiteConfig
 
-__all__ = ["Place", "UrlFault", "is_loopback", "place_of", "url_faults"]
+__all__ = ["Place", "UrlFault", "endpoint_faults", "is_loopback", "place_of", "url_faults"]
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _PORTS = {"http": 80, "https": 443}
@@ -99,7 +99,7 @@ def url_faults(site: PostgresSiteConfig | ObjectSiteConfig) -> Iterator[UrlFault
         yield from _postgres_faults(site.url)
     elif site.url.startswith("s3:"):
         yield from _bucket_faults(site.url)
-        yield from _endpoint_faults(site.endpoint)
+        yield from _store_faults(site.endpoint)
     else:
         yield from _directory_faults(site)
 
@@ -150,17 +150,24 @@ def _bucket_faults(text: str) -> Iterator[UrlFault]:
         yield UrlFault("url", "names no valid bucket", expected, "correct the bucket's name")
 
 
-def _endpoint_faults(text: str | None) -> Iterator[UrlFault]:
-    expected = "https://host[:port]"
-    if text is None:
-        step = 'add endpoint = "https://..."'
-        yield UrlFault("endpoint", "is missing: s3:// needs one", expected, step)
+def _store_faults(text: str | None) -> Iterator[UrlFault]:
+    if text is not None:
+        yield from endpoint_faults(
+            text, "`access_key_env` and `secret_key_env`, or `credentials_file`"
+        )
         return
+    step = 'add endpoint = "https://..."'
+    yield UrlFault("endpoint", "is missing: s3:// needs one", "https://host[:port]", step)
+
+
+def endpoint_faults(text: str, instead: str) -> Iterator[UrlFault]:
+    """What is wrong with a server's address; ``instead`` names the keys that credentials have."""
+    expected = "https://host[:port]"
     url = _split(text)
     if url is None or url.scheme not in _PORTS or not url.hostname:
         yield UrlFault("endpoint", "is not an endpoint", expected, "correct the endpoint")
     elif url.username is not None or url.password is not None:
-        yield _secret("endpoint", "`access_key_env` and `secret_key_env`, or `credentials_file`")
+        yield _secret("endpoint", instead)
     elif url.path.strip("/") or url.query or url.fragment:
         step = "keep host and port alone"
         yield UrlFault("endpoint", "goes on after host and port", expected, step)

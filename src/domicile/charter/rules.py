@@ -11,7 +11,8 @@
    end that has not passed.
 8. The ledger's name is one, and every witness one of its own: no key serves twice, none is the
    log's, and no more must co-sign than there are.
-9. No offline place has a site's name; every attester has an Ed25519 key, and one of their own.
+9. The root of a boundary's keys is reached safely, and lies on no site and not in the records.
+10. No offline place has a site's name; every attester has an Ed25519 key, and one of their own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from domicile.charter.attesters import attester_problems
 from domicile.charter.countries import COUNTRIES, suggest_country
 from domicile.charter.datasets import dataset_doubts, dataset_problems
+from domicile.charter.keys import keys_problems
 from domicile.charter.lines import KeyPath
 from domicile.charter.model import (
     Boundary,
@@ -65,6 +67,7 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *_source_problems(charter),
         *dataset_problems(charter, today),
         *witness_problems(charter),
+        *keys_problems(charter, _places(charter, base), _records(charter, base), base),
         *attester_problems(charter),
     ]
     if problems:
@@ -220,7 +223,7 @@ def _place_problems(charter: Charter, base: Path) -> Iterator[Problem]:
                 "a place of its own for every site",
                 "correct one of the two URLs, or remove one of the sites",
             )
-    records = Place("directory", "", _records(charter, base))
+    records = _records(charter, base)
     for name, place in places.items():
         if place.holds(records):
             yield Problem(
@@ -231,8 +234,9 @@ def _place_problems(charter: Charter, base: Path) -> Iterator[Problem]:
             )
 
 
-def _records(charter: Charter, base: Path) -> str:
-    return posixpath.normpath(posixpath.join(base.as_posix(), charter.records.directory))
+def _records(charter: Charter, base: Path) -> Place:
+    directory = posixpath.join(base.as_posix(), charter.records.directory)
+    return Place("directory", "", posixpath.normpath(directory))
 
 
 def _source_problems(charter: Charter) -> Iterator[Problem]:

@@ -15,7 +15,8 @@ __all__ = ["secret_lines"]
 _SECRET = re.compile(
     r"""
     [A-Za-z][A-Za-z0-9+.-]*://[^\s/"'@:]*:[^\s/"'@]+@           # scheme://user:password@
-    | \b(?:password|passwd|pgpassword|secret|token|(?:access_|secret_|api_)key)\s*=\s*["']\w
+    | \b(?:password|passwd|pgpassword|passphrase|pin|secret|token|(?:access_|secret_|api_)key)
+      \s*=\s*["']\w
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                             # an access key id of S3
     | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----
     | \bPRIVATE\+KEY\+                                          # of sumdb/note

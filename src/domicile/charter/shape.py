@@ -19,15 +19,19 @@ from domicile.charter.model import (
     Boundary,
     Charter,
     Company,
+    FileKeys,
     LedgerConfig,
     LedgerWitness,
     ObjectDataset,
     ObjectSiteConfig,
+    OciKeys,
     OfflinePlace,
     People,
+    Pkcs11Keys,
     PostgresSiteConfig,
     Records,
     TableDataset,
+    TransitKeys,
 )
 from domicile.charter.problems import Problem, dotted
 
@@ -39,6 +43,12 @@ __all__ = ["model_at", "shape_problems"]
 _SITES: Mapping[object, type[BaseModel]] = {
     "postgres": PostgresSiteConfig,
     "objects": ObjectSiteConfig,
+}
+_KEYS: Mapping[object, type[BaseModel]] = {
+    "file": FileKeys,
+    "oci": OciKeys,
+    "pkcs11": Pkcs11Keys,
+    "transit": TransitKeys,
 }
 _SINGLE: Mapping[object, type[BaseModel]] = {
     "company": Company,
@@ -59,6 +69,12 @@ _PATTERNS = {
     _COUNTRY_PATTERN: 'a two-letter country code in capitals (ISO 3166-1), such as "US"',
     "^[a-z0-9][a-z0-9_-]{0,62}$": "a name of lower-case letters, digits, `-` and `_`, at most 63",
     r"^[a-z_]+(\.[a-z_]+)*$": 'a Fideslang data category, such as "user.contact.email"',
+    r"^ocid1\.key\.[A-Za-z0-9._-]{1,240}$": "the OCID of a key, ocid1.key....",
+    r"^[^/\x00-\x1f]{1,200}$": "a label without /",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$": "the name of a transit key, as the engine lists it",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,127})*$": (
+        "where an engine is mounted, such as transit or secrets/transit"
+    ),
     "^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable, never the secret itself",
 }
 _TYPES = {
@@ -72,7 +88,9 @@ _TYPES = {
     "model_type": "a table",
     "string_too_short": "text that is not empty",
 }
-_SECRET = re.compile(r"(?i)passw|passwd|pwd|secret|token|credential|access_?key|api_?key")
+_SECRET = re.compile(
+    r"(?i)passw|passphrase|pwd|secret|token|\bpin\b|credential|access_?key|api_?key"
+)
 
 
 def shape_problems(error: ValidationError, values: Mapping[str, object]) -> list[Problem]:
@@ -88,13 +106,14 @@ def shape_problems(error: ValidationError, values: Mapping[str, object]) -> list
 
 def model_at(path: KeyPath, values: Mapping[str, object]) -> type[BaseModel] | None:
     """The model that describes the table at ``path``, or None where the keys are free."""
+    if tagged := _tagged(path):
+        key, models = tagged
+        return models.get(_tag(path, key, values))
     match path:
         case ():
             return Charter
         case (section,):
             return _SINGLE.get(section)
-        case ("sites", str(name)):
-            return _SITES.get(_kind(name, values))
         case ("ledger", "witnesses", _):
             return LedgerWitness
         case (section, _):
@@ -103,20 +122,34 @@ def model_at(path: KeyPath, values: Mapping[str, object]) -> type[BaseModel] | N
             return None
 
 
-def _kind(name: str, values: Mapping[str, object]) -> object:
-    sites = values.get("sites")
-    site = sites.get(name) if isinstance(sites, dict) else None
-    kind = site.get("kind") if isinstance(site, dict) else None
-    return kind if isinstance(kind, str) else None
+def _tagged(table: KeyPath) -> tuple[str, Mapping[object, type[BaseModel]]] | None:
+    """The key whose value tells which keys the others are, and the models it chooses from."""
+    match table:
+        case ("sites", _):
+            return "kind", _SITES
+        case ("boundaries", _, "keys"):
+            return "root", _KEYS
+        case _:
+            return None
+
+
+def _tag(path: KeyPath, key: str, values: Mapping[str, object]) -> str | None:
+    """What tells the model of the table at ``path``: the text under its ``key``."""
+    table: object = values
+    for part in (*path, key):
+        table = table.get(str(part)) if isinstance(table, dict) else None
+    return table if isinstance(table, str) else None
 
 
 def _path(loc: Iterable[str | int], values: Mapping[str, object]) -> KeyPath:
-    """Where pydantic found it, without what it adds: the site's kind, and ``[key]``."""
+    """Where pydantic found it, without what it adds: a site's kind, a root's, and ``[key]``."""
     path = tuple(loc)
     if path[-1:] == ("[key]",):
         path = path[:-1]
-    if path[:1] == ("sites",) and len(path) > 2 and path[2] == _kind(str(path[1]), values):
-        path = path[:2] + path[3:]
+    for table in (path[:2], path[:3]):
+        at, tagged = len(table), _tagged(table)
+        if tagged and path[at : at + 1] == (_tag(table, tagged[0], values),):
+            path = table + path[at + 1 :]
     return path
 
 
@@ -132,16 +165,23 @@ def _problem(detail: ErrorDetails, path: KeyPath, values: Mapping[str, object]) 
     if kind == "missing":
         return _missing(path, values)
     if kind.startswith("union_tag"):
-        return Problem(
-            (*path, "kind"),
-            "the site's kind is not given" if kind == "union_tag_not_found" else "unknown kind",
-            '"postgres" or "objects"',
-            'write kind = "postgres" or kind = "objects"',
-        )
+        return _untold(path, is_given=kind != "union_tag_not_found")
     context = detail.get("ctx", {})
     if context.get("pattern") == _COUNTRY_PATTERN:
         return _country(path, detail["input"])
     return Problem(path, "is not what is expected here", _expected(detail), "correct the value")
+
+
+def _untold(path: KeyPath, *, is_given: bool) -> Problem:
+    """A table whose kind is not given, or unknown."""
+    key, models = _tagged(path) or ("kind", _SITES)
+    what = "where the root lies" if key == "root" else "the site's kind"
+    return Problem(
+        (*path, key),
+        f"unknown {key}" if is_given else f"{what} is not given",
+        " or ".join(f'"{each}"' for each in models),
+        "write " + " or ".join(f'{key} = "{each}"' for each in models),
+    )
 
 
 def _unknown(path: KeyPath, values: Mapping[str, object]) -> Problem:

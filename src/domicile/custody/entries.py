@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from domicile.ledger import Body, entry_kind
+from domicile.ledger import Body, EntryTime, entry_kind
 
 __all__ = [
     "REASONS",
     "BoundaryKeyCondemned",
     "BoundaryKeyDestroyed",
     "BoundaryKeyMade",
+    "BoundaryKeyPending",
+    "BoundaryKeysRewrapped",
     "KeysOpened",
     "Reason",
 ]
@@ -34,6 +36,19 @@ class BoundaryKeyMade(Body, frozen=True):
     root_version: Version
 
 
+@entry_kind("custody.boundary-keys-rewrapped", version=1)
+class BoundaryKeysRewrapped(Body, frozen=True):
+    """The versions of a boundary's key are about to be wrapped anew, by these versions of a root.
+    As they were wrapped before, by ``root_before``, they still open in a backup, as long as that
+    root's versions exist."""
+
+    boundary: str
+    boundary_versions: tuple[Version, ...]
+    root_before: str
+    root: str
+    root_versions: tuple[Version, ...]
+
+
 @entry_kind("custody.keys-opened", version=1)
 class KeysOpened(Body, frozen=True):
     """The root is about to unwrap a boundary's keys of these versions, for this reason; with them
@@ -48,12 +63,26 @@ class KeysOpened(Body, frozen=True):
 @entry_kind("custody.boundary-key-condemned", version=1)
 class BoundaryKeyCondemned(Body, frozen=True):
     """A version of a boundary's key, under which nothing is any more, is about to be destroyed, and
-    so are the root's versions that wrap nothing else."""
+    so are all versions of the root that could unwrap a copy of it."""
 
     boundary: str
     boundary_version: Version
     root: str
     root_versions: tuple[Version, ...]
+
+
+@entry_kind("custody.boundary-key-pending", version=1)
+class BoundaryKeyPending(Body, frozen=True):
+    """A version of a boundary's key is out of use, but not destroyed: the keeper of its root
+    destroys the root's versions that could unwrap it at ``until`` and no sooner, and until then
+    whoever may can bring them back."""
+
+    boundary: str
+    boundary_version: Version
+    root: str
+    root_versions: tuple[Version, ...]
+    until: EntryTime
+    proves: str
 
 
 @entry_kind("custody.boundary-key-destroyed", version=1)

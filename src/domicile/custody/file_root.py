@@ -19,7 +19,7 @@ import msgspec
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from msgspec import Meta
 
-from domicile.custody.root import RootWrapped
+from domicile.custody.root import Destruction, RootWrapped, check_destroyable, no_version
 from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger.disk import Disk
@@ -34,6 +34,10 @@ _SHORTEST_PASSPHRASE = 15  # characters; NIST SP 800-63B-4, section 3.1.1.2
 _PROVES = (
     "the version is no longer in the key file; copies of the file, snapshots and the medium that it"
     " lay on are not examined"
+)
+_COPIED = (
+    "the root key lies in a file: whoever copied it and learns the passphrase has every version"
+    " that it held"
 )
 
 
@@ -54,8 +58,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileRoot:
-    """The root key in one file. A change is durable when it returns, and whoever opened the file
-    before sees it: it is read each time."""
+    """The root key in one file. A change is durable when it returns, and other processes that
+    opened the file before see it: it is read again each time."""
 
     def __init__(self, path: Path, stored: _File, passphrase: str) -> None:
         self._path, self._argon2 = path, stored.argon2id
@@ -103,17 +107,21 @@ class FileRoot:
         """The versions that exist, oldest first."""
         return tuple(self._current())
 
+    def weaknesses(self) -> tuple[str, ...]:
+        """What any file is."""
+        return (_COPIED,)
+
     def wrap(self, key: bytes, context: bytes) -> RootWrapped:
         """A key under the newest version."""
-        version, newest = max(self._current().items())
-        return RootWrapped(version, wrap_key(newest, key, context))
+        version, secret = max(self._current().items())
+        return RootWrapped(version, wrap_key(secret, key, context))
 
     def unwrap(self, wrapped: Sequence[tuple[RootWrapped, bytes]]) -> list[bytes]:
         """Keys, in order."""
         keys = self._current()
         for each, _ in wrapped:
             if each.version not in keys:
-                raise self._no_version(each.version, keys)
+                raise no_version(self.label, each.version, tuple(keys))
         return [unwrap_key(keys[each.version], each.data, context) for each, context in wrapped]
 
     def rotate(self) -> int:
@@ -124,24 +132,17 @@ class FileRoot:
             self._store({**keys, version: secrets.token_bytes(KEY_BYTES)})
         return version
 
-    def destroy(self, version: int) -> str:
+    def destroy(self, version: int) -> Destruction:
         """Take a version out of the file."""
         with _locked(self._path):
             keys = self._current()
-            if not 0 < version <= max(keys):  # of what never was, nothing may be certified
-                raise self._no_version(version, keys)
-            if version == max(keys):
-                raise UsageError(
-                    f"version {version} of {self.label} is the newest",
-                    expected="a version that nothing is wrapped under any more",
-                    next_step="rotate the root first",
-                )
+            check_destroyable(self.label, version, tuple(keys))
             if version in keys:
                 self._store({v: key for v, key in keys.items() if v != version})
-        return _PROVES
+        return Destruction(_PROVES)
 
     def _current(self) -> dict[int, bytes]:
-        """The key of each version, oldest first, as they are in the file now."""
+        """The keys of each version, oldest first, as they are in the file now."""
         stored = _read(self._path)
         if stored.argon2id != self._argon2:
             raise _refused(self._path, "was put under another passphrase since it was opened")
@@ -153,13 +154,6 @@ class FileRoot:
     def _store(self, keys: dict[int, bytes]) -> None:
         wrapped = {v: wrap_key(self._secret, key, _context(v)) for v, key in keys.items()}
         _write(self._path, _File(_FORMAT, self._argon2, wrapped))
-
-    def _no_version(self, version: int, keys: dict[int, bytes]) -> EvidenceError:
-        return EvidenceError(
-            f"{self.label} has no version {version}",
-            expected=f"one of {', '.join(map(str, keys))}; a destroyed one is gone",
-            next_step="restore the root from its backup, if the version was not destroyed",
-        )
 
 
 def _read(path: Path) -> _File:

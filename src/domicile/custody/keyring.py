@@ -7,29 +7,34 @@ Invariants:
 - A key is given out only once it is durable under the boundary's newest key.
 - The root unwraps nothing before the ledger has it, with the reason.
 - What is wrapped is bound to its place: boundary, version, whose key.
-- A version of a boundary's key is destroyed only when nothing is under it any more.
+- A version of a boundary's key is destroyed only when nothing is under it any more, and is not said
+  to be destroyed before every version of the root that could unwrap it is gone.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domicile.custody.condemned import Condemned, CondemnedKeys
 from domicile.custody.entries import (
     BoundaryKeyCondemned,
     BoundaryKeyDestroyed,
     BoundaryKeyMade,
+    BoundaryKeyPending,
+    BoundaryKeysRewrapped,
     KeysOpened,
     Reason,
 )
-from domicile.custody.root import RootKey, RootWrapped
+from domicile.custody.root import Destruction, RootKey, RootWrapped
 from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
 from domicile.errors import EvidenceError, UsageError
-from domicile.ledger import Body
+from domicile.ledger import Body, time_text
 from domicile.state import BOUNDARY_KEYS, DATA_KEYS, State
 
 __all__ = ["SUBJECT_BYTES", "Keyring", "Keys"]
@@ -37,7 +42,6 @@ __all__ = ["SUBJECT_BYTES", "Keyring", "Keys"]
 SUBJECT_BYTES = 16
 """Of a person's pseudonym, or of a dataset's name hashed: whose key it is."""
 _AT_ONCE = 500
-_NOTHING_DESTROYED = "nothing: a version of the root that can unwrap it exists, or was gone before"
 
 _INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
     "sqlite": sqlite.insert,
@@ -53,15 +57,18 @@ class Keyring:
         self, state: State, root: RootKey, boundary: str, record: Callable[[Body], None]
     ) -> None:
         self._state, self._root, self._boundary, self._record = state, root, boundary, record
+        self._condemned = CondemnedKeys(state, boundary)
 
     def open(self, reason: Reason) -> Keys:
-        """Have the root unwrap the boundary's keys; the first one is made where there is none."""
+        """Have the root unwrap the boundary's keys; the first one is made where there is none.
+
+        Raises UsageError where they are under another root.
+        """
         if not self._stored():
             self.rotate()
         wrapped = self._stored()
-        self._record(KeysOpened(self._boundary, tuple(wrapped), self._root.label, reason))
-        contexts = [(each, self._context(version)) for version, each in wrapped.items()]
-        opened = self._root.unwrap(contexts)
+        opened = self._unwrapped(self._root, wrapped, reason)
+        self._name_root(wrapped)
         return Keys(self._state, self._boundary, dict(zip(wrapped, opened, strict=True)))
 
     def rotate(self) -> int:
@@ -75,41 +82,151 @@ class Keyring:
         return version
 
     def rotate_root(self, keys: Keys) -> int:
-        """A new version of the root, with every boundary key of ``keys`` under it."""
+        """A new version of the root, with the boundary's newest key of ``keys`` under it. Older
+        ones stay as they are until they are destroyed: under the new version their copies in
+        backups would outlive that."""
         version = self._root.rotate()
-        for number, key in keys.boundary_keys.items():
-            kept = self._root.wrap(key, self._context(number))
-            where = self._is(BOUNDARY_KEYS.c.version == number)
-            values = {"root_version": kept.version, "wrapped": kept.data}
-            with self._state.begin() as connection:
-                connection.execute(BOUNDARY_KEYS.update().where(where).values(values))
+        newest = max(keys.boundary_keys)
+        self._rewrap({newest: keys.boundary_keys[newest]}, self._root)
         return version
 
-    def destroy(self, version: int) -> str:
-        """Destroy a version under which nothing is any more, and every version of the root that
-        wraps nothing; what the root can prove of that, in its words.
+    def move_to(self, root: RootKey, keys: Keys) -> Keyring:
+        """Every boundary key of ``keys`` under another root, all of them or none: what they sealed
+        opens as before, and this root is no longer needed. It is not destroyed here.
 
-        Raises UsageError for the newest version and while keys are still under it. Repeatable:
-        broken off anywhere, it goes on.
+        Raises UsageError where the boundary has other keys than ``keys`` by now.
         """
-        self._refuse_living(version)
-        spent = self._spent(version)
-        about = (self._boundary, version, self._root.label, spent)
-        self._record(BoundaryKeyCondemned(*about))
-        proves = [self._root.destroy(each) for each in spent] or [_NOTHING_DESTROYED]
-        where = self._is(BOUNDARY_KEYS.c.version == version)
-        with self._state.begin() as connection:
-            connection.execute(BOUNDARY_KEYS.delete().where(where))
-        self._record(BoundaryKeyDestroyed(*about, proves[0]))
-        return proves[0]
+        if set(self._stored()) != set(keys.boundary_keys):
+            raise self._changed()
+        self._rewrap(keys.boundary_keys, root)
+        return Keyring(self._state, root, self._boundary, self._record)
 
-    def _spent(self, version: int) -> tuple[int, ...]:
-        """The root's older versions that wrap no boundary's key but this one."""
-        here = (BOUNDARY_KEYS.c.boundary == self._boundary) & (BOUNDARY_KEYS.c.version == version)
+    def destroy(self, version: int) -> Destruction:
+        """Destroy a version under which nothing is any more, and every version of the root that
+        could unwrap a copy of it; what the root can prove of that, in its words. It opens nothing
+        here from now on. Where its keeper takes time over it, it is pending: ask again after the
+        date.
+
+        Raises UsageError for the newest version, while keys are still under it, where it is not
+        there, and as long as one of those versions of the root wraps another key: then rotate the
+        root and ask again. Repeatable: broken off anywhere, it goes on.
+        """
+        condemned = self._condemned.all().get(version) or self._condemn(version)
+        self._refuse_another_root(condemned.root)
+        self._refuse_needed(condemned.root_versions)
+        about = (self._boundary, version, condemned.root, condemned.root_versions)
+        done = _taken_together([self._root.destroy(each) for each in condemned.root_versions])
+        if done.pending_until is None:
+            self._record(BoundaryKeyDestroyed(*about, done.proves))
+            self._condemned.remove(version)
+        elif (until := time_text(done.pending_until.astimezone(UTC))) != condemned.pending_until:
+            self._record(BoundaryKeyPending(*about, until, done.proves))
+            self._condemned.wait(version, until)
+        return done
+
+    def condemned(self) -> tuple[Condemned, ...]:
+        """The versions that `destroy` has begun with and not seen gone, oldest first."""
+        return tuple(self._condemned.all().values())
+
+    def _condemn(self, version: int) -> Condemned:
+        self._refuse_living(version)
+        self._refuse_another_root(self._label(version))
+        condemned = Condemned(version, self._root.label, self._could_unwrap(version))
+        about = (self._boundary, version, condemned.root, condemned.root_versions)
+        self._record(BoundaryKeyCondemned(*about))
+        self._condemned.add(condemned)
+        return condemned
+
+    def _could_unwrap(self, version: int) -> tuple[int, ...]:
+        """The root's versions that may have wrapped a key, now or in a backup: none newer than the
+        one that does now. Those that wait for their destruction count: it can be cancelled."""
+        now = self._stored()[version].version
+        waiting = {v for each in self._condemned.all().values() for v in each.root_versions}
+        known = {now, *self._root.versions(), *waiting}
+        return tuple(sorted(each for each in known if each <= now))
+
+    def _refuse_needed(self, root_versions: tuple[int, ...]) -> None:
+        """Keys under other roots count too: their numbers may be these, and a root renamed."""
+        query = sa.select(BOUNDARY_KEYS.c.boundary, BOUNDARY_KEYS.c.version).where(
+            BOUNDARY_KEYS.c.root_version.in_(root_versions)
+        )
         with self._state.begin() as connection:
-            query = sa.select(BOUNDARY_KEYS.c.root_version).where(~here)
-            in_use = set(connection.scalars(query))
-        return tuple(each for each in self._root.versions()[:-1] if each not in in_use)
+            needed = [f"{row[0]} {row[1]}" for row in connection.execute(query)]
+        if needed:
+            raise UsageError(
+                f"versions of {self._root.label} that could open it wrap other keys:"
+                f" {', '.join(needed)}",
+                expected="nothing else under them",
+                next_step="rotate the root, destroy the older of these too, then ask again",
+            )
+
+    def _rewrap(self, keys: Mapping[int, bytes], root: RootKey) -> None:
+        before, versions = self._label(max(keys)), tuple(sorted(keys))
+        wrapped = {v: root.wrap(keys[v], self._context(v)) for v in versions}
+        under = tuple(sorted({each.version for each in wrapped.values()}))
+        self._record(BoundaryKeysRewrapped(self._boundary, versions, before, root.label, under))
+        if self._unwrapped(root, wrapped, "rotate") != [keys[v] for v in versions]:
+            raise EvidenceError(
+                f"{root.label} does not give back what it wrapped just now",
+                expected="the same keys",
+                next_step="keep the keys under the root that has them",
+            )
+        self._replace(wrapped, root.label)
+
+    def _replace(self, wrapped: Mapping[int, RootWrapped], label: str) -> None:
+        """All of them, or none. Updates come first: they keep other writers out."""
+        with self._state.begin() as connection:
+            count = 0
+            for version, each in wrapped.items():
+                values = {"root": label, "root_version": each.version, "wrapped": each.data}
+                update = BOUNDARY_KEYS.update().where(self._is(BOUNDARY_KEYS.c.version == version))
+                count += connection.execute(update.values(values)).rowcount
+            elsewhere = self._is(BOUNDARY_KEYS.c.root != label)
+            others = connection.scalar(sa.select(sa.func.count()).where(elsewhere))
+            if count != len(wrapped) or others:
+                raise self._changed()
+
+    def _changed(self) -> UsageError:
+        return UsageError(
+            f"the keys of boundary {self._boundary} changed while they were wrapped anew",
+            expected="the keys that were opened, and no others",
+            next_step="stop what rotates or destroys them, open them and begin anew",
+        )
+
+    def _unwrapped(
+        self, root: RootKey, wrapped: Mapping[int, RootWrapped], reason: Reason
+    ) -> list[bytes]:
+        self._record(KeysOpened(self._boundary, tuple(wrapped), root.label, reason))
+        try:
+            return root.unwrap([(each, self._context(v)) for v, each in wrapped.items()])
+        except EvidenceError:
+            if root is self._root:
+                self._refuse_another_root(self._label(max(wrapped)))
+            raise
+
+    def _name_root(self, wrapped: Mapping[int, RootWrapped]) -> None:
+        """What this root unwrapped is under it, whatever it was called before."""
+        if {self._label(version) for version in wrapped} == {self._root.label}:
+            return
+        with self._state.begin() as connection:
+            for version, each in wrapped.items():
+                same = (BOUNDARY_KEYS.c.version == version) & (BOUNDARY_KEYS.c.wrapped == each.data)
+                update = BOUNDARY_KEYS.update().where(self._is(same))
+                connection.execute(update.values(root=self._root.label))
+
+    def _label(self, version: int) -> str:
+        """The root that a version of the boundary's key is under."""
+        this = self._is(BOUNDARY_KEYS.c.version == version)
+        with self._state.begin() as connection:
+            return str(connection.scalar(sa.select(BOUNDARY_KEYS.c.root).where(this)))
+
+    def _refuse_another_root(self, label: str) -> None:
+        if label != self._root.label:
+            raise UsageError(
+                f"the keys of boundary {self._boundary} are not under {self._root.label}",
+                expected=label,
+                next_step="open that root, or what was restored of it",
+            )
 
     def _refuse_living(self, version: int) -> None:
         under = sa.select(sa.func.count()).where(
@@ -117,7 +234,14 @@ class Keyring:
         )
         with self._state.begin() as connection:
             count = connection.scalar(under) or 0
-        if count or version == max(self._stored(), default=0):
+        stored = self._stored()
+        if version not in stored:
+            raise UsageError(
+                f"boundary {self._boundary} has no key of version {version}",
+                expected=f"one of {', '.join(map(str, stored)) or 'none'}",
+                next_step="look in the ledger whether it was destroyed before",
+            )
+        if count or version == max(stored):
             raise UsageError(
                 f"version {version} of the boundary's key is in use: {count:,} keys are under it",
                 expected="a version that a newer one has replaced, with nothing under it",
@@ -258,3 +382,10 @@ class Keys:
 def _chunks(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     for first in range(0, len(values), _AT_ONCE):
         yield values[first : first + _AT_ONCE]
+
+
+def _taken_together(done: Sequence[Destruction]) -> Destruction:
+    """Of several versions: pending until the last one is gone."""
+    dates = [each.pending_until for each in done if each.pending_until is not None]
+    proves = dict.fromkeys(each.proves for each in done)
+    return Destruction("; ".join(proves), max(dates, default=None))

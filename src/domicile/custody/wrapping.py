@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domicile.errors import EvidenceError
 
-__all__ = ["KEY_BYTES", "WRAPPED_BYTES", "unwrap_key", "wrap_key"]
+__all__ = ["KEY_BYTES", "WRAPPED_BYTES", "does_not_open", "unwrap_key", "wrap_key"]
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -35,14 +35,15 @@ def wrap_key(wrapping: bytes, key: bytes, context: bytes) -> bytes:
 def unwrap_key(wrapping: bytes, wrapped: bytes, context: bytes) -> bytes:
     """The key. Raises EvidenceError where it was changed, is another's, or is under another key."""
     if len(wrapped) != WRAPPED_BYTES:
-        raise _not_ours()
+        raise does_not_open()
     try:
         return AESGCM(wrapping).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], context)
     except InvalidTag:
-        raise _not_ours() from None
+        raise does_not_open() from None
 
 
-def _not_ours() -> EvidenceError:
+def does_not_open() -> EvidenceError:
+    """The error where a wrapped key is not what it should be."""
     return EvidenceError(
         "a wrapped key does not open in its place: it was changed, or is another's",
         expected="the wrapped key as custody wrote it, for the same person and boundary",

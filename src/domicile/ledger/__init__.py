@@ -11,6 +11,7 @@ from domicile.ledger.entries import (
     Body,
     Count,
     Entry,
+    EntryTime,
     FileDigest,
     Pseudonym,
     Sha256Hex,
@@ -18,6 +19,7 @@ from domicile.ledger.entries import (
     encode,
     entry_kind,
     files_of,
+    time_text,
 )
 from domicile.ledger.files import digest_file
 from domicile.ledger.http import HttpSource
@@ -38,6 +40,7 @@ __all__ = [
     "DirectorySource",
     "DirectoryTarget",
     "Entry",
+    "EntryTime",
     "FileDigest",
     "FileSigner",
     "HttpSource",
@@ -64,5 +67,6 @@ __all__ = [
     "read_seen",
     "seen_directory",
     "split_text",
+    "time_text",
     "verify_log",
 ]

@@ -19,9 +19,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from domicile.errors import SiteRefused
 
-__all__ = ["BOUNDARY_KEYS", "DATA_KEYS", "PSEUDONYMS", "RunRecord", "State"]
+__all__ = ["BOUNDARY_KEYS", "CONDEMNED_KEYS", "DATA_KEYS", "PSEUDONYMS", "RunRecord", "State"]
 
-HEAD = "0003"
+HEAD = "0004"
 """The schema's newest version; a test holds it to the migrations."""
 
 _METADATA = sa.MetaData()
@@ -47,10 +47,21 @@ BOUNDARY_KEYS = sa.Table(
     sa.Column("boundary", sa.String(63), primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("root", sa.Text, nullable=False),
-    sa.Column("root_version", sa.Integer, nullable=False),
+    sa.Column("root_version", sa.BigInteger, nullable=False),
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
 )
 """Custody's: the keys of each boundary, each under a version of the root."""
+CONDEMNED_KEYS = sa.Table(
+    "condemned_keys",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("root", sa.Text, nullable=False),
+    sa.Column("root_versions", sa.JSON, nullable=False),
+    sa.Column("pending_until", sa.String(24)),
+)
+"""Custody's: the keys of boundaries that are to be destroyed, with the root's versions that could
+unwrap them, until their keeper says that these are gone."""
 DATA_KEYS = sa.Table(
     "data_keys",
     _METADATA,
