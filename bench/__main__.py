@@ -72,7 +72,7 @@ def _objects(directory: Path, pairs: int, found: page.Measured) -> None:
             server, objects.people(database), server.bucket(), directory / "objects"
         )
         objects.fill(world, (objects.SMALL, objects.LARGE))
-        found.objects, found.shares = objects.measure(world, pairs)
+        found.objects, found.shares, found.sealed = objects.measure(world, pairs)
         print("objects: memory", flush=True)
         objects.fill_huge(world, HUGE_BYTES)
         charter = world.charter(server.bucket())

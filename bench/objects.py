@@ -18,7 +18,17 @@ import psycopg
 from bench.measure import Command, Ratios, busy_seconds, timed
 from bench.services import Bucket, Database, Rgw, rclone
 
-__all__ = ["Figures", "ObjectWorld", "Shares", "domicile", "fill", "measure", "ours", "people"]
+__all__ = [
+    "Figures",
+    "ObjectWorld",
+    "Sealed",
+    "Shares",
+    "domicile",
+    "fill",
+    "measure",
+    "ours",
+    "people",
+]
 
 SMALL = (5_000, 16 << 10)
 LARGE = (60, 8 << 20)
@@ -71,6 +81,12 @@ template = "media/{{person}}/{{file...}}"
 """
 
 
+_KEYS = """
+[boundaries.us.keys]
+root = "file"
+path = "custodian/root"
+passphrase_file = "custodian/passphrase"
+"""
 TUNED = ("--transfers", "32", "--checkers", "32")
 PEERS = {"tuned": TUNED, "defaults": ()}
 
@@ -85,6 +101,14 @@ class Figures:
     moving: Ratios = field(default_factory=Ratios)
     verifying: Ratios = field(default_factory=Ratios)
     against_copy: Ratios = field(default_factory=Ratios)
+
+
+@dataclass
+class Sealed:
+    """The speed of our commands where home lies sealed, over theirs where it does not."""
+
+    moving: Ratios = field(default_factory=Ratios)
+    verifying: Ratios = field(default_factory=Ratios)
 
 
 @dataclass
@@ -110,7 +134,7 @@ class ObjectWorld:
         """What `domicile` needs in its environment."""
         return {"BENCH_ACCESS_KEY": Rgw.ACCESS_KEY, "BENCH_SECRET_KEY": Rgw.SECRET_KEY}
 
-    def charter(self, home: Bucket) -> Path:
+    def charter(self, home: Bucket, *, sealed: bool = False) -> Path:
         """A new charter with this bucket as home, scanned and planned."""
         directory = self.directory / home.name
         directory.mkdir(parents=True)
@@ -123,9 +147,21 @@ class ObjectWorld:
                 endpoint=self.server.endpoint,
             )
         )
+        if sealed:
+            _give_keys(path)
+            domicile("custody create", path, self.environ)
         for step in ("scan", "plan"):
             domicile(step, path, self.environ, allowed=(0, 1))
         return path
+
+
+def _give_keys(charter: Path) -> None:
+    passphrase = charter.parent / "custodian" / "passphrase"
+    passphrase.parent.mkdir(mode=0o700)
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("a passphrase of the benchmark's own")
+    with charter.open("a") as file:
+        file.write(_KEYS)
 
 
 def domicile(
@@ -133,7 +169,7 @@ def domicile(
 ) -> None:
     """An untimed step."""
     done = subprocess.run(
-        [sys.executable, "-m", "domicile", step, "--charter", str(charter)],
+        [sys.executable, "-m", "domicile", *step.split(), "--charter", str(charter)],
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
@@ -208,15 +244,19 @@ def people(database: Database) -> str:
     return url
 
 
-def measure(world: ObjectWorld, pairs: int) -> tuple[list[Figures], Shares]:
-    """Run ours and each peer in turns, every run into a fresh bucket."""
+def measure(world: ObjectWorld, pairs: int) -> tuple[list[Figures], Shares, Sealed]:
+    """Run ours, plain and sealed, and each peer in turns, every run into a fresh bucket."""
     figures = {name: Figures(" ".join(flags) or "defaults") for name, flags in PEERS.items()}
-    shares = Shares()
+    shares, sealed = Shares(), Sealed()
     for _ in range(pairs):
         moved, verified = _ours(world, shares)
         for name, flags in PEERS.items():
             _weigh(figures[name], moved, verified, *_theirs(world, flags))
-    return list(figures.values()), shares
+        sealing, opening = _ours(world, Shares(), sealed=True)
+        sealed.moving.add(moved.seconds, sealing.seconds)
+        sealed.verifying.add(verified.seconds, opening.seconds)
+        print(f"  objects, sealed: {sealed.moving.values[-1]:.2f}", flush=True)
+    return list(figures.values()), shares, sealed
 
 
 def _weigh(
@@ -230,9 +270,9 @@ def _weigh(
     print(f"  objects, rclone {figures.flags}: {figures.both.values[-1]:.2f}", flush=True)
 
 
-def _ours(world: ObjectWorld, shares: Shares) -> tuple[Command, Command]:
+def _ours(world: ObjectWorld, shares: Shares, *, sealed: bool = False) -> tuple[Command, Command]:
     home = world.server.bucket()
-    charter = world.charter(home)
+    charter = world.charter(home, sealed=sealed)
     busy, server = busy_seconds(), world.server.cpu_seconds()
     moved, verified = ours(world, charter, "move"), ours(world, charter, "verify")
     whole = (moved.seconds + verified.seconds) * (os.cpu_count() or 1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import ledger, objects, rows
 from bench.ledger import Figures as LedgerFigures
 from bench.ledger_world import ENTRIES, ENTRY_BYTES, IN_TIME_S
 from bench.objects import Figures as ObjectFigures
-from bench.objects import Shares
+from bench.objects import Sealed, Shares
 from bench.rows import Figures as RowFigures
 from bench.services import rclone
 from domicile.ledger.journal import KEPT_SEGMENTS, SEGMENT_BYTES
@@ -35,6 +35,7 @@ class Measured:
     peaks: dict[str, int]
     cores: int
     ledger: LedgerFigures | None = None
+    sealed: Sealed = field(default_factory=Sealed)
 
 
 def write(path: Path, found: Measured) -> None:
@@ -95,6 +96,12 @@ def _objects(found: Measured) -> list[str]:
         f"The target is {TARGET} of copy + check. Of the processors' time during our runs the",
         f"server took {shares.server.median:.0%}, Domicile {shares.ours.median:.0%}, everything",
         f"else on the machine {shares.others.median:.0%}.",
+    ]
+    lines += [
+        "",
+        "The same `move` with home sealed under a key a person goes at",
+        f"{found.sealed.moving} of the speed of the unsealed one, `verify` at",
+        f"{found.sealed.verifying}. The target is 0.85.",
     ]
     if shares.others.median > BUSY:
         lines += ["**The machine was busy with other work: these figures are rough.**"]

@@ -62,6 +62,7 @@ def test_the_demo_allows_as_many_items_as_it_made(
     story = _Story(Console(), tmp_path, None)
     said: list[tuple[str, ...]] = []
     monkeypatch.setattr(story, "_run", lambda *words, **_: said.append(words))
+    monkeypatch.setattr(story, "_open", lambda: None)
     story.rows = rows
     story._commands()
     (erase,) = (words for words in said if words[0] == "erase")

@@ -50,7 +50,7 @@ def charter(tmp_path: Path) -> Path:
 
 def _plan(run: Run, shards: list[str]) -> bytes:
     times = {"modified": datetime(2026, 3, 1, tzinfo=UTC), "is_latest": True, "size_bytes": 1}
-    row = dict.fromkeys(FOUND.names, "") | times | {"dataset": "avatars"}
+    row = dict.fromkeys(FOUND.names, "") | times | {"dataset": "avatars", "shared": False}
     write_parquet(run.shard("objects-000000"), FOUND, [pa.Table.from_pylist([row], schema=FOUND)])
     rows = tuple(RowShard(id_, "members", "public", id_.split("-")[1], 1) for id_ in shards)
     objects = (ObjectShard("objects-000000", 1, 1, 0, 0, 1, ("virginia_media",)),)

@@ -19,7 +19,8 @@ from domicile.custody.entries import (
     KeysOpened,
 )
 from domicile.custody.file_root import FileRoot
-from domicile.custody.keyring import Keyring, Keys
+from domicile.custody.keyring import Keyring
+from domicile.custody.keys import Keys
 from domicile.custody.root import RootKey
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger import Body

@@ -10,11 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from domicile.custody.file_root import FileRoot
+from domicile.custody.sealing import SealedStore
 from domicile.inventory import FOUND, Job, Workplace, write_parquet
+from domicile.ledger import Body
 from domicile.move.object_proof import OBJECT_PROOF, prove_objects
 from domicile.move.objects import copy_objects
 from domicile.move.plan import ObjectShard, Plan
-from domicile.sites.objects import Attributes, VersionRef
+from domicile.sites.objects import Attributes, ObjectSite, VersionRef
 from domicile.sites.objects.directory import DirectorySite
 
 CHARTER = """\
@@ -85,16 +88,43 @@ PLAN = Plan(
 Row = dict[str, Any]
 
 
-class Stores:
-    """A primary, a backup and home, with one key, through as many runs as a test takes."""
+KEYS = """
+[boundaries.us.keys]
+root = "file"
+path = "custodian/root"
+passphrase_file = "custodian/passphrase"
+"""
+PASSPHRASE = "correct horse battery staple"
 
-    def __init__(self, base: Path) -> None:
-        (base / "domicile.toml").write_text(CHARTER)
+
+class Stores:
+    """A primary, a backup and home, with one key, through as many runs as a test takes; at a
+    sealed home everything is written and read through its seal."""
+
+    def __init__(self, base: Path, *, sealed: bool) -> None:
+        (base / "domicile.toml").write_text(CHARTER + (KEYS if sealed else ""))
         self.base = base
-        self.sites = {name: DirectorySite(name, base / name, durable=False) for name in PLACES}
-        for site in self.sites.values():
+        self.sites: dict[str, ObjectSite] = {}
+        for name in PLACES:
+            site = DirectorySite(name, base / name, durable=False)
             site.create()
+            self.sites[name] = site
         self.run = 0
+        self.keys: tuple[int, ...] = ()
+        if sealed:
+            self._seal()
+
+    def _seal(self) -> None:
+        (self.base / "custodian").mkdir(mode=0o700)
+        passphrase = self.base / "custodian" / "passphrase"
+        passphrase.write_text(PASSPHRASE)
+        passphrase.chmod(0o600)
+        FileRoot.create(self.base / "custodian" / "root", PASSPHRASE)
+        recorded: list[Body] = []
+        self.keys = self.scan().estate.authorise_keys("move", recorded.append)
+        assert [type(body).__name__ for body in recorded] == ["BoundaryKeyMade", "KeysOpened"]
+        self.sites["oracle"] = self.scan().home_objects({KEY: ("media", "7")})
+        assert isinstance(self.sites["oracle"], SealedStore)
 
     def put(self, site: str, data: bytes | None, content_type: str = "") -> None:
         """A new current version of the key, or (None) a delete marker."""
@@ -129,7 +159,7 @@ class Stores:
         self.run += 1
         path = self.base / "domicile.toml"
         digest = sha256(path.read_bytes()).hexdigest()
-        here = Workplace(Job(str(path), digest, f"run{self.run}", date(2026, 1, 2)))
+        here = Workplace(Job(str(path), digest, f"run{self.run}", date(2026, 1, 2), self.keys))
         rows = [row for name in here.estate.object_names for row in self._rows(name)]
         write_parquet(
             here.run.shard("objects-0"), FOUND, [pa.Table.from_pylist(rows, schema=FOUND)]
@@ -149,6 +179,7 @@ class Stores:
                 "modified": version.modified,
                 "dataset": "media",
                 "person": "7",
+                "shared": False,
                 "state": "member",
                 "reason": "",
             }
@@ -176,10 +207,10 @@ PLACES = ("oracle", "virginia", "singapore")
 SHARD = ObjectShard("objects-0", 1, 1, 0, 0, 1, ("singapore", "virginia"))
 
 
-@pytest.fixture
-def stores(tmp_path: Path) -> Stores:
+@pytest.fixture(params=["plain", "sealed"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Stores:
     """Three empty stores."""
-    return Stores(tmp_path)
+    return Stores(tmp_path, sealed=request.param == "sealed")
 
 
 def test_a_history_comes_home_and_the_primarys_current_is_current(stores: Stores) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,19 @@ from typing import Any
 import psycopg
 
 import domicile
+from domicile.charter import load_charter
+from domicile.custody.sealing import SealedStore
 from domicile.demo.servers import servers
 from domicile.demo.truth import Truth, compare_truth, snapshot_truth
 from domicile.demo.truth_objects import Objects, compare_objects, owner_of, read_objects
 from domicile.demo.truth_rows import compare_rows, read_rows
-from domicile.demo.workspace import DATABASE, bucket
+from domicile.demo.workspace import DATABASE, bucket, give_keys
 from domicile.errors import SiteMissing
+from domicile.inventory import Estate
+from domicile.sites.objects import ObjectSite
 from domicile.sites.objects.directory import DirectorySite
 from domicile.sites.objects.model import Attributes, ObjectVersion, Upload
+from domicile.state import State
 from tests.story.forking import Forker
 from tests.story.struck.sitecustomize import VARIABLE
 
@@ -219,18 +224,33 @@ class Stage:
 
     def problems(self) -> list[str]:
         """What is not as it must be after the story's end."""
-        return compare_truth(self.directory, self.before)
+        with self._opened(self.bucket("oracle")) as home:
+            return compare_truth(self.directory, self.before, home)
 
     def home_problems(self) -> list[str]:
         """What is not as it must be at home after the move, whatever is still elsewhere."""
-        home = read_rows(self._url("oracle"))
-        return compare_rows(self.before.rows, self.before.members, home, {}) + compare_objects(
-            self.before.objects,
-            self.before.members,
-            self.before.senders,
-            read_objects(self.bucket("oracle")),
-            {},
+        rows = read_rows(self._url("oracle"))
+        with self._opened(self.bucket("oracle")) as store:
+            objects = read_objects(store)
+        return compare_rows(self.before.rows, self.before.members, rows, {}) + compare_objects(
+            self.before.objects, self.before.members, self.before.senders, objects, {}
         )
+
+    @contextmanager
+    def _opened(self, store: ObjectSite) -> Iterator[ObjectSite]:
+        """Home's objects as whoever has the keys reads them, if they lie sealed."""
+        estate = Estate(load_charter(self.charter), os.environ)
+        if not estate.seals:
+            yield store
+            return
+        with closing(State.beside(self.records)) as state:
+            keys = estate.keyring(state, lambda _: None).open("open")
+            yield SealedStore(store, keys, {})
+
+    def seal(self) -> None:
+        """Give the boundary keys: from now on what comes home is sealed."""
+        give_keys(self.directory)
+        self.run("custody", "create").expect(0)
 
     def source_changes(self) -> list[str]:
         """What is no longer as it was away from home (nothing may be, before the erasure)."""
@@ -267,7 +287,8 @@ class Stage:
                     is_mine = row.owner in self.before.members
                     if not is_mine or home[table].get(key) != row:
                         lost.append(f"{place}: {table} {key}")
-        return lost + self._lost_objects(stores, read_objects(self._without_probes("oracle")))
+        with self._opened(self._without_probes("oracle")) as store:
+            return lost + self._lost_objects(stores, read_objects(store))
 
     def _lost_objects(self, stores: Mapping[str, set[tuple[str, str]]], home: Objects) -> list[str]:
         lost = []
@@ -320,7 +341,7 @@ class Stage:
 
     @staticmethod
     def _parts() -> list[str]:
-        return [".domicile", "reader", *(f"{place}/media" for place in PLACES)]
+        return [".domicile", "custodian", "reader", *(f"{place}/media" for place in PLACES)]
 
     def _copy_database(self, place: str, source: str, target: str) -> None:
         url = servers(self.directory)[place].url("postgres")

@@ -88,7 +88,7 @@ class _Story:
         }
 
     def _generate(self, people: int, seed: int) -> None:
-        from domicile.demo.workspace import remove_workspace, write_workspace
+        from domicile.demo.workspace import give_keys, remove_workspace, write_workspace
         from domicile.demo.world import build
 
         self.console.print(Rule("a short-video network", style="dim"))
@@ -98,11 +98,13 @@ class _Story:
         )
         remove_workspace(self.workspace)
         made = write_workspace(self.workspace, build(people, seed))
+        give_keys(self.workspace)
         self.rows = sum(made.rows.values())
         self.objects = made.objects
         self.console.print(f"{self.rows:,} rows and {self.objects:,} objects")
 
     def _commands(self) -> None:
+        self._run("custody", "create")
         self._run("scan", *self.workers, expected=Exit.REMAINS)
         self._run("plan")
         self._run("move", *self.workers)
@@ -111,10 +113,36 @@ class _Story:
         cap = ("--max-items", str(self.rows)) if self.rows > _CAP else ()
         self._run("erase", *self.workers, *cap, *sites)
         self._run("scan", *self.workers)
+        self._open()
         self._run("ledger", "verify")
         self._run("status")
         self._run("report")
         self._run("ledger", "export", "--kind", "erase", "--out", str(self._bundle))
+
+    def _open(self) -> None:
+        """What lies at home is no use to whoever has no key, and all of it to whoever has."""
+        root = self.workspace / "custodian" / "root.key"
+        away = root.with_name("root.key.away")
+        root.rename(away)
+        try:
+            self._run("open", str(self.workspace / "stolen"), expected=Exit.SITE)
+        finally:
+            away.rename(root)
+        opened = self.workspace / "opened"
+        self._run("open", str(opened), "--dataset", "drafts")
+        self._compare(opened)
+
+    def _compare(self, opened: Path) -> None:
+        """The first bytes of one draft, as it lies at home and as it was opened. Small worlds may
+        have none."""
+        draft = next((path for path in sorted(opened.rglob("*")) if path.is_file()), None)
+        if draft is None:
+            return
+        names = draft.relative_to(opened)
+        (lying, *_) = sorted((self.workspace / "oracle" / "media" / f"{names}@").glob("*.data"))
+        self.console.print(f"{names}", soft_wrap=True)
+        self.console.print(f"  at home:              {lying.read_bytes()[40:64].hex(' ')}")
+        self.console.print(f"  opened with its key:  {draft.read_bytes()[:24].hex(' ')}")
 
     @property
     def _bundle(self) -> Path:

@@ -29,6 +29,8 @@ COMMANDS = {
     "attest": "Record a signed statement about what could not be examined.",
     "status": "Say where the members' data lies, from the records alone.",
     "report": "Write one HTML file that shows all of it, offline.",
+    "open": "Write home's objects out as plain files.",
+    "custody": "The custodian's keys.",
     "ledger": "What happened, provably.",
     "demo": "Tell the whole story on a generated network.",
 }

@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -31,17 +31,15 @@ from domicile.custody.entries import (
     KeysOpened,
     Reason,
 )
+from domicile.custody.keys import Keys
 from domicile.custody.root import Destruction, RootKey, RootWrapped
-from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
+from domicile.custody.wrapping import KEY_BYTES
 from domicile.errors import EvidenceError, UsageError
 from domicile.ledger import Body, time_text
 from domicile.state import BOUNDARY_KEYS, DATA_KEYS, State
 
-__all__ = ["SUBJECT_BYTES", "Keyring", "Keys"]
+__all__ = ["Keyring"]
 
-SUBJECT_BYTES = 16
-"""Of a person's pseudonym, or of a dataset's name hashed: whose key it is."""
-_AT_ONCE = 500
 
 _INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
     "sqlite": sqlite.insert,
@@ -64,10 +62,24 @@ class Keyring:
 
         Raises UsageError where they are under another root.
         """
+        return self.unwrap(self.authorise(reason))
+
+    def authorise(self, reason: Reason) -> tuple[int, ...]:
+        """Have it in the ledger that the root is about to unwrap the boundary's keys, for this
+        process and its workers; their versions. The first one is made where there is none."""
         if not self._stored():
             self.rotate()
-        wrapped = self._stored()
-        opened = self._unwrapped(self._root, wrapped, reason)
+        versions = tuple(self._stored())
+        self._record(KeysOpened(self._boundary, versions, self._root.label, reason))
+        return versions
+
+    def unwrap(self, versions: Collection[int]) -> Keys:
+        """Have the root unwrap the keys of these versions, of which the ledger knows that they
+        are opened. Raises UsageError where they are under another root, or gone since."""
+        wrapped = {version: key for version, key in self._stored().items() if version in versions}
+        if not wrapped:
+            raise self._changed()
+        opened = self._unwrapped(self._root, wrapped)
         self._name_root(wrapped)
         return Keys(self._state, self._boundary, dict(zip(wrapped, opened, strict=True)))
 
@@ -165,7 +177,8 @@ class Keyring:
         wrapped = {v: root.wrap(keys[v], self._context(v)) for v in versions}
         under = tuple(sorted({each.version for each in wrapped.values()}))
         self._record(BoundaryKeysRewrapped(self._boundary, versions, before, root.label, under))
-        if self._unwrapped(root, wrapped, "rotate") != [keys[v] for v in versions]:
+        self._record(KeysOpened(self._boundary, versions, root.label, "rotate"))
+        if self._unwrapped(root, wrapped) != [keys[v] for v in versions]:
             raise EvidenceError(
                 f"{root.label} does not give back what it wrapped just now",
                 expected="the same keys",
@@ -193,10 +206,7 @@ class Keyring:
             next_step="stop what rotates or destroys them, open them and begin anew",
         )
 
-    def _unwrapped(
-        self, root: RootKey, wrapped: Mapping[int, RootWrapped], reason: Reason
-    ) -> list[bytes]:
-        self._record(KeysOpened(self._boundary, tuple(wrapped), root.label, reason))
+    def _unwrapped(self, root: RootKey, wrapped: Mapping[int, RootWrapped]) -> list[bytes]:
         try:
             return root.unwrap([(each, self._context(v)) for v, each in wrapped.items()])
         except EvidenceError:
@@ -271,117 +281,6 @@ class Keyring:
 
     def _context(self, version: int) -> bytes:
         return f"domicile boundary key\n{self._boundary}\n{version}".encode()
-
-
-class Keys:
-    """Opened keys of one boundary: for as long as it takes, in one process."""
-
-    def __init__(self, state: State, boundary: str, boundary_keys: Mapping[int, bytes]) -> None:
-        self._state, self._boundary = state, boundary
-        self.boundary_keys = dict(boundary_keys)
-        self._newest = max(boundary_keys)
-
-    def __repr__(self) -> str:
-        return f"Keys({self._boundary!r}, versions {sorted(self.boundary_keys)})"
-
-    def of(self, subjects: Collection[bytes]) -> dict[bytes, bytes]:
-        """Each subject's key, made where there is none yet. Raises SiteRefused where one can't be
-        kept: then nothing may be sealed under it."""
-        found = self.known(subjects)
-        missing = sorted({subject for subject in subjects if subject not in found})
-        if missing:
-            self._make(missing)
-            found |= self.known(missing)  # of several processes at once, the first one's holds
-        return found
-
-    def known(self, subjects: Collection[bytes]) -> dict[bytes, bytes]:
-        """The keys of those who have one. Raises EvidenceError where one was tampered with, or is
-        under a version that these keys lack."""
-        found: dict[bytes, bytes] = {}
-        columns = (DATA_KEYS.c.subject, DATA_KEYS.c.version, DATA_KEYS.c.wrapped)
-        for some in _chunks(list(dict.fromkeys(subjects))):
-            query = sa.select(*columns).where(self._is(DATA_KEYS.c.subject.in_(some)))
-            with self._state.begin() as connection:
-                rows = connection.execute(query).all()
-            found |= {row[0]: self._open(row[0], row[1], row[2]) for row in rows}
-        return found
-
-    def rewrap(self, most: int = 10_000) -> Iterator[int]:
-        """Bring every key under the newest version, so many in a transaction; yields how many each
-        brought. Broken off anywhere, it goes on with those that are left."""
-        after = b""
-        while rows := self._older(after, most):
-            after = rows[-1][0]
-            with self._state.begin() as connection:
-                for subject, version, wrapped in rows:
-                    same = self._is(DATA_KEYS.c.subject == subject) & (
-                        DATA_KEYS.c.wrapped == wrapped
-                    )
-                    anew = self._wrap(subject, self._open(subject, version, wrapped))
-                    values = {"version": self._newest, "wrapped": anew}
-                    connection.execute(DATA_KEYS.update().where(self._is(same)).values(values))
-            yield len(rows)
-
-    def _older(self, after: bytes, most: int) -> Sequence[tuple[bytes, int, bytes]]:
-        """Keys under older versions, in the order of their subjects."""
-        columns = (DATA_KEYS.c.subject, DATA_KEYS.c.version, DATA_KEYS.c.wrapped)
-        older = self._is((DATA_KEYS.c.version < self._newest) & (DATA_KEYS.c.subject > after))
-        query = sa.select(*columns).where(older).order_by(DATA_KEYS.c.subject).limit(most)
-        with self._state.begin() as connection:
-            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
-
-    def forget(self, subjects: Collection[bytes]) -> int:
-        """Delete keys; how many there were. What they sealed opens no more with what is here; a
-        backup of this database still opens it until the boundary's key is destroyed."""
-        count = 0
-        for some in _chunks(list(subjects)):
-            query = DATA_KEYS.delete().where(self._is(DATA_KEYS.c.subject.in_(some)))
-            with self._state.begin() as connection:
-                count += connection.execute(query).rowcount
-        return count
-
-    def _make(self, subjects: Sequence[bytes]) -> None:
-        for subject in subjects:
-            if len(subject) != SUBJECT_BYTES:
-                raise ValueError(len(subject))
-        for some in _chunks(subjects):
-            rows = [
-                {
-                    "boundary": self._boundary,
-                    "subject": subject,
-                    "version": self._newest,
-                    "wrapped": self._wrap(subject, secrets.token_bytes(KEY_BYTES)),
-                }
-                for subject in some
-            ]
-            with self._state.begin() as connection:
-                insert = _INSERT[connection.dialect.name](DATA_KEYS)
-                connection.execute(insert.on_conflict_do_nothing(), rows)
-
-    def _wrap(self, subject: bytes, key: bytes) -> bytes:
-        context = self._context(subject, self._newest)
-        return wrap_key(self.boundary_keys[self._newest], key, context)
-
-    def _open(self, subject: bytes, version: int, wrapped: bytes) -> bytes:
-        boundary_key = self.boundary_keys.get(version)
-        if boundary_key is None:
-            raise EvidenceError(
-                f"a key is under version {version} of the boundary's key, which was not opened",
-                expected=f"one of the versions {sorted(self.boundary_keys)}",
-                next_step="run the command again; if it stays, restore the wrapped boundary keys",
-            )
-        return unwrap_key(boundary_key, wrapped, self._context(subject, version))
-
-    def _context(self, subject: bytes, version: int) -> bytes:
-        return b"domicile data key\n%s\n%d\n%s" % (self._boundary.encode(), version, subject)
-
-    def _is(self, more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-        return sa.and_(DATA_KEYS.c.boundary == self._boundary, more)
-
-
-def _chunks(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for first in range(0, len(values), _AT_ONCE):
-        yield values[first : first + _AT_ONCE]
 
 
 def _taken_together(done: Sequence[Destruction]) -> Destruction:

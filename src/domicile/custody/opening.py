@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from domicile.charter import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
 from domicile.custody.credential import Credential, EnvironmentCredential, FileCredential
@@ -13,9 +14,12 @@ from domicile.custody.oci_root import OciRoot
 from domicile.custody.root import RootKey
 from domicile.custody.transit_connection import TransitConnection
 from domicile.custody.transit_root import TransitRoot
-from domicile.errors import CharterError
+from domicile.errors import CharterError, UsageError
 
-__all__ = ["open_root"]
+if TYPE_CHECKING:
+    from domicile.custody.pkcs11_token import Token
+
+__all__ = ["create_root", "open_root"]
 
 
 def open_root(keys: KeysConfig, base: Path, environ: Mapping[str, str]) -> RootKey:
@@ -27,39 +31,60 @@ def open_root(keys: KeysConfig, base: Path, environ: Mapping[str, str]) -> RootK
     """
     match keys:
         case FileKeys():
-            secret = _credential(keys.passphrase_env, keys.passphrase_file, base, environ)
-            return FileRoot.open(base / keys.path, secret.read())
+            return FileRoot.open(base / keys.path, _passphrase(keys, base, environ))
         case Pkcs11Keys():
-            return _open_token(keys, _credential(keys.pin_env, keys.pin_file, base, environ), base)
+            from domicile.custody.pkcs11_root import Pkcs11Root  # noqa: PLC0415 - see `_token`
+
+            return Pkcs11Root.open(_token(keys, base, environ), keys.key_label)
         case TransitKeys():
-            token = _credential(keys.token_env, keys.token_file, base, environ)
-            return _open_transit(keys, token, base)
+            return TransitRoot.open(_connection(keys, base, environ), keys.mount, keys.key)
         case OciKeys():
-            return _open_oci(keys, base)
+            config_file = base / Path(keys.config_file).expanduser()
+            endpoints = keys.crypto_endpoint, keys.management_endpoint
+            return OciRoot.open(OciConnection(*endpoints, config_file, keys.profile), keys.key)
 
 
-def _open_token(keys: Pkcs11Keys, pin: Credential, base: Path) -> RootKey:
-    # Here, since they need a package that not everybody has, and say which.
-    from domicile.custody.pkcs11_root import Pkcs11Root  # noqa: PLC0415 - see above
+def create_root(keys: KeysConfig, base: Path, environ: Mapping[str, str]) -> RootKey:
+    """Make the root that ``[boundaries.NAME.keys]`` names.
+
+    Raises UsageError where there is one, or its keeper makes none for us; else like `open_root`.
+    """
+    match keys:
+        case FileKeys():
+            return FileRoot.create(base / keys.path, _passphrase(keys, base, environ))
+        case Pkcs11Keys():
+            from domicile.custody.pkcs11_root import Pkcs11Root  # noqa: PLC0415 - see `_token`
+
+            return Pkcs11Root.create(_token(keys, base, environ), keys.key_label)
+        case TransitKeys():
+            return TransitRoot.create(_connection(keys, base, environ), keys.mount, keys.key)
+        case OciKeys():
+            raise UsageError(
+                "Domicile makes no keys in OCI Vault",
+                expected="an AES-256 key in the vault, made by who administers it",
+                next_step="make it in OCI's console, and write its OCID into the charter",
+            )
+
+
+def _passphrase(keys: FileKeys, base: Path, environ: Mapping[str, str]) -> str:
+    return _credential(keys.passphrase_env, keys.passphrase_file, base, environ).read()
+
+
+def _token(keys: Pkcs11Keys, base: Path, environ: Mapping[str, str]) -> Token:
+    # Here, since it needs a package that not everybody has, and says which.
     from domicile.custody.pkcs11_token import Token  # noqa: PLC0415 - see above
 
-    return Pkcs11Root.open(Token(base / keys.module, keys.token_label, pin), keys.key_label)
+    pin = _credential(keys.pin_env, keys.pin_file, base, environ)
+    return Token(base / keys.module, keys.token_label, pin)
 
 
-def _open_transit(keys: TransitKeys, token: Credential, base: Path) -> RootKey:
-    connection = TransitConnection(
+def _connection(keys: TransitKeys, base: Path, environ: Mapping[str, str]) -> TransitConnection:
+    return TransitConnection(
         keys.url,
-        token,
+        _credential(keys.token_env, keys.token_file, base, environ),
         ca_file=base / keys.ca_file if keys.ca_file else None,
         namespace=keys.namespace or "",
     )
-    return TransitRoot.open(connection, keys.mount, keys.key)
-
-
-def _open_oci(keys: OciKeys, base: Path) -> RootKey:
-    config_file = base / Path(keys.config_file).expanduser()
-    endpoints = keys.crypto_endpoint, keys.management_endpoint
-    return OciRoot.open(OciConnection(*endpoints, config_file, keys.profile), keys.key)
 
 
 def _credential(

@@ -19,6 +19,7 @@ from domicile.demo.truth_rows import Rows, compare_rows, read_rows
 from domicile.demo.workspace import DATABASE, bucket
 from domicile.demo.world import HOME_COUNTRY
 from domicile.errors import UsageError
+from domicile.sites.objects import ObjectSite
 
 __all__ = ["Truth", "compare_truth", "main", "snapshot_truth"]
 
@@ -51,13 +52,14 @@ def snapshot_truth(workspace: Path) -> Truth:
         )
 
 
-def compare_truth(workspace: Path, before: Truth) -> list[str]:
+def compare_truth(workspace: Path, before: Truth, store: ObjectSite | None = None) -> list[str]:
     """Everything that is not as it must be after move and erase; an empty list is the proof.
 
     (a) members' rows are at home and equal; (b) elsewhere only public projections of rows that
     others refer to; (c) nobody else's rows changed; (d) references hold everywhere; (e) members'
     protected object versions are at home and equal, and nowhere else; (f) nobody else's objects
-    changed; (g) home holds no more of non-members than public projections.
+    changed; (g) home holds no more of non-members than public projections. store: home's objects,
+    opened, where they lie sealed.
     """
     left = {place: read_rows(_url(workspace, place)) for place in _LEFT}
     home = read_rows(_url(workspace, "oracle"))
@@ -66,7 +68,7 @@ def compare_truth(workspace: Path, before: Truth) -> list[str]:
         before.objects,
         before.members,
         before.senders,
-        read_objects(bucket(workspace, "oracle")),
+        read_objects(store or bucket(workspace, "oracle")),
         {place: read_objects(bucket(workspace, place)) for place in _LEFT},
     )
 

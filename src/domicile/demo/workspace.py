@@ -7,10 +7,12 @@
       virginia/             postgres/, media/: where the application is
       singapore/            postgres/, media/: a standby and a backup
       oracle/               postgres/, media/: home, empty at first
+      custodian/            passphrase, and the root of the keys once it is made: nobody else's
 """
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -26,7 +28,14 @@ from domicile.demo.world import World
 from domicile.errors import UsageError
 from domicile.sites.objects.directory import DirectorySite
 
-__all__ = ["DATABASE", "Workspace", "bucket", "remove_workspace", "write_workspace"]
+__all__ = [
+    "DATABASE",
+    "Workspace",
+    "bucket",
+    "give_keys",
+    "remove_workspace",
+    "write_workspace",
+]
 
 DATABASE = "loopreel"
 
@@ -43,6 +52,17 @@ class Workspace:
     rows: dict[str, int]
     objects: int
     seconds: float
+
+
+_PEOPLE = "# Where it is written who a person is"
+_KEYS = """\
+# Members' objects lie sealed at home, each person's under a key of their own. Whoever has this root
+# can open them all: the custodian, not the company, and nobody who only reads the store.
+[boundaries.us.keys]
+root = "file"                             # or an HSM, OpenBao, OCI Vault: see docs/custody.md
+path = "custodian/root.key"
+passphrase_file = "custodian/passphrase"
+"""
 
 
 def write_workspace(
@@ -136,6 +156,18 @@ def _make_standby(directory: Path) -> None:
     found["virginia"].stop()
     found["singapore"].become_copy_of(found["virginia"])
     start_all(directory)
+
+
+def give_keys(directory: Path) -> None:
+    """Have the charter name a root of the boundary's keys (which `domicile custody create` makes)
+    and the custodian keep a passphrase for it."""
+    passphrase = directory / "custodian" / "passphrase"
+    passphrase.parent.mkdir(mode=0o700)
+    passphrase.touch(mode=0o600)
+    passphrase.write_text(secrets.token_urlsafe(24), encoding="ascii")
+    charter = directory / "domicile.toml"
+    above, people, below = charter.read_text(encoding="utf-8").partition(_PEOPLE)
+    charter.write_text(f"{above}{_KEYS}\n\n{people}{below}", encoding="utf-8")
 
 
 def _charter(directory: Path) -> str:

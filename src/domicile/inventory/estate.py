@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from domicile.charter import Boundary, Charter, LoadedCharter, ObjectSiteConfig, PostgresSiteConfig
+from domicile.charter import (
+    Boundary,
+    Charter,
+    KeysConfig,
+    LoadedCharter,
+    ObjectSiteConfig,
+    PostgresSiteConfig,
+)
+from domicile.custody.entries import Reason
 from domicile.errors import PlanError
+from domicile.ledger import Body
 from domicile.sites.objects import ObjectSite, open_object_site
 from domicile.sites.postgres import PostgresSite, open_postgres_site
+
+if TYPE_CHECKING:
+    from domicile.custody.keyring import Keyring
+    from domicile.custody.root import RootKey
+    from domicile.state import State
 
 __all__ = ["Estate", "Job"]
 
@@ -18,12 +33,14 @@ __all__ = ["Estate", "Job"]
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a worker needs to find everything else. The charter must still be the one that the
-    command began with, and is judged by the day it began on."""
+    command began with, and is judged by the day it began on. keys: the versions of the boundary's
+    key that the ledger says are opened for it; none where nothing is sealed."""
 
     charter: str
     charter_sha256: str
     run: str
     today: date
+    keys: tuple[int, ...] = ()
 
 
 class Estate:
@@ -88,6 +105,46 @@ class Estate:
             if not self.is_home(name) and self.charter.sites[name].role == "primary":
                 return name
         return None
+
+    @property
+    def seals(self) -> bool:
+        """Whether protected objects lie sealed at home."""
+        return self.boundary.keys is not None
+
+    def keyring(self, state: State, record: Callable[[Body], None]) -> Keyring:
+        """The boundary's keys. record appends to the ledger. Raises PlanError where the charter
+        names no root for them, and as `open_root`."""
+        # Here, since it takes long to import, and most commands open nothing.
+        from domicile.custody.keyring import Keyring  # noqa: PLC0415 - see above
+        from domicile.custody.opening import open_root  # noqa: PLC0415 - see above
+
+        root = open_root(self._keys, self.base, self._environ)
+        return Keyring(state, root, self.boundary_name, record)
+
+    def create_root(self) -> RootKey:
+        """Make the root of the boundary's keys. Raises like `keyring`, and UsageError where there
+        is one, or its keeper makes none for us."""
+        from domicile.custody.opening import create_root  # noqa: PLC0415 - as in `keyring`
+
+        return create_root(self._keys, self.base, self._environ)
+
+    @property
+    def _keys(self) -> KeysConfig:
+        if self.boundary.keys is None:
+            raise PlanError(
+                f"boundary {self.boundary_name} has no keys",
+                expected="the root of its keys",
+                next_step=f"write [boundaries.{self.boundary_name}.keys], see docs/charter.md",
+            )
+        return self.boundary.keys
+
+    def authorise_keys(self, reason: Reason, record: Callable[[Body], None]) -> tuple[int, ...]:
+        """Have it in the ledger that the boundary's keys are opened, by this command and its
+        workers. Their versions, for a `Job`."""
+        from domicile.state import State  # noqa: PLC0415 - as in `keyring`
+
+        with closing(State.beside(self.records)) as state:
+            return self.keyring(state, record).authorise(reason)
 
     def outside(self, names: list[str]) -> list[str]:
         """Those sites that are not home."""

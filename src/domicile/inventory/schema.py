@@ -17,7 +17,8 @@ FOUND = pa.schema(
         pa.field("etag", pa.string(), nullable=False),
         pa.field("modified", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("dataset", pa.string(), nullable=False),
-        pa.field("person", pa.string(), nullable=False),
+        pa.field("person", pa.string(), nullable=False),  # one of them, a member if any is
+        pa.field("shared", pa.bool_(), nullable=False),  # it has several
         pa.field("state", pa.string(), nullable=False),  # member or not examined
         pa.field("reason", pa.string(), nullable=False),
     ]

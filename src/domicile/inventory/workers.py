@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     Executor,
@@ -20,21 +20,29 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import psycopg
 
 from domicile.charter import parse_charter
+from domicile.custody.sealing import SealedStore
+from domicile.custody.subjects import dataset_subject, person_subject
 from domicile.errors import DomicileError, PlanError, SiteUnreachable
 from domicile.inventory.estate import Estate, Job
 from domicile.inventory.progress import Progress
 from domicile.inventory.runs import Run
 from domicile.inventory.sessions import open_member_session
 from domicile.inventory.tables import DatabaseRules
+from domicile.ledger import Body
+from domicile.sites.objects import ObjectSite
 from domicile.sites.postgres import site_errors
+
+if TYPE_CHECKING:
+    from domicile.custody.keys import Keys
+    from domicile.custody.pseudonyms import Pseudonyms
 
 __all__ = ["Crew", "Outcome", "Workplace", "make_executor", "run_all", "workplace"]
 
@@ -62,7 +70,7 @@ class Outcome(Generic[T, R]):
 
 
 class Workplace:
-    """A worker's open sites, kept from shard to shard."""
+    """A worker's open sites and keys, kept from shard to shard."""
 
     def __init__(self, job: Job) -> None:
         path = Path(job.charter)
@@ -92,11 +100,44 @@ class Workplace:
         self._sessions[site, read_only] = opened
         return opened
 
+    def home_objects(self, owners: Mapping[str, tuple[str, str]]) -> ObjectSite:
+        """The home store, sealed where the boundary has keys. owners: the dataset of each key that
+        may be written, and its person; ``""`` where it is no one person's."""
+        store = self.estate.objects(str(self.estate.home_objects))
+        if not self.job.keys:
+            return store
+        pseudonyms, keys = self._custody
+        names = pseudonyms.of({person for _, person in owners.values() if person})
+        subjects = {
+            key: person_subject(names[person]) if person else dataset_subject(dataset)
+            for key, (dataset, person) in owners.items()
+        }
+        return SealedStore(store, keys, subjects)
+
+    @cached_property
+    def _custody(self) -> tuple[Pseudonyms, Keys]:
+        from domicile.custody.pseudonyms import Pseudonyms  # noqa: PLC0415 - as `Estate.keyring`
+        from domicile.state import State  # noqa: PLC0415 - as `Estate.keyring`
+
+        state = State.beside(self.estate.records)
+        keyring = self.estate.keyring(state, _record_nothing)
+        return Pseudonyms(state), keyring.unwrap(self.job.keys)
+
+    def close(self) -> None:
+        """Release what was opened."""
+        self.forget_sessions()
+        self.estate.close()
+
     def forget_sessions(self) -> None:
         """Close every session; the next one reads the catalogue afresh."""
         for connection, _ in self._sessions.values():
             connection.close()
         self._sessions.clear()
+
+
+def _record_nothing(body: Body) -> None:
+    """A worker's ledger is its command's."""
+    raise RuntimeError(type(body).__name__)
 
 
 @lru_cache(maxsize=1)

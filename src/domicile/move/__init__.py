@@ -1,6 +1,7 @@
 """Bring it home: plan, copy, verify."""
 
-from domicile.move.entries import ShardVerified, verified_claim
+from domicile.move.entries import HomeOpened, ShardVerified, verified_claim
+from domicile.move.opening import Opened, open_home
 from domicile.move.plan import ObjectShard, Plan, RowShard
 from domicile.move.planning import make_plan, read_plan
 from domicile.move.queries import in_range, same_key
@@ -11,7 +12,9 @@ from domicile.move.standing import latest_verified
 
 __all__ = [
     "KEYS_TABLE",
+    "HomeOpened",
     "ObjectShard",
+    "Opened",
     "Plan",
     "RowShard",
     "ShardVerified",
@@ -20,6 +23,7 @@ __all__ = [
     "latest_verified",
     "load_keys",
     "make_plan",
+    "open_home",
     "read_plan",
     "run_move",
     "run_verify",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow as pa
 from domicile.inventory import FOUND, Estate, Run, read_batches, write_parquet
 from domicile.move.plan import ObjectShard
 
-__all__ = ["cut_objects", "key_groups"]
+__all__ = ["cut_objects", "key_groups", "owners_of"]
 
 Row = dict[str, Any]
 
@@ -40,6 +40,14 @@ def key_groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Rows in key order, a list a key."""
     for _, group in groupby(rows, key=itemgetter("key")):
         yield list(group)
+
+
+def owners_of(groups: Iterable[Sequence[Row]]) -> dict[str, tuple[str, str]]:
+    """Each key's dataset, and its person where it has one alone (else ``""``)."""
+    return {
+        row["key"]: (row["dataset"], "" if row["shared"] else row["person"])
+        for row in (group[0] for group in groups)
+    }
 
 
 def _found(estate: Estate, run: Run) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from domicile.ledger import Body, FileDigest, entry_kind
 
 __all__ = [
+    "HomeOpened",
     "Planned",
     "SchemaMade",
     "SequencesSet",
@@ -65,6 +66,19 @@ class ShardCopied(Body, frozen=True):
     items: int
     bytes: int
     files: tuple[FileDigest, ...]
+
+
+@entry_kind("move.home-opened", version=1)
+class HomeOpened(Body, frozen=True):
+    """The custodian had home's objects written out as plain files: of these datasets, or (none
+    named) all of them. refused: those that were not what was proven at home."""
+
+    boundary: str
+    site: str
+    datasets: tuple[str, ...]
+    items: int
+    bytes: int
+    refused: int
 
 
 @entry_kind("move.shard-verified", version=1)

@@ -15,13 +15,21 @@ from typing import Any
 
 import pyarrow as pa
 
+from domicile.custody.sealing import SealedStore
 from domicile.errors import SiteMissing
 from domicile.inventory import Workplace, read_batches
-from domicile.move.chains import key_groups
+from domicile.move.chains import key_groups, owners_of
 from domicile.move.objects import held_versions
 from domicile.move.plan import ObjectShard, Plan
-from domicile.move.transfer import Budget, Content, in_flight, read_content
-from domicile.sites.objects import ObjectVersion
+from domicile.move.transfer import (
+    UNREADABLE,
+    Budget,
+    Content,
+    in_flight,
+    read_content,
+    read_home,
+)
+from domicile.sites.objects import ObjectSite, ObjectVersion
 
 __all__ = ["OBJECT_PROOF", "prove_objects"]
 
@@ -36,12 +44,14 @@ OBJECT_PROOF = pa.schema(
         pa.field("etag", pa.string(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("home_version_id", pa.string(), nullable=False),
+        pa.field("object_ids", pa.list_(pa.string()), nullable=False),
         pa.field("state", pa.string(), nullable=False),  # verified, gone or failed
         pa.field("reason", pa.string(), nullable=False),
     ]
 )
 """One version, marker or upload away from home and what was proven of it. Markers and unfinished
-uploads hold no readable content: they are verified with their key."""
+uploads hold no readable content: they are verified with their key. object_ids: those, in hex, of
+every sealed version at home that equals it; home_version_id is one of these versions."""
 
 Row = dict[str, Any]
 
@@ -49,9 +59,9 @@ Row = dict[str, Any]
 def prove_objects(here: Workplace, plan: Plan, shard: ObjectShard) -> list[Row]:
     """Read a shard's versions on every site and at home, and compare."""
     groups = list(key_groups(read_batches(here.run.shard(shard.id))))
-    home = here.estate.objects(str(plan.home_objects))
+    home = here.home_objects(owners_of(groups))
     held = held_versions(home, [str(group[0]["key"]) for group in groups])
-    proofs = asyncio.run(_Prover(here, plan, held).prove_all(groups))
+    proofs = asyncio.run(_Prover(here, plan, home, held).prove_all(groups))
     return [row for group in proofs for row in group]
 
 
@@ -59,6 +69,7 @@ def prove_objects(here: Workplace, plan: Plan, shard: ObjectShard) -> list[Row]:
 class _Prover:
     here: Workplace
     plan: Plan
+    home: ObjectSite
     held: Mapping[str, Sequence[ObjectVersion]]
     budget: Budget = field(init=False)
 
@@ -86,18 +97,23 @@ class _Prover:
         content = await self._read(row["site"], row["key"], row["version_id"], row["size_bytes"])
         if content is None:
             return _proof(row, "gone")
-        for version, there in home:
-            if there == content:
-                return _proof(row, "verified", content, version.version_id)
-        alike = any(there and there.sha256 == content.sha256 for _, there in home)
-        reason = (
-            "home has these bytes with other attributes" if alike else "home has no equal version"
-        )
-        return _proof(row, "failed", content, reason=reason)
+        equal = [version for version, there in home if there == content]
+        if not equal:
+            return _proof(row, "failed", content, reason=_unlike(content, [c for _, c in home]))
+        proof = _proof(row, "verified", content, equal[0].version_id)
+        return {**proof, "object_ids": self._object_ids(equal)}
+
+    def _object_ids(self, versions: Sequence[ObjectVersion]) -> list[str]:
+        if not isinstance(self.home, SealedStore):
+            return []
+        seals = self.home.seals
+        return [seals[version.key, version.version_id].object_id.hex() for version in versions]
 
     async def _read(self, site: str, key: str, version_id: str, size_bytes: int) -> Content | None:
         async with self.budget.take(size_bytes):
             try:
+                if site == self.plan.home_objects:
+                    return await read_home(self.home, key, version_id)
                 return await read_content(self.here.estate.objects(site), key, version_id)
             except SiteMissing:
                 return None
@@ -125,6 +141,15 @@ class _Prover:
         return "" if same else "home's current version is not the source's"
 
 
+def _unlike(content: Content, home: Sequence[Content | None]) -> str:
+    """Why none of home's contents is this one."""
+    if any(there and there.sha256 == content.sha256 for there in home):
+        return "home has these bytes with other attributes, or not sealed"
+    if UNREADABLE in home:
+        return "home's version cannot be opened"
+    return "home has no equal version"
+
+
 def _proof(
     row: Row,
     state: str,
@@ -142,6 +167,7 @@ def _proof(
         "etag": row["etag"],
         "sha256": content.sha256 if content else "",
         "home_version_id": home_version,
+        "object_ids": [],
         "state": state,
         "reason": reason,
     }

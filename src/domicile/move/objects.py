@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from domicile.errors import SiteMissing
 from domicile.inventory import Workplace, read_batches
-from domicile.move.chains import key_groups
+from domicile.move.chains import key_groups, owners_of
 from domicile.move.history import History, read_history
 from domicile.move.order import Item, Step, continue_from, steps_home
 from domicile.move.plan import ObjectShard, Plan
@@ -23,6 +23,7 @@ from domicile.move.transfer import (
     copy_version,
     in_flight,
     read_content,
+    read_home,
 )
 from domicile.sites.objects import ObjectSite, ObjectVersion
 
@@ -49,11 +50,11 @@ def copy_objects(here: Workplace, plan: Plan, shard: ObjectShard, *, careful: bo
     """Bring a shard's objects home. ``careful``: look at what home holds of each key first, as
     after an attempt that may have got halfway."""
     groups = list(key_groups(read_batches(here.run.shard(shard.id))))
+    home = here.home_objects(owners_of(groups))
     held: Mapping[str, Sequence[ObjectVersion]] = {}
     if careful:
-        keys = [str(group[0]["key"]) for group in groups]
-        held = held_versions(here.estate.objects(str(plan.home_objects)), keys)
-    copier = _Copier(here, plan, held, careful=careful)
+        held = held_versions(home, [str(group[0]["key"]) for group in groups])
+    copier = _Copier(here, plan, home, held, careful=careful)
     rows = asyncio.run(copier.copy_all(groups))
     return [row for group in rows for row in group]
 
@@ -78,12 +79,12 @@ def held_versions(home: ObjectSite, keys: Sequence[str]) -> dict[str, list[Objec
 class _Copier:
     here: Workplace
     plan: Plan
+    home: ObjectSite
     held: Mapping[str, Sequence[ObjectVersion]]
     careful: bool
 
     def __post_init__(self) -> None:
         self.home_site = str(self.plan.home_objects)
-        self.home = self.here.estate.objects(self.home_site)
         self.order = [name for name in self.here.estate.object_names if name != self.home_site]
         self.primary = self.order[-1]
         self.history: History | None = None
@@ -178,7 +179,8 @@ class _Copier:
             if current.is_marker:
                 await self.home.put_marker(key)
             else:
-                await copy_version(self.home, self.home, key, current.version_id)
+                lying = self.here.estate.objects(self.home_site)  # as it is, under its own seal
+                await copy_version(lying, lying, key, current.version_id)
         return rows
 
     async def _take(self, key: str, step: Step) -> list[Row]:
@@ -237,6 +239,8 @@ class _Copier:
         if version.is_marker:
             return None
         async with self.budget.take(version.size_bytes):
+            if site == self.home_site:
+                return await read_home(self.home, key, version.version_id)
             return await read_content(self.here.estate.objects(site), key, version.version_id)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 import psycopg
@@ -110,11 +110,12 @@ class _Mover:
 
     def move(self) -> StepReport:
         report = StepReport()
-        rows = bool(self.plan.rows) and self.plan.home_database is not None
-        fresh = self._make_schema() if rows else False
         done = self._copied()
         pending = [s for s in self._shards() if s.id not in done]
         report.before = len(done)
+        self._open_keys(pending, "move")
+        rows = bool(self.plan.rows) and self.plan.home_database is not None
+        fresh = self._make_schema() if rows else False
         self.progress.stage(
             "copy",
             items=len(pending),
@@ -125,6 +126,13 @@ class _Mover:
         if rows and not report.failures:
             self._finish_schema()
         return report
+
+    def _open_keys(self, shards: Sequence[Shard], reason: Literal["move", "verify"]) -> None:
+        """Have it in the ledger that workers open the boundary's keys, where any of them will."""
+        if not self.estate.seals or not any(isinstance(shard, ObjectShard) for shard in shards):
+            return
+        versions = self.estate.authorise_keys(reason, self.evidence.record)
+        self.job = replace(self.job, keys=versions)
 
     def _shards(self) -> list[Shard]:
         order = {"members": 0, "whole": 1, "bare": 2, "projection": 3}
@@ -284,6 +292,7 @@ class _Mover:
             if s.id not in verified or verified[s.id].failed or s.id in stale
         ]
         report = StepReport(before=len(shards) - len(pending))
+        self._open_keys(pending, "verify")
         self.progress.stage(
             "verify",
             items=len(pending),

@@ -14,9 +14,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from domicile.errors import EvidenceError
 from domicile.sites.objects import Attributes, ObjectSite
 
-__all__ = ["Budget", "Content", "copy_version", "in_flight", "read_content"]
+__all__ = [
+    "UNREADABLE",
+    "Budget",
+    "Content",
+    "copy_version",
+    "in_flight",
+    "read_content",
+    "read_home",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,6 +42,10 @@ class Content:
     sha256: str
     size_bytes: int
     attributes: Attributes
+
+
+UNREADABLE = Content("", -1, Attributes())
+"""What home holds and cannot be opened: equal to nothing that a source has."""
 
 
 class Budget:
@@ -93,6 +106,14 @@ async def read_content(site: ObjectSite, key: str, version_id: str) -> Content:
     async for _ in digest:
         pass
     return digest.content(read.attributes)
+
+
+async def read_home(home: ObjectSite, key: str, version_id: str) -> Content:
+    """`read_content` of a version at home; `UNREADABLE` where it is not what was sealed."""
+    try:
+        return await read_content(home, key, version_id)
+    except EvidenceError:
+        return UNREADABLE
 
 
 class _Digest:

@@ -25,12 +25,14 @@ class Attributed:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What an object is to the boundary. state: ``member`` (protected and a member's), ``other``,
-    ``public``, ``excepted`` or ``not examined`` with its reason."""
+    ``public``, ``excepted`` or ``not examined`` with its reason. person: one of its persons, a
+    member if any is; shared: there are others."""
 
     state: str
     dataset: str
     person: str
     reason: str
+    shared: bool = False
 
 
 class Attributor:
@@ -74,14 +76,17 @@ def verdict(
         return Verdict("not examined", "", "", "no template fits the key and no column names it")
     dataset = datasets[attributed.dataset]
     person = attributed.persons[0] if attributed.persons else ""
+    shared = len(attributed.persons) > 1
     if dataset.classification != "protected":
-        return Verdict(dataset.classification, attributed.dataset, person, "")
+        return Verdict(dataset.classification, attributed.dataset, person, "", shared)
     known = {who: memberships[who] for who in attributed.persons if who in memberships}
     for who, member in known.items():
         if member:
-            return Verdict("member", attributed.dataset, who, "")
+            return Verdict("member", attributed.dataset, who, "", shared)
     reason = _doubt(attributed, known)
-    return Verdict("not examined" if reason else "other", attributed.dataset, person, reason)
+    return Verdict(
+        "not examined" if reason else "other", attributed.dataset, person, reason, shared
+    )
 
 
 def _doubt(attributed: Attributed, known: Mapping[str, Membership]) -> str:

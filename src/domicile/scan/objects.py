@@ -149,6 +149,7 @@ def _version_row(site: str, kind: str, version: ObjectVersion, found: Verdict) -
         "modified": version.modified,
         "dataset": found.dataset,
         "person": found.person,
+        "shared": found.shared,
         "state": found.state,
         "reason": found.reason,
     }
@@ -166,6 +167,7 @@ def _upload_row(site: str, upload: Upload, found: Verdict) -> dict[str, object]:
         "modified": upload.initiated,
         "dataset": found.dataset,
         "person": found.person,
+        "shared": found.shared,
         "state": found.state,
         "reason": found.reason,
     }

@@ -44,9 +44,9 @@ NO_CLAIMS = (
     "clock.went-back 1, custody.boundary-key-condemned 1, custody.boundary-key-destroyed 1, "
     "custody.boundary-key-made 1, custody.boundary-key-pending 1, "
     "custody.boundary-keys-rewrapped 1, custody.keys-opened 1, erase.absence-checked 1, "
-    "erase.certified 1, erase.tables-rewritten 1, "
-    "move.planned 1, move.schema-made 1, move.sequences-set 1, move.shard-copied 1, "
-    "people.frozen 1, scan.attested 1, scan.finished 1, scan.started 1"
+    "erase.certified 1, erase.tables-rewritten 1, move.home-opened 1, move.planned 1, "
+    "move.schema-made 1, move.sequences-set 1, move.shard-copied 1, people.frozen 1, "
+    "scan.attested 1, scan.finished 1, scan.started 1"
 ).split(", ")
 FORMAT = "domicile ledger bundle 1"
 Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read

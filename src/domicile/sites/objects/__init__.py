@@ -1,6 +1,7 @@
 """Object stores: a directory that keeps versions, and S3-compatible buckets."""
 
 from domicile.sites.objects.directory import DirectorySite
+from domicile.sites.objects.keys import encode_key
 from domicile.sites.objects.model import (
     Attributes,
     Capabilities,
@@ -25,5 +26,6 @@ __all__ = [
     "ObjectVersion",
     "Upload",
     "VersionRef",
+    "encode_key",
     "open_object_site",
 ]

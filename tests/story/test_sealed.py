@@ -1,0 +1,193 @@
+"""The story where home lies sealed: what comes home is no use without the custodian's keys."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from domicile.custody.sealing import SEAL
+from domicile.demo.truth_objects import read_objects
+from tests.story.stage import SITES, Stage, confirmed, group_ended
+
+
+@pytest.fixture
+def sealing(stage: Stage) -> Stage:
+    """The world as it was made, with a member who changes drafts; and the boundary has keys."""
+    for name in ("one", "two", "one"):
+        stage.put("virginia", f"drafts/{_writer(stage)}/{name}", f"draft {name}".encode() * 99)
+    stage.remember()
+    stage.seal()
+    return stage
+
+
+@pytest.fixture
+def sealed(sealing: Stage) -> Stage:
+    """After move and verification."""
+    if not sealing.has("sealed"):
+        for words in (("scan",), ("plan",), ("move", "--workers", "2"), ("verify",)):
+            sealing.run(*words).expect(0, 1)
+        sealing.save("sealed")
+    sealing.restore("sealed")
+    sealing.remember()
+    return sealing
+
+
+def _writer(stage: Stage) -> int:
+    return min(stage.before.members)
+
+
+def _lying(stage: Stage) -> Iterator[Path]:
+    yield from (stage.directory / "oracle" / "media").rglob("*.data")
+
+
+def _opened_files(directory: Path) -> dict[str, bytes]:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def test_the_story_ends_as_the_truth_says(sealing: Stage) -> None:
+    sealing.tell(workers=2)
+    assert sealing.problems() == []
+    sealing.run("ledger", "verify").expect(0)
+
+
+def test_every_object_at_home_is_sealed_and_shows_nothing(sealed: Stage) -> None:
+    before = sealed.before.objects["virginia"].versions
+    home = read_objects(sealed.bucket("oracle")).versions
+    assert len(home) > 5
+    for versions in home.values():
+        for version in versions:
+            assert version.is_marker or SEAL in dict(version.attributes.metadata)
+    digests = {v.sha256 for versions in before.values() for v in versions}
+    assert not digests & {v.sha256 for versions in home.values() for v in versions}
+
+
+def test_whoever_has_the_keys_gets_everything_back_as_plain_files(
+    sealed: Stage, tmp_path: Path
+) -> None:
+    done = sealed.run("open", str(tmp_path / "all"), "--json").expect(0).json
+    current = {
+        key: version.sha256
+        for key, versions in sealed.before.objects["virginia"].versions.items()
+        for version in versions
+        if version.is_latest and not version.is_marker
+    }
+    files = _opened_files(tmp_path / "all")
+    assert done["items"] == len(files) > 5
+    assert not done["refused"]
+    plain = {name: data for name, data in files.items() if name in current}
+    assert len(plain) > 5
+    assert all(sha256(data).hexdigest() == current[name] for name, data in plain.items())
+    assert (tmp_path / "all").stat().st_mode & 0o777 == 0o700
+    drafts = sealed.run("open", str(tmp_path / "drafts"), "--dataset", "drafts", "--json").expect(0)
+    assert drafts.json["items"] == sum(name.startswith("drafts/") for name in files)
+
+
+def test_older_versions_are_opened_where_they_are_asked_for(sealed: Stage, tmp_path: Path) -> None:
+    sealed.run("open", str(tmp_path / "all"), "--versions").expect(0)
+    versions = [v for page in sealed.bucket("oracle").versions() for v in page]
+    names = _opened_files(tmp_path / "all")
+    assert len(names) == sum(not version.is_marker for version in versions)
+    assert any("@" in name for name in names)
+
+
+def test_without_the_root_nothing_opens_and_nothing_moves(sealing: Stage, tmp_path: Path) -> None:
+    sealing.run("scan").expect(1)
+    sealing.run("plan").expect(0)
+    (sealing.directory / "custodian" / "root.key").rename(sealing.directory / "root.away")
+    refused = sealing.run("move").expect(3)
+    assert "root.key" in refused.err
+    assert sealing.source_changes() == []
+    assert list(sealing.bucket("oracle").versions()) == []
+    assert sealing.execute(
+        "oracle", "SELECT count(*) FROM pg_tables WHERE schemaname='public'"
+    ) == [(0,)]
+    sealing.run("open", str(tmp_path / "opened")).expect(3)
+
+
+def test_another_passphrase_opens_nothing_and_is_told_to_nobody(
+    sealed: Stage, tmp_path: Path
+) -> None:
+    passphrase = sealed.directory / "custodian" / "passphrase"
+    passphrase.write_text("not the passphrase that it was")
+    refused = sealed.run("open", str(tmp_path / "opened")).expect(3)
+    assert "passphrase" in refused.err
+    assert "not the passphrase that it was" not in refused.err + refused.out
+
+
+def test_one_object_passed_off_as_another_of_the_same_person_is_refused(
+    sealed: Stage, tmp_path: Path
+) -> None:
+    """Its bytes and its seal in the other's place: all of that is authentic, and not there."""
+    drafts = f"drafts/{_writer(sealed)}"
+    media = sealed.directory / "oracle" / "media" / drafts
+    two, one = (next((media / f"{name}@").glob("*.data")) for name in ("two", "one"))
+    for suffix in (".data", ".json"):
+        shutil.copy(one.with_suffix(suffix), two.with_suffix(suffix))
+    done = sealed.run("open", str(tmp_path / "opened"), "--json").expect(4).json
+    assert [refused["key"] for refused in done["refused"]] == [f"{drafts}/two"]
+    assert "proven under another key" in done["refused"][0]["error"]
+    assert f"{drafts}/two" not in _opened_files(tmp_path / "opened")
+
+
+def test_a_changed_byte_at_home_is_never_opened_nor_verified_nor_its_source_erased(
+    sealed: Stage, tmp_path: Path
+) -> None:
+    changed = min(_lying(sealed))
+    data = bytearray(changed.read_bytes())
+    data[-1] ^= 1
+    changed.write_bytes(data)
+    done = sealed.run("open", str(tmp_path / "opened"), "--json").expect(4).json
+    assert len(done["refused"]) == 1
+    assert not any(path.name.startswith(".") for path in (tmp_path / "opened").rglob("*"))
+
+
+def test_the_ledger_knows_every_opening_of_the_keys_and_why(sealed: Stage, tmp_path: Path) -> None:
+    sealed.run("open", str(tmp_path / "opened")).expect(0)
+    words = ("ledger", "search", "--json", "--kind")
+    found = sealed.run(*words, "custody.keys-opened").expect(0).json["entries"]
+    assert [one["entry"]["body"]["reason"] for one in found] == ["move", "verify", "open"]
+    assert len(sealed.run(*words, "move.home-opened").expect(0).json["entries"]) == 1
+
+
+def test_a_sealed_move_that_is_killed_anywhere_goes_on(sealing: Stage) -> None:
+    sealing.run("scan", "--workers", "1").expect(1)
+    sealing.run("plan").expect(0)
+    rng = random.Random("sealed")  # noqa: S311 - seeded
+    kills = 0
+    for _ in range(4):
+        process = sealing.start_struck(
+            signal.SIGKILL,
+            rng.randint(1, 75),
+            "move",
+            "--workers",
+            "2",
+            delay_s=0.003 * (kills % 2),
+        )
+        process.communicate(timeout=120)
+        assert group_ended(process.pid)
+        kills += process.returncode != 0
+    assert kills >= 2
+    sealing.run("move", "--workers", "2").expect(0)
+    sealing.run("verify", "--workers", "1").expect(0)
+    assert sealing.home_problems() == []
+    sealing.run("erase", "--workers", "1", *confirmed(*SITES)).expect(0)
+    assert sealing.problems() == []
+
+
+def test_what_lies_unsealed_at_home_is_not_taken_for_sealed(moved: Stage) -> None:
+    """Keys that a boundary got later don't cover what was brought before."""
+    moved.seal()
+    moved.run("scan").expect(1)
+    moved.run("plan").expect(0)
+    done = moved.run("move", "--workers", "1", "--json")
+    proven = moved.run("verify", "--workers", "1", "--json").expect(1).json
+    assert proven["failed_items"] > 0, done
+    assert any("not sealed" in part["reason"] for part in proven["unproven"])
+    assert moved.source_changes() == []
