@@ -20,6 +20,7 @@ from domicile.charter import (
     Attester,
     Boundary,
     Company,
+    Custodians,
     FileKeys,
     LedgerConfig,
     LedgerWitness,
@@ -183,6 +184,9 @@ A template says which keys a dataset of objects has, and whose object each is.
 - The root of a boundary's keys is named with one place of its secret (in OCI Vault the SDK's config
   file has it); a root key's file lies on no site and not in the records.
   [Custody](custody.md) says what each keeper proves and how it is backed up.
+- A custodian who must sign is a name with one key of a kind, which is no witness's and nobody
+  else's; no more must sign than there are, and there are at most 12.
+  [Custody](custody.md#quorums) says what their signatures do.
 - Each dataset of objects has a `template` or a `key_column`; a template names `{person}` unless
   the dataset is public.
 - An exception has a reason and an end; once the end has passed, the charter is refused.
@@ -200,6 +204,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ('[boundaries.NAME.keys] with root = "pkcs11"', Pkcs11Keys),
     ('[boundaries.NAME.keys] with root = "transit"', TransitKeys),
     ('[boundaries.NAME.keys] with root = "oci"', OciKeys),
+    ("[boundaries.NAME.custodians]", Custodians),
     ("[people]", People),
     ('[sites.NAME] with kind = "postgres"', PostgresSiteConfig),
     ('[sites.NAME] with kind = "objects"', ObjectSiteConfig),

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domicile.charter import FileKeys, OciKeys, Pkcs11Keys, TransitKeys, parse_charter
-from domicile.charter.model import KeysConfig
+from domicile.charter import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys, parse_charter
 from domicile.errors import CharterError
 
 TODAY = date(2026, 6, 1)

@@ -132,6 +132,7 @@ def status(found: Found = FOUND, **changed: object) -> Status:
         custodian="USDS",
         provider="oracle",
         charter_sha256=CHARTER,
+        charter_standing="the charter in force is unsigned by custodians",
         records=".domicile",
         verdict=judge(found),
         before=found.before,

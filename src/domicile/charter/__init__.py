@@ -2,6 +2,7 @@
 
 from domicile.charter.attesters import public_key as attester_key
 from domicile.charter.countries import country_name
+from domicile.charter.custodians import custodians_in
 from domicile.charter.load import LoadedCharter, load_charter, parse_charter
 from domicile.charter.model import (
     Attester,
@@ -9,22 +10,19 @@ from domicile.charter.model import (
     Charter,
     Classification,
     Company,
-    FileKeys,
-    KeysConfig,
+    Custodians,
     LedgerConfig,
     LedgerWitness,
     ObjectDataset,
     ObjectSiteConfig,
-    OciKeys,
     OfflinePlace,
     People,
-    Pkcs11Keys,
     PostgresSiteConfig,
     Records,
     SiteConfig,
     TableDataset,
-    TransitKeys,
 )
+from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
 from domicile.charter.template import Template
 
 __all__ = [
@@ -33,6 +31,7 @@ __all__ = [
     "Charter",
     "Classification",
     "Company",
+    "Custodians",
     "FileKeys",
     "KeysConfig",
     "LedgerConfig",
@@ -52,6 +51,7 @@ __all__ = [
     "TransitKeys",
     "attester_key",
     "country_name",
+    "custodians_in",
     "load_charter",
     "parse_charter",
 ]

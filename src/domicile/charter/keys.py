@@ -13,14 +13,10 @@ from pathlib import Path
 from domicile.charter.lines import KeyPath
 from domicile.charter.model import (
     Charter,
-    FileKeys,
-    KeysConfig,
-    OciKeys,
-    Pkcs11Keys,
-    TransitKeys,
 )
 from domicile.charter.places import Place, endpoint_faults
 from domicile.charter.problems import Problem
+from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
 
 __all__ = ["keys_problems"]
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from domicile.charter.roots import EnvironmentName, Frozen, KeysConfig
 
 __all__ = [
     "Attester",
@@ -18,138 +20,54 @@ __all__ = [
     "Charter",
     "Classification",
     "Company",
-    "FileKeys",
-    "KeysConfig",
+    "Custodians",
     "LedgerConfig",
     "LedgerWitness",
     "ObjectDataset",
     "ObjectSiteConfig",
-    "OciKeys",
     "OfflinePlace",
     "People",
-    "Pkcs11Keys",
     "PostgresSiteConfig",
     "Records",
     "SiteConfig",
     "TableDataset",
-    "TransitKeys",
 ]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 DataCategory = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
-EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-KeyOcid = Annotated[str, StringConstraints(pattern=r"^ocid1\.key\.[A-Za-z0-9._-]{1,240}$")]
-KeyLabel = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f]{1,200}$")]
-TransitPath = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,127})*$"
-    ),
-]
-TransitKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 Classification = Literal["protected", "public", "excepted"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Company(_Frozen):
+class Company(Frozen):
     """Whose application it is."""
 
     name: str = Field(min_length=1, description="The company's name, as reports print it.")
 
 
-class FileKeys(_Frozen):
-    """The root of the boundary's keys lies in a file, under a passphrase."""
+class Custodians(Frozen):
+    """Whose signatures a charter needs to take effect, and an operation on the root of the
+    boundary's keys to be done."""
 
-    root: Literal["file"]
-    path: str = Field(
+    keys: tuple[str, ...] = Field(
         min_length=1,
-        description="The root key's file, of mode 0600 (relative to the charter): outside every"
-        " site and the records.",
+        max_length=24,
+        description="The custodians' public keys, `name+hexid+base64`, of kind 0x01 (Ed25519) or"
+        " 0x06 (ML-DSA-44). A name is one custodian; one with a key of each kind signs with both.",
     )
-    passphrase_env: EnvironmentName | None = Field(
-        default=None, description="Environment variable that holds the passphrase."
+    charter: int = Field(ge=1, description="How many custodians must sign a charter.")
+    operations: int = Field(
+        ge=1,
+        description="How many must sign an operation on the root: rotating or moving it, destroying"
+        " a version, shredding, splitting it into shares, opening the keys as `openings` says.",
     )
-    passphrase_file: str | None = Field(
-        default=None,
-        description="File of mode 0600 that holds the passphrase (relative to the charter).",
-    )
-
-
-class Pkcs11Keys(_Frozen):
-    """The root of the boundary's keys lies in a PKCS#11 token: an HSM. Needs `domicile[pkcs11]`."""
-
-    root: Literal["pkcs11"]
-    module: str = Field(
-        min_length=1,
-        description="The shared library that the token's vendor delivers"
-        " (relative to the charter).",
-    )
-    token_label: str = Field(min_length=1, max_length=32, description="The token's label.")
-    key_label: KeyLabel = Field(
-        description="The root key's label, without `/`: its versions are `LABEL/1`, `LABEL/2`, ..."
-    )
-    pin_env: EnvironmentName | None = Field(
-        default=None, description="Environment variable that holds the PIN of the token's user."
-    )
-    pin_file: str | None = Field(
-        default=None, description="File of mode 0600 that holds the PIN (relative to the charter)."
+    openings: tuple[Literal["move", "verify", "open", "recover"], ...] = Field(
+        default=("recover",),
+        description="The reasons for which the keys are opened with their signatures alone.",
     )
 
 
-class TransitKeys(_Frozen):
-    """The root of the boundary's keys lies in the transit engine of OpenBao or Vault."""
-
-    root: Literal["transit"]
-    url: str = Field(description="The server's active node, `https://host[:port]`.")
-    mount: TransitPath = Field(default="transit", description="Where the engine is mounted.")
-    key: TransitKey = Field(description="The key's name in the engine, of type `aes256-gcm96`.")
-    namespace: TransitPath | None = Field(
-        default=None, description="The namespace that the mount is in, if any."
-    )
-    ca_file: str | None = Field(
-        default=None,
-        description="Certificates of the only authorities that are believed, in PEM (relative to"
-        " the charter). Without it: those of this machine.",
-    )
-    token_env: EnvironmentName | None = Field(
-        default=None, description="Environment variable that holds the token."
-    )
-    token_file: str | None = Field(
-        default=None,
-        description="File of mode 0600 that holds the token (relative to the charter).",
-    )
-
-
-class OciKeys(_Frozen):
-    """The root of the boundary's keys is a master encryption key in OCI Vault. Needs
-    `domicile[oci]`. It has not met the real service."""
-
-    root: Literal["oci"]
-    key: KeyOcid = Field(description="The key's OCID. It is AES of 256 bits.")
-    crypto_endpoint: str = Field(
-        description="The vault's cryptographic endpoint,"
-        " `https://...-crypto.kms.REGION.oraclecloud.com`."
-    )
-    management_endpoint: str = Field(
-        description="The vault's management endpoint,"
-        " `https://...-management.kms.REGION.oraclecloud.com`."
-    )
-    config_file: str = Field(
-        default="~/.oci/config",
-        description="The SDK's config file, of mode 0600 as the key file that it names"
-        " (relative to the charter).",
-    )
-    profile: str = Field(default="DEFAULT", min_length=1, description="The profile in that file.")
-
-
-KeysConfig = Annotated[FileKeys | Pkcs11Keys | TransitKeys | OciKeys, Field(discriminator="root")]
-
-
-class Boundary(_Frozen):
+class Boundary(Frozen):
     """One jurisdiction's protection: its members, its home sites, its custodian."""
 
     members: tuple[Country, ...] = Field(
@@ -173,9 +91,14 @@ class Boundary(_Frozen):
         default=None,
         description="Where the root of the boundary's keys lies, `[boundaries.NAME.keys]`.",
     )
+    custodians: Custodians | None = Field(
+        default=None,
+        description="Whose signatures a charter and a root operation need,"
+        " `[boundaries.NAME.custodians]`. Without it: nobody's.",
+    )
 
 
-class People(_Frozen):
+class People(Frozen):
     """Where it is written who a person is and which country they belong to."""
 
     table: str = Field(description="The people table, `name` or `schema.name`.")
@@ -190,7 +113,7 @@ class People(_Frozen):
     )
 
 
-class _Site(_Frozen):
+class _Site(Frozen):
     country: Country = Field(description="The country the site lies in.")
     provider: str = Field(min_length=1, description="Who runs it.")
     role: Literal["primary", "replica", "backup"] = Field(
@@ -240,7 +163,7 @@ class ObjectSiteConfig(_Site):
 SiteConfig = Annotated[PostgresSiteConfig | ObjectSiteConfig, Field(discriminator="kind")]
 
 
-class _Dataset(_Frozen):
+class _Dataset(Frozen):
     classification: Classification = Field(
         default="protected",
         description="`protected` stays home; `public` may be anywhere; `excepted` is a named,"
@@ -295,7 +218,7 @@ class ObjectDataset(_Dataset):
     category: DataCategory | None = Field(default=None, description="Fideslang data category.")
 
 
-class OfflinePlace(_Frozen):
+class OfflinePlace(Frozen):
     """A place that no driver reaches, such as tapes in a vault. Every scan lists it as not
     examined, until somebody states in a signed file what is there (`domicile attest`)."""
 
@@ -304,7 +227,7 @@ class OfflinePlace(_Frozen):
     about: str = Field(min_length=1, description="What lies there, as reports print it.")
 
 
-class Attester(_Frozen):
+class Attester(Frozen):
     """Somebody who may state, in a signed file, what Domicile can't examine."""
 
     role: str = Field(
@@ -319,7 +242,7 @@ class Attester(_Frozen):
     )
 
 
-class Records(_Frozen):
+class Records(Frozen):
     """Where Domicile keeps what it knows: inventory, ledger, state."""
 
     directory: str = Field(
@@ -331,7 +254,7 @@ class Records(_Frozen):
     shard_objects: int = Field(default=1_000, ge=1, description="Object versions per shard, about.")
 
 
-class LedgerWitness(_Frozen):
+class LedgerWitness(Frozen):
     """An outsider who co-signs the ledger's checkpoints, so that nobody can be shown another
     history than everybody else."""
 
@@ -346,7 +269,7 @@ class LedgerWitness(_Frozen):
     )
 
 
-class LedgerConfig(_Frozen):
+class LedgerConfig(Frozen):
     """The ledger's name, and the witnesses that co-sign it."""
 
     origin: str | None = Field(
@@ -371,7 +294,7 @@ class LedgerConfig(_Frozen):
     )
 
 
-class Charter(_Frozen):
+class Charter(Frozen):
     """A whole charter, validated."""
 
     company: Company

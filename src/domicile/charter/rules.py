@@ -13,6 +13,7 @@
    log's, and no more must co-sign than there are.
 9. The root of a boundary's keys is reached safely, and lies on no site and not in the records.
 10. No offline place has a site's name; every attester has an Ed25519 key, and one of their own.
+11. Custodians who must sign have a key of their own, none of them a witness's, and are enough.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 
 from domicile.charter.attesters import attester_problems
 from domicile.charter.countries import COUNTRIES, suggest_country
+from domicile.charter.custodians import custodian_problems
 from domicile.charter.datasets import dataset_doubts, dataset_problems
 from domicile.charter.keys import keys_problems
 from domicile.charter.lines import KeyPath
@@ -67,6 +69,7 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *_source_problems(charter),
         *dataset_problems(charter, today),
         *witness_problems(charter),
+        *custodian_problems(charter),
         *keys_problems(charter, _places(charter, base), _records(charter, base), base),
         *attester_problems(charter),
     ]

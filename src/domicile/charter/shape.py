@@ -19,21 +19,19 @@ from domicile.charter.model import (
     Boundary,
     Charter,
     Company,
-    FileKeys,
+    Custodians,
     LedgerConfig,
     LedgerWitness,
     ObjectDataset,
     ObjectSiteConfig,
-    OciKeys,
     OfflinePlace,
     People,
-    Pkcs11Keys,
     PostgresSiteConfig,
     Records,
     TableDataset,
-    TransitKeys,
 )
 from domicile.charter.problems import Problem, dotted
+from domicile.charter.roots import FileKeys, OciKeys, Pkcs11Keys, TransitKeys
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -114,8 +112,8 @@ def model_at(path: KeyPath, values: Mapping[str, object]) -> type[BaseModel] | N
             return Charter
         case (section,):
             return _SINGLE.get(section)
-        case ("ledger", "witnesses", _):
-            return LedgerWitness
+        case ("ledger", "witnesses", _) | ("boundaries", _, "custodians"):
+            return LedgerWitness if path[0] == "ledger" else Custodians
         case (section, _):
             return _NAMED.get(section)
         case _:

@@ -5,22 +5,17 @@ A witness that cannot be told from another, or from the log itself, would make t
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from urllib.parse import urlsplit
 
 from domicile.charter.lines import KeyPath
 from domicile.charter.model import Charter, LedgerWitness
 from domicile.charter.problems import Problem, dotted
+from domicile.charter.vkeys import ED25519, VKeyFault, is_name, read_vkey
 
 __all__ = ["witness_problems"]
 
-_LOG_KIND = 0x01
-_COSIGNER_BYTES: Mapping[int, int] = {0x04: 32, 0x06: 1312}
-_LONGEST_NAME_BYTES = 255
 _EXPECTED_KEY = "`name+hexid+base64` of kind 0x04 (Ed25519) or 0x06 (ML-DSA-44)"
 _COPY_KEY = "copy the whole line from what the witness publishes"
 
@@ -35,7 +30,7 @@ class _Key:
 def witness_problems(charter: Charter) -> Iterator[Problem]:
     """Everything wrong with ``[ledger]``."""
     ledger = charter.ledger
-    if ledger.origin is not None and not _is_name(ledger.origin):
+    if ledger.origin is not None and not is_name(ledger.origin):
         yield Problem(
             ("ledger", "origin"),
             "is no name of a log",
@@ -82,21 +77,13 @@ def _url_problems(path: KeyPath, witness: LedgerWitness) -> Iterator[Problem]:
 
 def _read(path: KeyPath, vkey: str) -> _Key | Problem:
     """C2SP signed-note, verifier keys."""
-    name, _, rest = vkey.partition("+")
-    hex_id, _, encoded = rest.partition("+")
     try:
-        data = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        data = b""
-    if not data or not _is_name(name) or base64.b64encode(data).decode() != encoded:
-        return Problem(path, "is no public key", _EXPECTED_KEY, _COPY_KEY)
-    if data[0] == _LOG_KIND:
+        key = read_vkey(vkey)
+    except VKeyFault as fault:
+        return Problem(path, str(fault), _EXPECTED_KEY, _COPY_KEY)
+    if key.kind == ED25519:
         return Problem(path, "is a log's key, not a witness's", _EXPECTED_KEY, _COPY_KEY)
-    if len(data) - 1 != _COSIGNER_BYTES.get(data[0]):
-        return Problem(path, "is a key of an unknown kind", _EXPECTED_KEY, _COPY_KEY)
-    if sha256(name.encode() + b"\n" + data).hexdigest()[:8] != hex_id:
-        return Problem(path, "does not fit its id", _EXPECTED_KEY, _COPY_KEY)
-    return _Key(path, name, data[1:])
+    return _Key(path, key.name, key.material)
 
 
 def _doubled(keys: list[_Key], origin: str) -> Iterator[Problem]:
@@ -119,10 +106,3 @@ def _doubled(keys: list[_Key], origin: str) -> Iterator[Problem]:
             there = f"is the same key as {dotted(known[key.material])}"
             yield Problem(key.path, there, "a key of its own", "remove one of the two")
         known.setdefault(key.material, key.path)
-
-
-def _is_name(name: str) -> bool:
-    """Of a key or a log; the log's keys have its name."""
-    if any(c.isspace() or c < " " or c in "+\x7f" for c in name) or "://" in name:
-        return False
-    return 0 < len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES

@@ -30,7 +30,7 @@ COMMANDS = {
     "status": "Say where the members' data lies, from the records alone.",
     "report": "Write one HTML file that shows all of it, offline.",
     "open": "Write home's objects out as plain files.",
-    "custody": "The custodian's keys.",
+    "custody": "The root of the custodian's keys, and what custodians sign.",
     "ledger": "What happened, provably.",
     "demo": "Tell the whole story on a generated network.",
 }

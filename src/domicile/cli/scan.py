@@ -22,7 +22,10 @@ __all__ = ["print_scan", "scan"]
 def scan(charter: Path, as_json: bool, workers: int) -> int:
     """Find whose data lies where. Reads only."""
     with Session.open(Options(charter, as_json)) as session:
-        summary = run_scan(session.estate, session.evidence, session.state, session.crew(workers))
+        evidence = session.reading_evidence
+        if said := evidence.standing().warning():
+            session.err.print(f"warning: {said}", style="yellow", markup=False)
+        summary = run_scan(session.estate, evidence, session.state, session.crew(workers))
     if as_json:
         emit_json(summary)
     else:

@@ -110,7 +110,16 @@ class Session:
 
     @property
     def evidence(self) -> Evidence:
-        """The ledger, open for writing; only one command at a time has it."""
+        """The ledger, open for what is done under a charter that its custodians approved. Raises
+        CharterError where they must and did not."""
+        evidence = self.reading_evidence
+        evidence.require_approved()
+        return evidence
+
+    @property
+    def reading_evidence(self) -> Evidence:
+        """The ledger, open for writing what was looked at: also under a charter that still lacks
+        its custodians' approval."""
         evidence = Evidence(self.estate.records, self.loaded)
         self._stack.callback(self._warn, evidence)
         return self._stack.enter_context(evidence)

@@ -57,3 +57,4 @@ def print_status(session: Session, found: Status) -> None:
     session.out.print(f"verdict: {found.verdict.word}", style="bold green" if home else "bold")
     for reason in found.verdict.reasons:
         session.out.print(f"  {escape(reason)}")
+    session.out.print(escape(found.charter_standing))

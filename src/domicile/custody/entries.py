@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from domicile.ledger import Body, EntryTime, entry_kind
+from domicile.ledger import Body, EntryTime, Sha256Hex, entry_kind
+from domicile.ledger.proposals import Approval, Need, NeedsApproval, Proposal, Purpose
 
 __all__ = [
     "REASONS",
@@ -15,8 +16,12 @@ __all__ = [
     "BoundaryKeyMade",
     "BoundaryKeyPending",
     "BoundaryKeysRewrapped",
+    "CharterApproved",
     "KeysOpened",
+    "OperationApproved",
     "Reason",
+    "RootRecovered",
+    "RootSplit",
 ]
 
 Reason = Literal["move", "verify", "open", "rotate", "shred", "recover"]
@@ -37,7 +42,7 @@ class BoundaryKeyMade(Body, frozen=True):
 
 
 @entry_kind("custody.boundary-keys-rewrapped", version=1)
-class BoundaryKeysRewrapped(Body, frozen=True):
+class BoundaryKeysRewrapped(NeedsApproval, frozen=True):
     """The versions of a boundary's key are about to be wrapped anew, by these versions of a root.
     As they were wrapped before, by ``root_before``, they still open in a backup, as long as that
     root's versions exist."""
@@ -48,9 +53,18 @@ class BoundaryKeysRewrapped(Body, frozen=True):
     root: str
     root_versions: tuple[Version, ...]
 
+    def needs(self) -> frozenset[Need]:
+        """Rotating the root or moving to another, whatever both are called."""
+        return frozenset(
+            {
+                Need("rotate-root", self.root, self.boundary_versions),
+                Need("move-root", self.root, self.boundary_versions),
+            }
+        )
+
 
 @entry_kind("custody.keys-opened", version=1)
-class KeysOpened(Body, frozen=True):
+class KeysOpened(NeedsApproval, frozen=True):
     """The root is about to unwrap a boundary's keys of these versions, for this reason; with them
     every key under them can be opened until whoever asked has ended."""
 
@@ -59,9 +73,13 @@ class KeysOpened(Body, frozen=True):
     root: str
     reason: Reason
 
+    def needs(self) -> frozenset[Need]:
+        """Opening them, for those reasons for which the charter asks it."""
+        return frozenset({Need("open", self.root, self.boundary_versions, self.reason)})
+
 
 @entry_kind("custody.boundary-key-condemned", version=1)
-class BoundaryKeyCondemned(Body, frozen=True):
+class BoundaryKeyCondemned(NeedsApproval, frozen=True):
     """A version of a boundary's key, under which nothing is any more, is about to be destroyed, and
     so are all versions of the root that could unwrap a copy of it."""
 
@@ -69,6 +87,10 @@ class BoundaryKeyCondemned(Body, frozen=True):
     boundary_version: Version
     root: str
     root_versions: tuple[Version, ...]
+
+    def needs(self) -> frozenset[Need]:
+        """Destroying the version."""
+        return frozenset({Need("destroy", self.root, (self.boundary_version,))})
 
 
 @entry_kind("custody.boundary-key-pending", version=1)
@@ -96,3 +118,64 @@ class BoundaryKeyDestroyed(Body, frozen=True):
     root: str
     root_versions: tuple[Version, ...]
     proves: str
+
+
+@entry_kind("custody.charter-approved", version=1)
+class CharterApproved(Approval, frozen=True):
+    """The custodians let a charter take effect, whose text is in the ledger before. note: what they
+    signed (a signed note of C2SP), with their signatures: key names, no persons."""
+
+    sha256: Sha256Hex
+
+    def requires(self) -> frozenset[str]:
+        """The charter's text."""
+        return frozenset({f"charter:{self.sha256}"})
+
+    def agrees(self, proposal: Proposal) -> bool:
+        """Whether it is this charter that they signed for."""
+        return (proposal.purpose, proposal.sha256) == ("charter", self.sha256)
+
+
+@entry_kind("custody.operation-approved", version=1)
+class OperationApproved(Approval, frozen=True):
+    """The custodians let an operation on a root be done, which is about to begin: once. note: what
+    they signed, with their signatures. use: which process claimed it, a random text."""
+
+    operation: Purpose
+    root: str
+    versions: tuple[Version, ...]
+    use: str
+
+    def agrees(self, proposal: Proposal) -> bool:
+        """Whether it is this operation that they signed for."""
+        said = (proposal.purpose, proposal.root, proposal.versions)
+        return proposal.purpose != "charter" and said == (self.operation, self.root, self.versions)
+
+
+@entry_kind("custody.root-split", version=1)
+class RootSplit(NeedsApproval, frozen=True):
+    """The root's versions are about to be written down in so many shares, of which ``needed``
+    recover them all: copies of these versions exist until the shares are destroyed. split: which
+    shares belong together, a random text."""
+
+    boundary: str
+    root: str
+    root_versions: tuple[Version, ...]
+    shares: Annotated[int, Meta(ge=2, le=16)]
+    needed: Annotated[int, Meta(ge=2, le=16)]
+    split: str
+
+    def needs(self) -> frozenset[Need]:
+        """Splitting the root."""
+        return frozenset({Need("split", self.root, self.root_versions)})
+
+
+@entry_kind("custody.root-recovered", version=1)
+class RootRecovered(Body, frozen=True):
+    """A root was made anew from shares, with these versions, whichever of them had been destroyed
+    since the root was split."""
+
+    boundary: str
+    root: str
+    root_versions: tuple[Version, ...]
+    split: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger.disk import Disk
 
-__all__ = ["FileRoot"]
+__all__ = ["FileRoot", "check_new"]
 
 _FORMAT = "domicile-root/1"
 _SALT_BYTES = 16
@@ -73,22 +73,18 @@ class FileRoot:
     @classmethod
     def create(cls, path: Path, passphrase: str) -> FileRoot:
         """Make a root key. Raises UsageError for a short passphrase or where the file exists."""
-        if len(passphrase) < _SHORTEST_PASSPHRASE:
-            raise UsageError(
-                "the passphrase is too short",
-                expected=f"at least {_SHORTEST_PASSPHRASE} characters",
-                next_step="choose a sentence",
-            )
+        return cls.restore(path, passphrase, {1: secrets.token_bytes(KEY_BYTES)})
+
+    @classmethod
+    def restore(cls, path: Path, passphrase: str, keys: Mapping[int, bytes]) -> FileRoot:
+        """Make a root of the keys that `unsafe_keys` gave, by version. Raises like `create`."""
+        check_new(path, passphrase)
         argon2 = _Argon2(os.urandom(_SALT_BYTES))
-        key = wrap_key(_stretch(argon2, passphrase), secrets.token_bytes(KEY_BYTES), _context(1))
-        stored = _File(_FORMAT, argon2, {1: key})
+        secret = _stretch(argon2, passphrase)
+        wrapped = {v: wrap_key(secret, key, _context(v)) for v, key in sorted(keys.items())}
+        stored = _File(_FORMAT, argon2, wrapped)
         with _locked(path):
-            if path.exists():
-                raise UsageError(
-                    f"{path} exists",
-                    expected="a new file: another root would orphan every key under this one",
-                    next_step="open the root that is there, or name another file",
-                )
+            check_new(path, passphrase)
             _write(path, stored)
         return cls(path, stored, passphrase)
 
@@ -124,6 +120,10 @@ class FileRoot:
                 raise no_version(self.label, each.version, tuple(keys))
         return [unwrap_key(keys[each.version], each.data, context) for each, context in wrapped]
 
+    def unsafe_keys(self) -> dict[int, bytes]:
+        """The root keys themselves, by version: for shares, and for nothing else."""
+        return dict(self._current())
+
     def rotate(self) -> int:
         """A new version."""
         with _locked(self._path):
@@ -154,6 +154,22 @@ class FileRoot:
     def _store(self, keys: dict[int, bytes]) -> None:
         wrapped = {v: wrap_key(self._secret, key, _context(v)) for v, key in keys.items()}
         _write(self._path, _File(_FORMAT, self._argon2, wrapped))
+
+
+def check_new(path: Path, passphrase: str) -> None:
+    """Raise UsageError where no root can be made there: the passphrase is short, or one exists."""
+    if len(passphrase) < _SHORTEST_PASSPHRASE:
+        raise UsageError(
+            "the passphrase is too short",
+            expected=f"at least {_SHORTEST_PASSPHRASE} characters",
+            next_step="choose a sentence",
+        )
+    if path.exists():
+        raise UsageError(
+            f"{path} exists",
+            expected="a new file: another root would orphan every key under this one",
+            next_step="open the root that is there, or name another file",
+        )
 
 
 def _read(path: Path) -> _File:

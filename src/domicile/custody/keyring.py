@@ -7,6 +7,7 @@ Invariants:
 - A key is given out only once it is durable under the boundary's newest key.
 - The root unwraps nothing before the ledger has it, with the reason.
 - What is wrapped is bound to its place: boundary, version, whose key.
+- Where custodians must approve an operation, it does not begin before the ledger has that.
 - A version of a boundary's key is destroyed only when nothing is under it any more, and is not said
   to be destroyed before every version of the root that could unwrap it is gone.
 """
@@ -21,6 +22,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domicile.custody.approval import Act, Approver
 from domicile.custody.condemned import Condemned, CondemnedKeys
 from domicile.custody.entries import (
     BoundaryKeyCondemned,
@@ -49,11 +51,18 @@ _INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
 
 class Keyring:
     """One boundary's keys in the state database, under one root. record appends to the ledger and
-    raises where it can't."""
+    raises where it can't. approver: whoever must agree to operations on the root; every method that
+    is one raises UsageError where it does not."""
 
     def __init__(
-        self, state: State, root: RootKey, boundary: str, record: Callable[[Body], None]
+        self,
+        state: State,
+        root: RootKey,
+        boundary: str,
+        record: Callable[[Body], None],
+        approver: Approver | None = None,
     ) -> None:
+        self._approver = approver
         self._state, self._root, self._boundary, self._record = state, root, boundary, record
         self._condemned = CondemnedKeys(state, boundary)
 
@@ -70,6 +79,7 @@ class Keyring:
         if not self._stored():
             self.rotate()
         versions = tuple(self._stored())
+        self._approve(Act("open", self._root.label, versions, reason))
         self._record(KeysOpened(self._boundary, versions, self._root.label, reason))
         return versions
 
@@ -97,8 +107,9 @@ class Keyring:
         """A new version of the root, with the boundary's newest key of ``keys`` under it. Older
         ones stay as they are until they are destroyed: under the new version their copies in
         backups would outlive that."""
-        version = self._root.rotate()
         newest = max(keys.boundary_keys)
+        self._approve(Act("rotate-root", self._root.label, (newest,)))
+        version = self._root.rotate()
         self._rewrap({newest: keys.boundary_keys[newest]}, self._root)
         return version
 
@@ -110,8 +121,9 @@ class Keyring:
         """
         if set(self._stored()) != set(keys.boundary_keys):
             raise self._changed()
+        self._approve(Act("move-root", root.label, tuple(sorted(keys.boundary_keys))))
         self._rewrap(keys.boundary_keys, root)
-        return Keyring(self._state, root, self._boundary, self._record)
+        return Keyring(self._state, root, self._boundary, self._record, self._approver)
 
     def destroy(self, version: int) -> Destruction:
         """Destroy a version under which nothing is any more, and every version of the root that
@@ -140,9 +152,14 @@ class Keyring:
         """The versions that `destroy` has begun with and not seen gone, oldest first."""
         return tuple(self._condemned.all().values())
 
+    def _approve(self, act: Act) -> None:
+        if self._approver is not None:
+            self._approver.approve(act)
+
     def _condemn(self, version: int) -> Condemned:
         self._refuse_living(version)
         self._refuse_another_root(self._label(version))
+        self._approve(Act("destroy", self._root.label, (version,)))
         condemned = Condemned(version, self._root.label, self._could_unwrap(version))
         about = (self._boundary, version, condemned.root, condemned.root_versions)
         self._record(BoundaryKeyCondemned(*about))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from domicile.charter import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
 from domicile.custody.credential import Credential, EnvironmentCredential, FileCredential
 from domicile.custody.file_root import FileRoot
+from domicile.custody.memory import forbid_core_dumps
 from domicile.custody.oci_connection import OciConnection
 from domicile.custody.oci_root import OciRoot
 from domicile.custody.root import RootKey
@@ -19,7 +20,7 @@ from domicile.errors import CharterError, UsageError
 if TYPE_CHECKING:
     from domicile.custody.pkcs11_token import Token
 
-__all__ = ["create_root", "open_root"]
+__all__ = ["create_root", "file_passphrase", "open_root"]
 
 
 def open_root(keys: KeysConfig, base: Path, environ: Mapping[str, str]) -> RootKey:
@@ -29,9 +30,10 @@ def open_root(keys: KeysConfig, base: Path, environ: Mapping[str, str]) -> RootK
     Raises UsageError where the package for this keeper is not installed, naming what brings it,
     and whatever `RootKey` says of a keeper that is away, says no, or has no such root.
     """
+    forbid_core_dumps()
     match keys:
         case FileKeys():
-            return FileRoot.open(base / keys.path, _passphrase(keys, base, environ))
+            return FileRoot.open(base / keys.path, file_passphrase(keys, base, environ))
         case Pkcs11Keys():
             from domicile.custody.pkcs11_root import Pkcs11Root  # noqa: PLC0415 - see `_token`
 
@@ -49,9 +51,10 @@ def create_root(keys: KeysConfig, base: Path, environ: Mapping[str, str]) -> Roo
 
     Raises UsageError where there is one, or its keeper makes none for us; else like `open_root`.
     """
+    forbid_core_dumps()
     match keys:
         case FileKeys():
-            return FileRoot.create(base / keys.path, _passphrase(keys, base, environ))
+            return FileRoot.create(base / keys.path, file_passphrase(keys, base, environ))
         case Pkcs11Keys():
             from domicile.custody.pkcs11_root import Pkcs11Root  # noqa: PLC0415 - see `_token`
 
@@ -66,7 +69,9 @@ def create_root(keys: KeysConfig, base: Path, environ: Mapping[str, str]) -> Roo
             )
 
 
-def _passphrase(keys: FileKeys, base: Path, environ: Mapping[str, str]) -> str:
+def file_passphrase(keys: FileKeys, base: Path, environ: Mapping[str, str]) -> str:
+    """The passphrase of a file root, as it is now where the charter says. Raises SiteRefused where
+    there is none, or others can read it."""
     return _credential(keys.passphrase_env, keys.passphrase_file, base, environ).read()
 
 

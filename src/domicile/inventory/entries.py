@@ -12,7 +12,8 @@ __all__ = ["CharterInForce"]
 
 @entry_kind("charter.in-force", version=1)
 class CharterInForce(TextPart, frozen=True):
-    """A charter came into force: a part of its text, from part 0 on. sha256 is that of the whole
-    text in UTF-8, by which every later entry names it."""
+    """The text of a charter that later entries name: a part of it, from part 0 on. sha256 is that
+    of the whole text in UTF-8. It is in force where it names no custodians and replaces none, or
+    once a ``custody.charter-approved`` names it."""
 
     role: ClassVar[Role] = "charter"

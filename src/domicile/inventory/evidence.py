@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from domicile.charter import Charter, LoadedCharter
+from domicile.custody.entries import CharterApproved
 from domicile.errors import CharterError, SiteRefused
 from domicile.inventory.entries import CharterInForce
+from domicile.inventory.standing import Standing, not_approved, read_standing
 from domicile.ledger import (
     Body,
     Clock,
@@ -23,14 +25,18 @@ from domicile.ledger import (
     FileSigner,
     Ledger,
     decode,
+    encode,
     files_of,
     read_only,
     split_text,
 )
+from domicile.ledger.approvals import is_reading
 from domicile.ledger.asking import KnownWitness
 from domicile.ledger.entries import kind_of, open_envelope
 from domicile.ledger.journal import ID_BYTES
 from domicile.ledger.keys import COSIGN_MLDSA44, Verifier
+from domicile.ledger.note import Note
+from domicile.ledger.proposals import NeedsApproval, read_proposal, use_of
 from domicile.ledger.witnesses import Quorum, Witnesses
 
 __all__ = ["Evidence", "RunEntries", "ledger_directory", "quorum", "read_run"]
@@ -102,7 +108,8 @@ class Evidence:
             ledger_directory(records), [self.signer, lasting], origin, cosigner=self._witnesses
         )
         self._charter, self._parts = _charter_parts(loaded.text)
-        self._is_in_force = False
+        self._loaded = loaded
+        self._is_in_force = self._is_approved = self._is_guarded = False
         self._clock = Clock(_latest(self._ledger))
 
     @property
@@ -110,9 +117,30 @@ class Evidence:
         """What the witnesses did not do, or said against this log, in plain sentences."""
         return self._witnesses.notices
 
+    def standing(self) -> Standing:
+        """Whether the custodians let this charter take effect, as the ledger is now."""
+        return read_standing(self._ledger_entries(), self._loaded)
+
+    def require_approved(self) -> None:
+        """Raise CharterError where the charter needs its custodians' approval and lacks it: then
+        nothing may be done under it."""
+        if not self._is_approved:
+            standing = self.standing()
+            standing.require(self.records)
+            self._is_approved, self._is_guarded = True, standing.custodians is not None
+
     def record(self, *bodies: Body, into: RunEntries | None = None) -> None:
         """Append entries, all or none. Raises SiteRefused where they cannot be recorded; what they
-        announce must then not happen."""
+        announce must then not happen. Raises CharterError like `require_approved`, but for those
+        that only say what was looked at; UsageError where an operation on the root lacks its
+        custodians' approval."""
+        if not all(is_reading(kind_of(type(body))[0]) for body in bodies):
+            self.require_approved()
+        acts = [body for body in bodies if isinstance(body, NeedsApproval)]
+        if acts and self._is_guarded:
+            standing = self.standing()
+            for act in acts:
+                standing.begin(act)
         if bodies and not self._is_in_force:
             self._put_in_force()
         entries = self._clock.stamp(bodies, self._charter)
@@ -120,6 +148,28 @@ class Evidence:
         if into is not None:
             for entry in entries:
                 into.add(entry)
+
+    def record_once(self, body: Body, identity: bytes) -> bool:
+        """Append an entry under an identity of 16 bytes. False where somebody else did, with
+        another body: then nothing is added."""
+        if not self._is_in_force:
+            self._put_in_force()
+        entries = self._clock.stamp([body], self._charter)
+        *_, last = self._ledger.append(entries[-1:], identity=identity)
+        self._ledger.append(entries[:-1])
+        return next(data for _, data in self._ledger.entries(last)) == encode(entries[-1])
+
+    def approve_charter(self, note: Note, boundary: str) -> None:
+        """Let this charter take effect, with what its custodians signed. Raises EvidenceError where
+        a rule of `approvals` forbids it, and adds nothing then."""
+        approval = CharterApproved(boundary, note.encode().decode(), self._charter)
+        standing = self.standing()
+        if standing.is_approved:
+            return
+        standing.accept(approval)
+        use = use_of(read_proposal(note).nonce)
+        if not self.record_once(approval, use) and not self.standing().is_approved:
+            raise not_approved("its proposal was approved before")
 
     def run(self, run: str) -> RunEntries:
         """What the ledger holds of a run."""
@@ -151,6 +201,9 @@ class Evidence:
                 self._ledger.append(entries[-len(parts) :], identity=identity)
             self._ledger.append(others)
         self._is_in_force = True
+
+    def _ledger_entries(self) -> Iterator[bytes]:
+        return _published(self._ledger, 0)
 
     def close(self) -> None:
         """Give the ledger back."""

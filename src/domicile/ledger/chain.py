@@ -7,11 +7,15 @@ whatever the size of the log.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
+from domicile.ledger.approvals import ApprovalsRead
 from domicile.ledger.entries import FileDigest
 from domicile.ledger.files import hash_file
+from domicile.ledger.proposals import Approval, NeedsApproval
 from domicile.ledger.texts import TextPart, TextsRead
 
 __all__ = ["Chain"]
@@ -25,15 +29,17 @@ class Chain:
     """Fed with one span after the other, in the order of the log.
 
     records: where the files are that entries name; None where nobody has them, and they are not
-    checked.
+    checked. origin: the log's name.
     """
 
-    def __init__(self, records: Path | None) -> None:
+    def __init__(self, records: Path | None, origin: str = "") -> None:
         self.files_checked = self.files_unchecked = 0
         self._records = records
         self._met: set[bytes] = set()  # a grant is required again and again
         self._told: set[bytes] = set()
         self._texts = TextsRead()
+        self._approvals = ApprovalsRead(origin)
+        self._replaced: list[tuple[int, str]] = []
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("CREATE TABLE claim (id BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -70,6 +76,35 @@ class Chain:
         """What is wrong with parts of texts, each with its index."""
         for index, part in texts:
             yield from ((index, f"entry {index}: {why}") for why in self._texts.take(part))
+
+    def unapproved(
+        self,
+        texts: Sequence[tuple[int, TextPart]],
+        approvals: Sequence[tuple[int, str, Approval | NeedsApproval]],
+        ruled: Sequence[tuple[int, str, str]],
+    ) -> Iterator[tuple[int, str]]:
+        """What is wrong with the custodians' approvals of charters and operations, with operations
+        that need one, and with entries under a charter that does; each with its index."""
+        found = self._approvals
+        events: list[tuple[int, Callable[[], Iterable[str]]]] = []
+        events += ((index, partial(found.take_text, part)) for index, part in texts)
+        events += ((index, partial(found.judge, time, body)) for index, time, body in approvals)
+        events += ((index, partial(self._rule, index, *under)) for index, *under in ruled)
+        for index, event in sorted(events, key=itemgetter(0)):
+            yield from ((index, f"entry {index}: {why}") for why in event())
+
+    def replaced(self) -> list[tuple[int, str]]:
+        """What stood, since this was asked last, under a charter that another had replaced: a
+        command may have been at work meanwhile."""
+        told, self._replaced = self._replaced, []
+        return told
+
+    def _rule(self, index: int, kind: str, charter: str) -> Iterator[str]:
+        if self._approvals.is_replaced(charter):
+            told = f"it is a {kind} under charter {charter}, which another had replaced"
+            self._replaced.append((index, f"entry {index}: {told}"))
+        if why := self._approvals.unruled(kind, charter):
+            yield why
 
     def _is_established(self, known: bytes) -> bool:
         if known in self._met:

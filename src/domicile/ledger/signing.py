@@ -20,6 +20,7 @@ from domicile.ledger.keys import (
     TIMESTAMP_BYTES,
     Verifier,
     check_key_name,
+    is_key_name,
     signed_message,
 )
 from domicile.ledger.note import Note, Signature, verify_note
@@ -96,17 +97,19 @@ class FileSigner:
         return cls._load(path, name, algorithm)
 
     @classmethod
+    def load(cls, path: Path) -> FileSigner:
+        """The key at ``path``, whatever its name and kind. Raises UsageError where the file is no
+        key, or others can read it."""
+        name, _, rest = _key_text(path).partition("+")
+        raw = decode_base64(rest.partition("+")[2]) or b""
+        return cls._load(path, name, raw[0] if raw[:1] == bytes([COSIGN_MLDSA44]) else ED25519)
+
+    @classmethod
     def _load(cls, path: Path, name: str, algorithm: int) -> FileSigner:
-        try:
-            if path.stat().st_mode & 0o077:
-                raise _unusable(path, "can be read by others", f"chmod 600 {path}")
-            text = path.read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unusable(path, "cannot be read", "check the path and its owner") from error
-        stored_name, _, rest = text.removeprefix(_PREFIX).partition("+")
+        stored_name, _, rest = _key_text(path).partition("+")
         hex_id, _, encoded = rest.partition("+")  # base64 has plus signs of its own
         seed = _seed(encoded, algorithm)
-        if not text.startswith(_PREFIX) or seed is None:
+        if seed is None or not is_key_name(name):
             raise _unusable(path, "holds no signing key of its kind", "restore it from its backup")
         signer = cls(name, seed, algorithm)
         if stored_name != name or Verifier.parse(signer.vkey).key_id.hex() != hex_id:
@@ -130,6 +133,17 @@ def sign_note(text: str, signers: Sequence[Signer], timestamp_s: int) -> Note:
     note = Note(text, tuple(lines))
     verify_note(note, [Verifier.parse(signer.vkey) for signer in signers])
     return note
+
+
+def _key_text(path: Path) -> str:
+    """``name+hexid+base64``, as the file at ``path`` has it; empty where it holds no key."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise _unusable(path, "can be read by others", f"chmod 600 {path}")
+        text = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(path, "cannot be read", "check the path and its owner") from error
+    return text.removeprefix(_PREFIX) if text.startswith(_PREFIX) else ""
 
 
 def _create(path: Path, name: str, algorithm: int) -> None:

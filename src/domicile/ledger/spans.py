@@ -14,6 +14,7 @@ from hashlib import sha256
 from itertools import groupby
 
 from domicile.errors import EvidenceError
+from domicile.ledger.approvals import is_reading
 from domicile.ledger.entries import (
     Body,
     FileDigest,
@@ -25,6 +26,7 @@ from domicile.ledger.entries import (
     open_quickly,
 )
 from domicile.ledger.merkle import HASH_BYTES, leaf_hashes, root_of
+from domicile.ledger.proposals import Approval, NeedsApproval
 from domicile.ledger.store import Store
 from domicile.ledger.texts import TextPart, named_texts
 from domicile.ledger.tiles import TILE_WIDTH, Tile, split_hashes
@@ -36,6 +38,8 @@ SPAN = 64 * TILE_WIDTH
 MOST_KEPT = 1_000
 """Problems, and notices, of which the sentences are kept."""
 _LONGEST_CLAIM = 300  # as it is shown
+_JUDGED = (Approval, NeedsApproval)
+_NO_CHARTERS = frozenset[str]()
 _MAX_SPAN_BYTES = 16 << 20  # of entries: a span that has more ends early
 
 
@@ -61,7 +65,9 @@ class SpanReport:
     kinds: entries by kind. first_index, first_time, last_time: of its readable entries. needs: by
     kind and claim id, the claim as it is shown and the entries that require it without an earlier
     one of this span that established it (`examine` leaves it at the claims, `examine_closely` names
-    the entries). claims: ids of what it establishes. files: what entries name.
+    the entries). claims: ids of what it establishes. files: what entries name. approvals: with
+    their times, and what needs one. ruled: kinds that need an approved charter, with the charter
+    that they stand under, where they do first in the span or after an approval.
     """
 
     start: int
@@ -81,6 +87,8 @@ class SpanReport:
     claims: set[bytes] = field(default_factory=set)
     names: list[tuple[int, bytes, str]] = field(default_factory=list)
     texts: list[tuple[int, TextPart]] = field(default_factory=list)
+    approvals: list[tuple[int, str, Approval | NeedsApproval]] = field(default_factory=list)
+    ruled: list[tuple[int, str, str]] = field(default_factory=list)
     files: list[tuple[int, FileDigest]] = field(default_factory=list)
 
     @property
@@ -128,6 +136,8 @@ class _Examination:
     """By kind, the claims that were required so far."""
     named: tuple[str, str | None] = ("", None)
     """Charter and policy of the entry before."""
+    ruled: dict[str, set[str]] = field(default_factory=dict)
+    """By kind, the charters that stood over it since an approval was read."""
 
     def run(self) -> None:
         first, end, read_bytes = self.span.start, self.span.end, 0
@@ -217,6 +227,8 @@ class _Examination:
             self.report.problem(index, f"entry {index}: {error.failed}")
             return
         self._name(index, (envelope.charter, envelope.policy_sha256), body)
+        self._rule(index, envelope.kind, envelope.charter)
+        self._approve(index, envelope.time, body)
         self._take_bodies(index, envelope.kind, [body])
 
     def _take(self, first: int, opened: Sequence[Opened]) -> None:
@@ -227,11 +239,20 @@ class _Examination:
         if type(opened[0].body).establishes is not Body.establishes:
             for index, each in enumerate(opened, first):
                 self._name(index, (each.charter, None), each.body)
+                self._rule(index, kind, each.charter)
                 self._take_bodies(index, kind, [each.body])
             return
-        if {(each.charter, None) for each in opened} != {self.named}:
+        charters = {each.charter for each in opened}
+        if self.named[1] is not None or charters != {self.named[0]}:
             for index, each in enumerate(opened, first):
                 self._name(index, (each.charter, None), each.body)
+        if isinstance(opened[0].body, _JUDGED):
+            for index, each in enumerate(opened, first):
+                self._rule(index, kind, each.charter)
+                self._approve(index, each.time, each.body)
+        elif not charters <= self.ruled.get(kind, _NO_CHARTERS):
+            for index, each in enumerate(opened, first):
+                self._rule(index, kind, each.charter)
         self._take_bodies(first, kind, [each.body for each in opened])
 
     def _name(self, index: int, named: tuple[str, str | None], body: Body) -> None:
@@ -247,6 +268,20 @@ class _Examination:
                 self.report.names.append((index, known, claim))
         if others == rests:
             self.named = named
+
+    def _rule(self, index: int, kind: str, charter: str) -> None:
+        """An entry may need an approved charter over it."""
+        known = self.ruled.setdefault(kind, set())
+        if charter not in known:
+            known.add(charter)
+            if not is_reading(kind):
+                self.report.ruled.append((index, kind, charter))
+
+    def _approve(self, index: int, time: str, body: Body) -> None:
+        if isinstance(body, _JUDGED):
+            self.report.approvals.append((index, time, body))
+        if isinstance(body, Approval):
+            self.ruled.clear()
 
     def _take_times(self, first: int, times: list[str]) -> None:
         report = self.report

@@ -79,7 +79,7 @@ def verify_log(  # noqa: PLR0913 - what a reader holds it against, by name
     heads = [head, *_earlier(earlier, verifiers, head, findings)]
     growth, reading = Growth(store), _Reading(store, findings)
     walk = Walk(store, head.size, frozenset(h.size for h in heads), workers)
-    with closing(Chain(records)) as chain:
+    with closing(Chain(records, head.origin)) as chain:
         for report in walk.reports():
             reading.take(report, growth.grow(report), chain)
     findings.problems_of(growth.finish())
@@ -226,6 +226,7 @@ class _Reading:
             found += chain.unmet(closely.needs)
         found += chain.unnamed(report.names)
         found += chain.misread(report.texts)
+        found += chain.unapproved(report.texts, report.approvals, report.ruled)
         chain.establish(report.claims)
         found += chain.changed(report.files)
         for _, sentence in sorted(found):
@@ -233,6 +234,8 @@ class _Reading:
         self.findings.problem_count += report.problem_count - len(report.problems)
         self.findings.problems_of(above)
         self._take_notices(report)
+        for _, sentence in chain.replaced():
+            self.findings.notice(sentence)
 
     def _take_notices(self, report: SpanReport) -> None:
         if report.first_time < self.last_time and report.kinds:

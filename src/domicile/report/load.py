@@ -14,6 +14,7 @@ from domicile.charter import Charter
 from domicile.erase import HeldItems, ShardErased, held_items
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Estate, Run, ledger_directory, read_batches
+from domicile.inventory.standing import Standing, read_standing
 from domicile.ledger import Body, Entry, decode, files_of, published_keys, read_only, verify_log
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified
 from domicile.move.entries import Planned, ShardCopied
@@ -65,8 +66,14 @@ def load_status(estate: Estate) -> Status:
             exempt=tuple(_exempt(estate.charter)),
             held=tuple(_held(run, shards)),
             attestations=read_attestations(estate.records, estate.charter, entries, made.date()),
+            standing=_standing(estate),
         )
     )
+
+
+def _standing(estate: Estate) -> Standing:
+    reader = read_only(ledger_directory(estate.records))
+    return read_standing((data for _, data in reader.entries()), estate.loaded)
 
 
 def _story(planned: Sequence[Planned]) -> str | None:

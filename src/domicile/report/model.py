@@ -267,7 +267,8 @@ class Verdict(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """One boundary, as its records have it. before is the scan that the plan was made from,
     after the latest; they may be the same. plan is the last one that had anything to do. records
-    is the records directory, as the charter names it."""
+    is the records directory, as the charter names it; charter_standing, whether its custodians
+    signed it, in a sentence."""
 
     made: str
     tool: str
@@ -277,6 +278,7 @@ class Status(msgspec.Struct, frozen=True):
     custodian: str
     provider: str
     charter_sha256: str
+    charter_standing: str
     records: str
     verdict: Verdict
     before: Snapshot

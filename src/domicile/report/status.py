@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from domicile.charter import Charter
 from domicile.erase import HeldItems, ShardErased
+from domicile.inventory.standing import Standing
 from domicile.ledger import Entry
 from domicile.report.attestations import cover
 from domicile.report.figures import moment
@@ -66,6 +67,7 @@ class Records:
     exempt: tuple[Exempt, ...]
     held: tuple[HeldItems, ...]
     attestations: tuple[AttestationView, ...]
+    standing: Standing
 
 
 def assemble(records: Records) -> Status:
@@ -83,6 +85,7 @@ def assemble(records: Records) -> Status:
         certificates=records.certificates,
         ledger=records.ledger,
         held=records.held,
+        unapproved=records.standing.warning() or "",
     )
     return Status(
         made=records.made,
@@ -93,6 +96,7 @@ def assemble(records: Records) -> Status:
         custodian=boundary.custodian,
         provider=boundary.provider,
         charter_sha256=records.charter_sha256,
+        charter_standing=records.standing.sentence(),
         records=records.charter.records.directory,
         verdict=judge(found),
         before=before,
@@ -122,6 +126,7 @@ def _timeline(entries: Iterable[Entry]) -> Iterator[Event]:
 
 
 def _notices(records: Records, before: Snapshot, after: Snapshot) -> Iterator[str]:
+    yield records.standing.sentence()
     if before.charter_sha256 != after.charter_sha256:
         yield (
             "before and after were scanned under different charters: what counts as protected,"

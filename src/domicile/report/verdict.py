@@ -45,6 +45,8 @@ class Found:
     certificates: tuple[CertificateView, ...]
     ledger: LedgerView
     held: tuple[HeldItems, ...] = ()
+    unapproved: str = ""
+    """What is said of a charter that its custodians must sign and did not."""
 
 
 def judge(found: Found) -> Verdict:
@@ -74,6 +76,8 @@ def _unsound(ledger: LedgerView) -> Iterator[str]:
 
 def _of_scan(found: Found) -> Iterator[str]:
     after = found.after
+    if found.unapproved:
+        yield found.unapproved
     away = after.protected(home=False)
     if away:
         items = word_for(away, "protected item", "protected items")

@@ -35,19 +35,19 @@ _VERIFIED = "verified:{run}/{shard}/{site}/{verified_sha256}"
 _BEGUN = "begun:{run}/{shard}/{site}/{verified_sha256}"
 CLAIMS: dict[str, tuple[list[str], list[str]]] = {
     "charter.in-force 1": ([], ["charter:{sha256}"]),  # a text in parts: once they are all there
+    "custody.charter-approved 1": (["charter:{sha256}"], []),
     "erase.shard-begun 1": ([_VERIFIED], [_BEGUN]),
     "erase.shard-erased 1": ([_VERIFIED, _BEGUN], []),
     "erase.shard-refused 1": ([_BEGUN], []),
     "move.shard-verified 1": ([], ["verified:{run}/{shard}/{sites,partly}/{files.sha256}"]),
 }
-NO_CLAIMS = (
-    "clock.went-back 1, custody.boundary-key-condemned 1, custody.boundary-key-destroyed 1, "
-    "custody.boundary-key-made 1, custody.boundary-key-pending 1, "
-    "custody.boundary-keys-rewrapped 1, custody.keys-opened 1, erase.absence-checked 1, "
-    "erase.certified 1, erase.tables-rewritten 1, move.home-opened 1, move.planned 1, "
-    "move.schema-made 1, move.sequences-set 1, move.shard-copied 1, people.frozen 1, "
-    "scan.attested 1, scan.finished 1, scan.started 1"
-).split(", ")
+_OTHERS = """clock.went-back custody.boundary-key-condemned custody.boundary-key-destroyed
+custody.boundary-key-made custody.boundary-key-pending custody.boundary-keys-rewrapped
+custody.keys-opened custody.operation-approved custody.root-recovered custody.root-split
+erase.absence-checked erase.certified erase.tables-rewritten move.home-opened move.planned
+move.schema-made move.sequences-set move.shard-copied people.frozen scan.attested scan.finished
+scan.started"""
+NO_CLAIMS = [f"{kind} 1" for kind in _OTHERS.split()]
 FORMAT = "domicile ledger bundle 1"
 Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read
 KINDS = {1: "Ed25519", 4: "Ed25519 (cosignature)", 6: "ML-DSA-44"}
@@ -265,8 +265,7 @@ def weigh(entries: Iterable[tuple[int, bytes]], say: Say) -> tuple[list[bytes], 
                 parts[name] = (parts.get(name, "") if body["part"] else "") + body["text"]
                 if hashlib.sha256(parts[name].encode()).hexdigest() != name:
                     establishes = set()
-            for file in body.get("files", []):
-                files[file["path"], file["sha256"]] = index
+            files.update({(f["path"], f["sha256"]): index for f in body.get("files", [])})
         except (Bad, AttributeError, KeyError, TypeError) as error:
             say("WRONG", f"entry {index} cannot be read: {error}")
             continue

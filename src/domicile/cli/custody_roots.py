@@ -1,0 +1,38 @@
+"""What commands on a root share: the root that the charter names, and who approves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from domicile.charter import FileKeys, KeysConfig
+from domicile.cli.custody_notes import read_notes
+from domicile.cli.session import Session
+from domicile.custody.approval import Approver, QuorumApprover
+from domicile.errors import UsageError
+from domicile.inventory import Evidence
+
+__all__ = ["approver_of", "file_keys"]
+
+
+def approver_of(session: Session, evidence: Evidence, notes: Sequence[Path]) -> Approver | None:
+    """Who must approve operations on the boundary's root; None where nobody must."""
+    standing = evidence.standing()
+    custodians = standing.operators
+    if custodians is None:
+        return None
+    place = session.loaded.charter.ledger_origin, session.estate.boundary_name
+    used, signed = standing.read.nonces, read_notes(notes)
+    return QuorumApprover(custodians, place, signed, used, evidence.record_once)
+
+
+def file_keys(session: Session) -> FileKeys:
+    """Where the boundary's file root lies. Raises UsageError where it has none."""
+    keys: KeysConfig | None = session.estate.boundary.keys
+    if not isinstance(keys, FileKeys):
+        raise UsageError(
+            "the charter names no root in a file",
+            expected='[boundaries.NAME.keys] with root = "file"',
+            next_step="another keeper has its own means of backup: see docs/custody.md",
+        )
+    return keys

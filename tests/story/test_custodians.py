@@ -1,0 +1,71 @@
+"""A charter that custodians must sign: until they have, sites are only looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from domicile.cli.main import cli
+from domicile.ledger import FileSigner
+from tests.story.stage import Stage
+
+
+def act(*words: str) -> None:
+    """What a custodian does elsewhere, without the charter's records."""
+    assert cli.main(["custody", *words], standalone_mode=False) == 0
+
+
+def name_custodians(stage: Stage, *names: str) -> None:
+    vkeys = []
+    for name in names:
+        path = stage.directory / f"{name}.key"
+        act("keygen", str(path), "--name", f"custodian.example/{name}")
+        vkeys.append(f'"{FileSigner.load(path).vkey}"')
+    text = stage.charter.read_text().partition("\n[boundaries.us.custodians]")[0]
+    stage.charter.write_text(
+        f"{text}\n[boundaries.us.custodians]\nkeys = [{', '.join(vkeys)}]\n"
+        "charter = 2\noperations = 2\n"
+    )
+
+
+def sign(stage: Stage, proposal: Path, name: str) -> str:
+    out = proposal.with_name(f"{proposal.name}.{name}")
+    key = str(stage.directory / f"{name}.key")
+    act("sign", str(proposal), "--key", key, "--text", str(stage.charter), "--out", str(out))
+    return str(out)
+
+
+def test_nothing_is_planned_moved_verified_or_erased_before_two_of_three_have_signed(
+    stage: Stage,
+) -> None:
+    name_custodians(stage, "one", "two", "three")
+    done = stage.run("scan", "--workers", "1").expect(1)
+    assert "the charter is not in force: 2 custodians must sign it" in " ".join(done.err.split())
+    refused = stage.run("plan").expect(2)
+    assert "0 of the 2 custodians who must sign it did (nobody)" in " ".join(refused.err.split())
+    assert "next: domicile custody propose charter" in " ".join(refused.err.split())
+    said = stage.run("status").expect(1)
+    assert said.out.count("the charter is not in force") == 2  # why it is not home, and by itself
+    stage.run("ledger", "verify").expect(0)
+
+    proposal = stage.directory / "proposal"
+    stage.run("custody", "propose", "charter", "--out", str(proposal)).expect(0)
+    few = stage.run("custody", "enact", sign(stage, proposal, "one")).expect(2)
+    assert "1 of the 2" in " ".join(few.err.split())
+    stage.run("custody", "enact", sign(stage, proposal, "three")).expect(0)
+    stage.run("plan").expect(0)
+    stage.run("move", "--workers", "1").expect(0)
+    stage.run("verify", "--workers", "1").expect(0)
+    said = stage.run("status").expect(1)
+    assert "the charter in force was signed by its custodians" in said.out
+    stage.run("ledger", "verify").expect(0)
+
+    name_custodians(stage, "usurper", "friend")
+    stage.run("scan", "--workers", "1").expect(1)
+    stage.run("custody", "propose", "charter", "--out", f"{proposal}-2").expect(0)
+    notes = [sign(stage, Path(f"{proposal}-2"), name) for name in ("usurper", "friend")]
+    refused = stage.run("custody", "enact", *notes).expect(2)
+    assert "0 of the 2" in " ".join(refused.err.split())
+    assert "custodian.example/one" in refused.err
+    stage.run("plan").expect(2)
+    stage.run("erase", "--site", "virginia-db", "--confirm", "virginia-db").expect(2)
+    stage.run("ledger", "verify").expect(0)
