@@ -1,7 +1,7 @@
 """``python -m bench``: measure everything and write docs/benchmarks.md.
 
-``--pairs N`` and the names of parts (``objects``, ``rows``, ``ledger``) make a quicker run, which
-prints and writes nothing.
+``--pairs N`` and the names of parts (``objects``, ``rows``, ``ledger``, ``custody``) make a quicker
+run, which prints and writes nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import ledger, objects, page, rows
+from bench import custody, ledger, objects, page, rows
 from bench.services import Missing, Rgw, postgres15, postgres18, require
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-PARTS = ["objects", "rows", "ledger"]
+PARTS = ["objects", "rows", "ledger", "custody"]
 HUGE_BYTES = 1 << 30
 
 
@@ -29,7 +29,7 @@ def main() -> int:
     asked = parser.parse_args()
     parts = asked.parts or PARTS
     try:
-        if set(parts) - {"ledger"}:
+        if set(parts) - {"ledger", "custody"}:
             require()
         found = measure(parts, asked.pairs)
     except Missing as error:
@@ -57,6 +57,9 @@ def measure(parts: list[str], pairs: int) -> page.Measured:
             print("ledger", flush=True)
             found.ledger = ledger.measure(directory / "ledger", pairs)
             found.peaks |= found.ledger.peaks
+        if "custody" in parts:
+            print("custody", flush=True)
+            found.custody = custody.measure(directory / "custody", pairs)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return found

@@ -14,10 +14,10 @@ __all__ = ["commands_page"]
 INTRODUCTION = f"""\
 # The commands
 
-In the order of the story: `scan`, `plan`, `move`, `verify`, `erase`; then `attest`, `status`,
-`report`, `ledger verify` and `ledger publish` at any time. Messages and progress go to standard
-error, results to standard output; with `--json`, one JSON document. Off a terminal nothing moves on
-the screen.
+In the order of the story: `scan`, `plan`, `move`, `verify`, `erase`; `shred` where persons are to
+be erased at home; `attest`, `status`, `report`, `open`, `ledger verify` and `ledger publish` at any
+time. Messages and progress go to standard error, results to standard output; with `--json`, one
+JSON document. Off a terminal nothing moves on the screen.
 
 {EXIT_CODES_HELP}
 

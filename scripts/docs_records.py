@@ -13,7 +13,9 @@ import domicile.cli.main  # noqa: F401 - imports every part that registers entri
 from domicile.erase.certificate import Certificate, Check, Erased, Verifier
 from domicile.erase.held import HeldItems
 from domicile.erase.objects import OBJECTS_ERASED
+from domicile.erase.shred_certificate import ShredCertificate
 from domicile.erase.steps import _ROWS_ERASED
+from domicile.erase.unreadable import Unreadable
 from domicile.inventory.schema import FOUND
 from domicile.ledger import Body
 from domicile.ledger.entries import registered_kinds
@@ -50,6 +52,9 @@ _FILES: tuple[tuple[str, pa.Schema], ...] = (
 )
 
 
+_CERTIFICATES = (Certificate, Erased, HeldItems, Check, Verifier, ShredCertificate, Unreadable)
+
+
 def with_tables(text: str) -> str:
     """The page with its marked regions as the code has them."""
     return _REGION.sub(lambda found: found[1] + _TABLES[found[2]]() + found[4], text)
@@ -82,7 +87,7 @@ def _plan() -> str:
 
 
 def _certificate() -> str:
-    return "".join(_struct(struct) for struct in (Certificate, Erased, HeldItems, Check, Verifier))
+    return "".join(_struct(struct) for struct in _CERTIFICATES)
 
 
 def _struct(struct: type[msgspec.Struct]) -> str:

@@ -117,6 +117,19 @@ def test_no_keeper_unwraps_before_the_reason_is_in_the_ledger(
     assert {type(each) for each in notes} == {KeysOpened}
 
 
+def test_a_key_that_replaces_another_is_not_lost_with_the_roots_versions_of_that_one(
+    state: State, keeper: Keeper
+) -> None:
+    keyring = Keyring(state, keeper.opens(), "us", lambda _: None)
+    data = sealed(keyring)
+    assert keyring.replace() == 2
+    assert sum(keyring.open("shred").rewrap()) == 1
+    done = keyring.destroy(1)
+    waiting = [] if done.pending_until is None else [1]
+    assert [each.version for each in keyring.condemned()] == waiting
+    assert opened(Keyring(state, keeper.opens(), "us", lambda _: None), data) == PLAIN
+
+
 def test_every_level_is_rotated_and_the_old_one_destroyed(state: State, keeper: Keeper) -> None:
     ring = Ring(state, keeper.opens())
     (first,) = keeper.opens().versions()

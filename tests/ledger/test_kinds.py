@@ -24,6 +24,10 @@ _IDENTIFYING = re.compile(
     r"|staff|subjects?|surname|tel|telephone|users?|usernames?)(_|\d|$)"
 )
 _ALLOWED = {
+    ("custody.persons-readmitted/1", "persons"): "a count",
+    ("custody.shred-condemned/1", "persons"): "a count",
+    ("custody.shred-done/1", "persons"): "a count",
+    ("custody.shred-requested/1", "persons"): "a count",
     ("people.frozen/1", "persons"): "a count",
     ("people.frozen/1", "members"): "a count",
 }

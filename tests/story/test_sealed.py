@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 import shutil
 import signal
@@ -191,3 +193,31 @@ def test_what_lies_unsealed_at_home_is_not_taken_for_sealed(moved: Stage) -> Non
     assert proven["failed_items"] > 0, done
     assert any("not sealed" in part["reason"] for part in proven["unproven"])
     assert moved.source_changes() == []
+
+
+def test_one_member_is_shredded_and_everybody_elses_objects_open_as_before(
+    sealed: Stage, tmp_path: Path
+) -> None:
+    writer = str(_writer(sealed))
+    names = [str(tmp_path / name) for name in ("before", "after")]
+    sealed.run("open", names[0]).expect(0)
+    persons = tmp_path / "persons"
+    persons.write_text(f"{writer}\n")
+    asked = sealed.run("shred", "request", "--persons-from", str(persons), "--json").expect(0).json
+    assert asked["persons"] == 1
+    sealed.run("shred", "run").expect(2)  # unconfirmed
+    done = sealed.run("shred", "run", "--confirm", "us", "--json").expect(0).json
+    assert done["done"]
+    after = sealed.run("open", names[1], "--json").expect(4).json
+    assert {refused["key"].split("/")[1] for refused in after["refused"]} == {writer}
+    assert all("a key that is not here" in refused["error"] for refused in after["refused"])
+    before, left = (_opened_files(Path(name)) for name in names)
+    mine = {name for name in before if f"/{writer}/" in name}
+    assert mine
+    assert left == {name: data for name, data in before.items() if name not in mine}
+    (certificate,) = sealed.records.glob("shreds/*/certificate.dsse.json")
+    document = json.loads(base64.b64decode(json.loads(certificate.read_text())["payload"]))
+    assert (
+        sum(each["objects"] for each in document["unreadable"]) == len(mine) + 1
+    )  # older ones too
+    sealed.run("ledger", "verify").expect(0)

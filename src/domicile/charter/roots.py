@@ -28,6 +28,16 @@ TransitPath = Annotated[
 TransitKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 
 
+ShredDays = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=365,
+        description="Days that a request to shred persons' keys waits, and can be cancelled.",
+    ),
+]
+
+
 class Frozen(BaseModel):
     """A table of the charter: no key that it does not name, no value of another type."""
 
@@ -50,6 +60,7 @@ class FileKeys(Frozen):
         default=None,
         description="File of mode 0600 that holds the passphrase (relative to the charter).",
     )
+    shred_days: ShredDays = 7
 
 
 class Pkcs11Keys(Frozen):
@@ -71,6 +82,7 @@ class Pkcs11Keys(Frozen):
     pin_file: str | None = Field(
         default=None, description="File of mode 0600 that holds the PIN (relative to the charter)."
     )
+    shred_days: ShredDays = 7
 
 
 class TransitKeys(Frozen):
@@ -95,6 +107,7 @@ class TransitKeys(Frozen):
         default=None,
         description="File of mode 0600 that holds the token (relative to the charter).",
     )
+    shred_days: ShredDays = 7
 
 
 class OciKeys(Frozen):
@@ -117,6 +130,7 @@ class OciKeys(Frozen):
         " (relative to the charter).",
     )
     profile: str = Field(default="DEFAULT", min_length=1, description="The profile in that file.")
+    shred_days: ShredDays = 7
 
 
 KeysConfig = Annotated[FileKeys | Pkcs11Keys | TransitKeys | OciKeys, Field(discriminator="root")]

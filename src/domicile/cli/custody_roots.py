@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
+
+import click
 
 from domicile.charter import FileKeys, KeysConfig
 from domicile.cli.custody_notes import read_notes
@@ -12,7 +15,27 @@ from domicile.custody.approval import Approver, QuorumApprover
 from domicile.errors import UsageError
 from domicile.inventory import Evidence
 
-__all__ = ["approver_of", "file_keys"]
+__all__ = ["approvals_option", "approver_of", "ask_custodians", "file_keys"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def approvals_option(function: F) -> F:
+    """``--approval``."""
+    return click.option(
+        "--approval",
+        "approvals",
+        type=click.Path(path_type=Path, dir_okay=False),
+        multiple=True,
+        help="What the custodians signed, where the charter says that they must.",
+    )(function)
+
+
+def ask_custodians(session: Session, evidence: Evidence, notes: Sequence[Path]) -> None:
+    """Have the command's operations on the root wait for the custodians' approval, where the
+    charter in force names any."""
+    if session.estate.seals:
+        session.estate.approver = approver_of(session, evidence, notes)
 
 
 def approver_of(session: Session, evidence: Evidence, notes: Sequence[Path]) -> Approver | None:

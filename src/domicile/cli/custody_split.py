@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from domicile.cli.custody_roots import approver_of, file_keys
+from domicile.cli.custody_roots import approvals_option, approver_of, file_keys
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.custody.approval import Act
@@ -34,13 +34,7 @@ __all__ = ["split"]
     required=True,
     help="Where the share files are written, each of mode 0600, to be taken apart.",
 )
-@click.option(
-    "--approval",
-    "approvals",
-    type=click.Path(path_type=Path, dir_okay=False),
-    multiple=True,
-    help="What the custodians signed, where the charter names them.",
-)
+@approvals_option
 def split(
     charter: Path,
     as_json: bool,

@@ -130,19 +130,26 @@ class _Story:
             away.rename(root)
         opened = self.workspace / "opened"
         self._run("open", str(opened), "--dataset", "drafts")
-        self._compare(opened)
-
-    def _compare(self, opened: Path) -> None:
-        """The first bytes of one draft, as it lies at home and as it was opened. Small worlds may
-        have none."""
         draft = next((path for path in sorted(opened.rglob("*")) if path.is_file()), None)
-        if draft is None:
-            return
-        names = draft.relative_to(opened)
+        if draft is not None:  # small worlds may have none
+            self._compare(draft, draft.relative_to(opened))
+            self._shred(draft.parent.name)
+
+    def _compare(self, draft: Path, names: Path) -> None:
+        """The first bytes of a draft, as it lies at home and as it was opened."""
         (lying, *_) = sorted((self.workspace / "oracle" / "media" / f"{names}@").glob("*.data"))
         self.console.print(f"{names}", soft_wrap=True)
         self.console.print(f"  at home:              {lying.read_bytes()[40:64].hex(' ')}")
         self.console.print(f"  opened with its key:  {draft.read_bytes()[:24].hex(' ')}")
+
+    def _shred(self, person: str) -> None:
+        """One member's key is destroyed: what it sealed opens no more, everybody else's does."""
+        persons = self.workspace / "one-member.txt"
+        persons.write_text(f"{person}\n", encoding="utf-8")
+        self._run("shred", "request", "--persons-from", str(persons))
+        self._run("shred", "run", "--confirm", "us")
+        after = str(self.workspace / "opened-after")
+        self._run("open", after, "--dataset", "drafts", expected=Exit.EVIDENCE)
 
     @property
     def _bundle(self) -> Path:

@@ -45,7 +45,8 @@ def erase(
     max_items: int,
     confirm: tuple[str, ...],
 ) -> int:
-    """Erase away from home what is proven at home, look again, and certify."""
+    """Erase away from home what is proven at home, look again, and certify. `domicile shred` erases
+    persons at home."""
     with Session.open(Options(charter, as_json)) as session:
         plan = read_plan(session.estate, session.state)
         chosen = _choose(plan, sites)

@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "Read back both sides and compare.",
     "erase": "Erase away from home what is proven at home.",
     "attest": "Record a signed statement about what could not be examined.",
+    "shred": "Erase persons at home by destroying their keys.",
     "status": "Say where the members' data lies, from the records alone.",
     "report": "Write one HTML file that shows all of it, offline.",
     "open": "Write home's objects out as plain files.",

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
+from domicile.cli.custody_roots import approvals_option, ask_custodians
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.errors import PlanError, UsageError
@@ -26,9 +27,15 @@ _SHOWN = 20
     "--dataset", "datasets", multiple=True, metavar="NAME", help="Only this one; may be repeated."
 )
 @click.option("--versions", is_flag=True, help="Older versions, too: NAME@VERSION.")
+@approvals_option
 @common_options
 def open(  # noqa: A001 - the command's name
-    target: Path, datasets: tuple[str, ...], versions: bool, charter: Path, as_json: bool
+    target: Path,
+    datasets: tuple[str, ...],
+    versions: bool,
+    approvals: tuple[Path, ...],
+    charter: Path,
+    as_json: bool,
 ) -> int:
     """Write home's objects into the directory TARGET as plain files.
 
@@ -38,6 +45,7 @@ def open(  # noqa: A001 - the command's name
     with Session.open(Options(charter, as_json)) as session:
         _check(session, datasets)
         estate, evidence = session.estate, session.evidence
+        ask_custodians(session, evidence, approvals)
         job = estate.job("")
         if estate.seals:
             job = replace(job, keys=estate.authorise_keys("open", evidence.record))

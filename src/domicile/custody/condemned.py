@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from domicile.state import BOUNDARY_KEYS, CONDEMNED_KEYS, State
+from domicile.errors import UsageError
+from domicile.state import BOUNDARY_KEYS, CONDEMNED_KEYS, DATA_KEYS, State
 
 __all__ = ["Condemned", "CondemnedKeys"]
 
@@ -43,12 +44,22 @@ class CondemnedKeys:
             }
 
     def add(self, condemned: Condemned) -> None:
-        """Delete the wrapped key and remember what could unwrap it, both or neither."""
+        """Delete the wrapped key and remember what could unwrap it, both or neither. Raises
+        UsageError where a key was put under it meanwhile."""
         here = BOUNDARY_KEYS.c.boundary == self._boundary
+        under = sa.select(sa.func.count()).where(
+            DATA_KEYS.c.boundary == self._boundary, DATA_KEYS.c.version == condemned.version
+        )
         with self._state.begin() as connection:
             connection.execute(
                 BOUNDARY_KEYS.delete().where(here, BOUNDARY_KEYS.c.version == condemned.version)
             )
+            if count := connection.scalar(under):
+                raise UsageError(
+                    f"{count:,} keys were made under version {condemned.version} meanwhile",
+                    expected="nothing under a key that is to be destroyed",
+                    next_step="run the command again: it brings them under the newest version",
+                )
             values = {**condemned._asdict(), "root_versions": list(condemned.root_versions)}
             connection.execute(CONDEMNED_KEYS.insert().values(boundary=self._boundary, **values))
 

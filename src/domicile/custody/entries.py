@@ -1,4 +1,5 @@
-"""What the ledger says about the custodian's keys. No key material, no person."""
+"""What the ledger says about the custodian's keys. No key material, and of persons only how many
+they are, and a file with their pseudonyms, which lead to nobody once they are erased."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from domicile.ledger import Body, EntryTime, Sha256Hex, entry_kind
+from domicile.ledger import Body, Count, EntryTime, FileDigest, Sha256Hex, entry_kind
 from domicile.ledger.proposals import Approval, Need, NeedsApproval, Proposal, Purpose
 
 __all__ = [
@@ -19,9 +20,15 @@ __all__ = [
     "CharterApproved",
     "KeysOpened",
     "OperationApproved",
+    "PersonsReadmitted",
     "Reason",
     "RootRecovered",
     "RootSplit",
+    "ShredCancelled",
+    "ShredCondemned",
+    "ShredDone",
+    "ShredRequested",
+    "SurvivorsRewrapping",
 ]
 
 Reason = Literal["move", "verify", "open", "rotate", "shred", "recover"]
@@ -179,3 +186,82 @@ class RootRecovered(Body, frozen=True):
     root: str
     root_versions: tuple[Version, ...]
     split: str
+
+
+@entry_kind("custody.shred-requested", version=1)
+class ShredRequested(Body, frozen=True):
+    """The keys of so many persons are to be destroyed, not before ``until``; until then it can be
+    cancelled. The file holds their pseudonyms."""
+
+    boundary: str
+    request: str
+    persons: Count
+    until: EntryTime
+    files: tuple[FileDigest, ...]
+
+    def establishes(self) -> frozenset[str]:
+        """That it was requested."""
+        return frozenset({f"shred-requested:{self.boundary}/{self.request}"})
+
+
+@entry_kind("custody.shred-cancelled", version=1)
+class ShredCancelled(Body, frozen=True):
+    """A request is taken back before anything was destroyed."""
+
+    boundary: str
+    request: str
+
+
+@entry_kind("custody.shred-condemned", version=1)
+class ShredCondemned(Body, frozen=True):
+    """The wrapped keys of these persons, and their pseudonyms' mapping, are about to be deleted for
+    good. Backups of the wrapped keys open as long as a version of the boundary's key up to this
+    one exists: all of them are to be destroyed."""
+
+    boundary: str
+    request: str
+    persons: Count
+    boundary_version: Version
+    files: tuple[FileDigest, ...]
+
+    def requires(self) -> frozenset[str]:
+        """The request."""
+        return frozenset({f"shred-requested:{self.boundary}/{self.request}"})
+
+    def establishes(self) -> frozenset[str]:
+        """That it was begun."""
+        return frozenset({f"shred-condemned:{self.boundary}/{self.request}"})
+
+
+@entry_kind("custody.survivors-rewrapping", version=1)
+class SurvivorsRewrapping(Body, frozen=True):
+    """So many keys, of everybody who is not erased, are about to be brought under this version of
+    the boundary's key."""
+
+    boundary: str
+    boundary_version: Version
+    survivors: Count
+
+
+@entry_kind("custody.shred-done", version=1)
+class ShredDone(Body, frozen=True):
+    """A shred is done: no version of the boundary's key that could open these persons' keys exists
+    any more, as far as its root can prove that. The file is the certificate."""
+
+    boundary: str
+    request: str
+    persons: Count
+    files: tuple[FileDigest, ...]
+
+    def requires(self) -> frozenset[str]:
+        """That it was begun."""
+        return frozenset({f"shred-condemned:{self.boundary}/{self.request}"})
+
+
+@entry_kind("custody.persons-readmitted", version=1)
+class PersonsReadmitted(Body, frozen=True):
+    """So many erased persons may be given new keys and new pseudonyms again. What was destroyed
+    stays destroyed."""
+
+    boundary: str
+    persons: Count

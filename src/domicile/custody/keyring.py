@@ -103,6 +103,22 @@ class Keyring:
         self._insert(version, kept)
         return version
 
+    def replace(self) -> int:
+        """A new version of the boundary's key under a new version of the root: no version of the
+        root that wraps an older one wraps it. Broken off between the two, the root has a version
+        that nothing is under."""
+        self._root.rotate()
+        return self.rotate()
+
+    def versions(self) -> tuple[int, ...]:
+        """The versions of the boundary's key that are there, oldest first."""
+        return tuple(self._stored())
+
+    @property
+    def root(self) -> RootKey:
+        """The root that wraps them."""
+        return self._root
+
     def rotate_root(self, keys: Keys) -> int:
         """A new version of the root, with the boundary's newest key of ``keys`` under it. Older
         ones stay as they are until they are destroyed: under the new version their copies in

@@ -1,12 +1,16 @@
 """Opened keys: every subject's own, each under a boundary's key that the root unwrapped.
 
-A key is given out only once it is durable under the boundary's newest key.
+Invariants:
+
+- A key is given out only once it is durable under a boundary's key that is there.
+- Nobody whose key was destroyed on request is given one again, whatever was opened before that.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,17 +18,36 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from domicile.custody.subjects import SUBJECT_BYTES
 from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
-from domicile.errors import EvidenceError
-from domicile.state import DATA_KEYS, State
+from domicile.errors import EvidenceError, UsageError
+from domicile.state import BOUNDARY_KEYS, DATA_KEYS, ERASED_SUBJECTS, State
 
 __all__ = ["Keys"]
 
-_AT_ONCE = 500
+_AT_ONCE = 500  # values in one statement
+_MADE_AT_ONCE = 10_000  # keys in one transaction
 
 _INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
+
+_Row = tuple[bytes, int, bytes]
+"""Subject, version of the boundary's key, wrapped key."""
+
+# Made once: making a statement takes longer than running it.
+_OF_BOUNDARY = DATA_KEYS.c.boundary == sa.bindparam("of_boundary")
+_COLUMNS = sa.select(DATA_KEYS.c.subject, DATA_KEYS.c.version, DATA_KEYS.c.wrapped)
+_ONE = _COLUMNS.where(_OF_BOUNDARY, DATA_KEYS.c.subject == sa.bindparam("one"))
+_SOME = _COLUMNS.where(_OF_BOUNDARY, DATA_KEYS.c.subject.in_(sa.bindparam("some", expanding=True)))
+_REWRAP = (
+    DATA_KEYS.update()
+    .where(
+        _OF_BOUNDARY,
+        DATA_KEYS.c.subject == sa.bindparam("one"),
+        DATA_KEYS.c.wrapped == sa.bindparam("before"),
+    )
+    .values(version=sa.bindparam("under"), wrapped=sa.bindparam("anew"))
+)
 
 
 class Keys:
@@ -40,25 +63,24 @@ class Keys:
 
     def of(self, subjects: Collection[bytes]) -> dict[bytes, bytes]:
         """Each subject's key, made where there is none yet. Raises SiteRefused where one can't be
-        kept: then nothing may be sealed under it."""
+        kept: then nothing may be sealed under it. UsageError where a subject without one was
+        erased, or where the boundary's keys were rotated and destroyed since they were opened."""
         found = self.known(subjects)
         missing = sorted({subject for subject in subjects if subject not in found})
         if missing:
-            self._make(missing)
-            found |= self.known(missing)  # of several processes at once, the first one's holds
+            for some in _chunks(missing, _MADE_AT_ONCE):
+                found |= self._make(some)
         return found
 
     def known(self, subjects: Collection[bytes]) -> dict[bytes, bytes]:
         """The keys of those who have one. Raises EvidenceError where one was tampered with, or is
         under a version that these keys lack."""
-        found: dict[bytes, bytes] = {}
-        columns = (DATA_KEYS.c.subject, DATA_KEYS.c.version, DATA_KEYS.c.wrapped)
-        for some in _chunks(list(dict.fromkeys(subjects))):
-            query = sa.select(*columns).where(self._is(DATA_KEYS.c.subject.in_(some)))
-            with self._state.begin() as connection:
-                rows = connection.execute(query).all()
-            found |= {row[0]: self._open(row[0], row[1], row[2]) for row in rows}
-        return found
+        asked = list(dict.fromkeys(subjects))
+        if len(asked) == 1:
+            rows = self._rows(_ONE, one=asked[0])
+        else:
+            rows = [row for some in _chunks(asked) for row in self._rows(_SOME, some=some)]
+        return {row[0]: self._open(*row) for row in rows}
 
     def rewrap(self, most: int = 10_000) -> Iterator[int]:
         """Bring every key under the newest version, so many in a transaction; yields how many each
@@ -66,15 +88,21 @@ class Keys:
         after = b""
         while rows := self._older(after, most):
             after = rows[-1][0]
+            changes = {
+                "of_boundary": repeat(self._boundary),
+                "one": [row[0] for row in rows],
+                "before": [row[2] for row in rows],
+                "under": repeat(self._newest),
+                "anew": [self._wrap(row[0], self._open(*row)) for row in rows],
+            }
             with self._state.begin() as connection:
-                for subject, version, wrapped in rows:
-                    same = self._is(DATA_KEYS.c.subject == subject) & (
-                        DATA_KEYS.c.wrapped == wrapped
-                    )
-                    anew = self._wrap(subject, self._open(subject, version, wrapped))
-                    values = {"version": self._newest, "wrapped": anew}
-                    connection.execute(DATA_KEYS.update().where(self._is(same)).values(values))
+                _execute_many(connection, _REWRAP, changes)
             yield len(rows)
+
+    def _rows(self, query: sa.Select[bytes, int, bytes], **values: object) -> list[_Row]:
+        with self._state.begin() as connection:
+            rows = connection.execute(query, {"of_boundary": self._boundary, **values})
+            return [(row[0], row[1], row[2]) for row in rows]
 
     def _older(self, after: bytes, most: int) -> Sequence[tuple[bytes, int, bytes]]:
         """Keys under older versions, in the order of their subjects."""
@@ -94,25 +122,59 @@ class Keys:
                 count += connection.execute(query).rowcount
         return count
 
-    def _make(self, subjects: Sequence[bytes]) -> None:
-        for subject in subjects:
-            if len(subject) != SUBJECT_BYTES:
-                raise ValueError(len(subject))
-        for some in _chunks(subjects):
-            rows = [
-                {
-                    "boundary": self._boundary,
-                    "subject": subject,
-                    "version": self._newest,
-                    "wrapped": self._wrap(subject, secrets.token_bytes(KEY_BYTES)),
-                }
-                for subject in some
-            ]
-            with self._state.begin() as connection:
-                insert = _INSERT[connection.dialect.name](DATA_KEYS)
-                connection.execute(insert.on_conflict_do_nothing(), rows)
+    def forget_erased(self) -> int:
+        """Delete whatever key an erased subject still has; how many there were."""
+        erased = sa.select(ERASED_SUBJECTS.c.subject).where(
+            ERASED_SUBJECTS.c.boundary == self._boundary
+        )
+        query = DATA_KEYS.delete().where(self._is(DATA_KEYS.c.subject.in_(erased)))
+        with self._state.begin() as connection:
+            return connection.execute(query).rowcount
+
+    def _make(self, subjects: Sequence[bytes]) -> dict[bytes, bytes]:
+        """A key for each, in one transaction. Of several processes at once, the first one's
+        holds."""
+        made = {subject: secrets.token_bytes(KEY_BYTES) for subject in subjects}
+        rows = {
+            "boundary": repeat(self._boundary),
+            "subject": list(made),
+            "version": repeat(self._newest),
+            "wrapped": [self._wrap(subject, key) for subject, key in made.items()],
+        }
+        with self._state.begin() as connection:
+            insert = _INSERT[connection.dialect.name](DATA_KEYS).on_conflict_do_nothing()
+            all_are_ours = _execute_many(connection, insert, rows) == len(made)
+            self._refuse_dead(connection, subjects)
+        return made if all_are_ours else self.known(subjects)
+
+    def _refuse_dead(self, connection: sa.Connection, subjects: Sequence[bytes]) -> None:
+        """In the transaction that made the keys, which keeps those out who destroy keys."""
+        erased = ERASED_SUBJECTS.c
+        anybody = sa.select(erased.boundary).where(erased.boundary == self._boundary).limit(1)
+        these = sa.select(sa.func.count()).where(
+            erased.boundary == self._boundary,
+            erased.subject.in_(sa.bindparam("some", expanding=True)),
+        )
+        some = _chunks(subjects) if connection.scalar(anybody) is not None else ()
+        if count := sum(connection.scalar(these, {"some": each}) or 0 for each in some):
+            raise UsageError(
+                f"{count:,} of these subjects were erased: nothing is sealed for them any more",
+                expected="subjects that have keys, or never had one",
+                next_step="run the command again: what it opened is from before their erasure",
+            )
+        newest = sa.select(BOUNDARY_KEYS.c.version).where(
+            BOUNDARY_KEYS.c.boundary == self._boundary, BOUNDARY_KEYS.c.version == self._newest
+        )
+        if connection.scalar(newest) is None:
+            raise UsageError(
+                f"version {self._newest} of the boundary's key is no more: these keys are stale",
+                expected="keys that were opened after the last rotation",
+                next_step="run the command again",
+            )
 
     def _wrap(self, subject: bytes, key: bytes) -> bytes:
+        if len(subject) != SUBJECT_BYTES:
+            raise ValueError(len(subject))
         context = self._context(subject, self._newest)
         return wrap_key(self.boundary_keys[self._newest], key, context)
 
@@ -133,6 +195,20 @@ class Keys:
         return sa.and_(DATA_KEYS.c.boundary == self._boundary, more)
 
 
-def _chunks(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for first in range(0, len(values), _AT_ONCE):
-        yield values[first : first + _AT_ONCE]
+def _execute_many(
+    connection: sa.Connection, statement: sa.UpdateBase, columns: Mapping[str, Iterable[object]]
+) -> int:
+    """Run a statement for many rows, given by columns; how many it changed. The driver is handed
+    them as they are: SQLAlchemy's looking at each value takes longer than everything else."""
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(columns))
+    order = getattr(compiled, "positiontup", None)  # None where the driver takes names
+    names: Sequence[str] = order or list(columns)
+    rows = zip(*(columns[name] for name in names), strict=False)  # some columns repeat for ever
+    many: Any = list(rows) if order else [dict(zip(names, row, strict=True)) for row in rows]
+    options = {"preserve_rowcount": True}
+    return connection.exec_driver_sql(str(compiled), many, execution_options=options).rowcount
+
+
+def _chunks(values: Sequence[bytes], most: int = _AT_ONCE) -> Iterator[Sequence[bytes]]:
+    for first in range(0, len(values), most):
+        yield values[first : first + most]

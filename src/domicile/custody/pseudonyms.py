@@ -7,11 +7,11 @@ Invariants:
   nobody could find again.
 - A pseudonym is random, not made from the person: once the mapping is destroyed, nothing leads
   from one to the other.
+- Somebody whose keys were destroyed on request gets no other one unless they are re-admitted.
 """
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -19,13 +19,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domicile.custody.erased import ErasedPersons, refuse_unchecked
+from domicile.custody.subjects import SUBJECT_BYTES, pseudonym_of
 from domicile.errors import UsageError
 from domicile.ledger import Pseudonym
 from domicile.state import PSEUDONYMS, State
 
 __all__ = ["Pseudonyms", "new_pseudonym"]
 
-_RANDOM_BYTES = 16
 _AT_ONCE = 500  # values in one statement
 _ATTEMPTS = 5
 
@@ -37,22 +38,23 @@ _INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
 
 def new_pseudonym() -> Pseudonym:
     """A pseudonym that nobody has."""
-    text = base64.b32encode(secrets.token_bytes(_RANDOM_BYTES)).decode()
-    return "p-" + text.rstrip("=").lower()
+    return pseudonym_of(secrets.token_bytes(SUBJECT_BYTES))
 
 
 class Pseudonyms:
     """Who is whom. A person is named by their key in the register of members, as it writes it:
-    a composite one as the JSON array of its parts.
+    a composite one as the JSON array of its parts. erased: who gets none any more; without it new
+    ones are made only as long as nobody was erased.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, erased: ErasedPersons | None = None) -> None:
+        self._state, self._erased = state, erased
 
     def of(self, persons: Collection[str]) -> dict[str, Pseudonym]:
         """Each person's pseudonym, made where this is their first mention.
 
-        Raises SiteRefused where the mapping cannot be kept: then nobody may be mentioned.
+        Raises SiteRefused where the mapping cannot be kept: then nobody may be mentioned;
+        UsageError where somebody who has none was erased.
         """
         found = self.known(persons)
         for _ in range(_ATTEMPTS):
@@ -90,6 +92,10 @@ class Pseudonyms:
             with self._state.begin() as connection:
                 insert = _INSERT[connection.dialect.name](PSEUDONYMS)
                 connection.execute(insert.on_conflict_do_nothing(), rows)
+                if self._erased is not None:  # in the same transaction: none slips in between
+                    self._erased.refuse(connection, some)
+                else:
+                    refuse_unchecked(connection)
 
     def _select(
         self, by: sa.Column[str], what: sa.Column[str], values: Collection[str]

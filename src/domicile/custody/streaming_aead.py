@@ -43,6 +43,7 @@ _TAG_BYTES = 16
 _SALT_BYTES = 32
 _PREFIX_BYTES = 7
 HEADER_BYTES = 1 + _SALT_BYTES + _PREFIX_BYTES
+_HEADER_BEGINS = bytes([HEADER_BYTES])
 _ROOM = SEGMENT_BYTES - _TAG_BYTES
 """Plaintext bytes of a segment; the first has HEADER_BYTES less."""
 _MAX_SEGMENTS = 1 << 32
@@ -113,10 +114,10 @@ class Sealer:
 
     def __init__(self, key: bytes, associated_data: bytes) -> None:
         """Raises ValueError where the key has not 32 bytes."""
-        salt, prefix = os.urandom(_SALT_BYTES), os.urandom(_PREFIX_BYTES)
-        self._segments = _Cipher(key, associated_data, salt, prefix)
+        fresh = os.urandom(_SALT_BYTES + _PREFIX_BYTES)
+        self._segments = _Cipher(key, associated_data, fresh[:_SALT_BYTES], fresh[_SALT_BYTES:])
         self._held = _Held()
-        self.header = bytes([HEADER_BYTES]) + salt + prefix
+        self.header = _HEADER_BEGINS + fresh
         """The first bytes of the sealed object; `update` and `finish` give the others."""
 
     def update(self, data: Bytes) -> Iterator[memoryview]:
@@ -217,9 +218,10 @@ class _Cipher:
         return plain
 
     def _buffer(self, size: int) -> memoryview:
-        """Room for one segment, the same each time."""
+        """Room for one segment, the same each time: the first one is a little smaller than the
+        others, and fresh memory costs more than sealing."""
         if size > len(self._room):
-            self._room = bytearray(size)
+            self._room = bytearray(size if size < SEGMENT_BYTES // 2 else SEGMENT_BYTES)
         return memoryview(self._room)[:size]
 
     def _nonce(self, *, is_last: bool) -> bytes:

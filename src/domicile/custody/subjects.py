@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from domicile.ledger import Pseudonym
 
-__all__ = ["SUBJECT_BYTES", "dataset_subject", "person_subject"]
+__all__ = ["SUBJECT_BYTES", "dataset_subject", "person_subject", "pseudonym_of"]
 
 SUBJECT_BYTES = 16
 
@@ -15,6 +15,11 @@ SUBJECT_BYTES = 16
 def person_subject(pseudonym: Pseudonym) -> bytes:
     """The random bytes of a person's pseudonym."""
     return base64.b32decode(pseudonym.removeprefix("p-").upper() + "======")
+
+
+def pseudonym_of(subject: bytes) -> Pseudonym:
+    """The pseudonym whose bytes these are."""
+    return "p-" + base64.b32encode(subject).decode().rstrip("=").lower()
 
 
 def dataset_subject(dataset: str) -> bytes:

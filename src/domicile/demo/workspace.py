@@ -62,6 +62,7 @@ _KEYS = """\
 root = "file"                             # or an HSM, OpenBao, OCI Vault: see docs/custody.md
 path = "custodian/root.key"
 passphrase_file = "custodian/passphrase"
+shred_days = 0                            # nothing waits here; a week, unless you say so
 """
 
 

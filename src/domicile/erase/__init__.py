@@ -11,6 +11,8 @@ from domicile.erase.entries import (
 )
 from domicile.erase.held import HeldItems, held_items
 from domicile.erase.run import Erasable, EraseReport, erasable, run_erase
+from domicile.erase.shred_certificate import ShredCertificate, unsigned_shred
+from domicile.erase.unreadable import Unreadable
 
 __all__ = [
     "AbsenceChecked",
@@ -24,11 +26,14 @@ __all__ = [
     "Lack",
     "ShardBegun",
     "ShardErased",
+    "ShredCertificate",
     "TablesRewritten",
+    "Unreadable",
     "Verifier",
     "erasable",
     "held_items",
     "pae",
     "run_erase",
     "unsigned",
+    "unsigned_shred",
 ]

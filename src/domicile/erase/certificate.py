@@ -104,14 +104,17 @@ class Certificate(msgspec.Struct, frozen=True):
 
 
 def envelope(
-    certificate: Certificate, key_id: str, sign: Callable[[bytes], bytes]
+    certificate: msgspec.Struct,
+    key_id: str,
+    sign: Callable[[bytes], bytes],
+    payload_type: str = PAYLOAD_TYPE,
 ) -> dict[str, object]:
     """The certificate as a DSSE envelope (github.com/secure-systems-lab/dsse), its payload
     canonical JSON."""
     payload = rfc8785.dumps(msgspec.to_builtins(certificate))
-    signature = sign(pae(PAYLOAD_TYPE, payload))
+    signature = sign(pae(payload_type, payload))
     return {
-        "payloadType": PAYLOAD_TYPE,
+        "payloadType": payload_type,
         "payload": base64.b64encode(payload).decode(),
         "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()}],
     }

@@ -23,6 +23,7 @@ from domicile.sites.objects import ObjectSite, open_object_site
 from domicile.sites.postgres import PostgresSite, open_postgres_site
 
 if TYPE_CHECKING:
+    from domicile.custody.approval import Approver
     from domicile.custody.keyring import Keyring
     from domicile.custody.root import RootKey
     from domicile.state import State
@@ -55,6 +56,8 @@ class Estate:
         self._environ = environ
         self._databases: dict[str, PostgresSite] = {}
         self._stores: dict[str, ObjectSite] = {}
+        self.approver: Approver | None = None
+        """Who must agree to operations on the root of the boundary's keys, if anybody must."""
 
     def _boundary(self) -> tuple[str, Boundary]:
         ((name, boundary),) = self.charter.boundaries.items()
@@ -119,7 +122,7 @@ class Estate:
         from domicile.custody.opening import open_root  # noqa: PLC0415 - see above
 
         root = open_root(self._keys, self.base, self._environ)
-        return Keyring(state, root, self.boundary_name, record)
+        return Keyring(state, root, self.boundary_name, record, self.approver)
 
     def create_root(self) -> RootKey:
         """Make the root of the boundary's keys. Raises like `keyring`, and UsageError where there

@@ -175,6 +175,17 @@ class Evidence:
         """What the ledger holds of a run."""
         return RunEntries(run, [decode(data) for _, data in self._ledger.entries()])
 
+    def of(self, kind: type[B]) -> list[B]:
+        """The bodies of one kind, of whatever run, in order."""
+        named = f'"kind":"{kind_of(kind)[0]}"'.encode()
+        found = (decode(data).body for _, data in self._ledger.entries() if named in data)
+        return [body for body in found if isinstance(body, kind)]
+
+    def after(self, body: Body) -> list[Body]:
+        """The bodies behind the last entry that says this, in order."""
+        bodies = [decode(data).body for _, data in self._ledger.entries()]
+        return bodies[len(bodies) - bodies[::-1].index(body) :]
+
     def runs_with(self, kind: str) -> frozenset[str]:
         """The runs of which the ledger holds an entry of this kind."""
         entries = (decode(data) for _, data in self._ledger.entries())

@@ -116,12 +116,14 @@ class Workplace:
 
     @cached_property
     def _custody(self) -> tuple[Pseudonyms, Keys]:
+        from domicile.custody.erased import ErasedPersons  # noqa: PLC0415 - as `Estate.keyring`
         from domicile.custody.pseudonyms import Pseudonyms  # noqa: PLC0415 - as `Estate.keyring`
         from domicile.state import State  # noqa: PLC0415 - as `Estate.keyring`
 
         state = State.beside(self.estate.records)
-        keyring = self.estate.keyring(state, _record_nothing)
-        return Pseudonyms(state), keyring.unwrap(self.job.keys)
+        keys = self.estate.keyring(state, _record_nothing).unwrap(self.job.keys)
+        erased = ErasedPersons(state, self.estate.boundary_name, keys)
+        return Pseudonyms(state, erased), keys
 
     def close(self) -> None:
         """Release what was opened."""

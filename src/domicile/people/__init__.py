@@ -1,6 +1,7 @@
 """Whose domicile is where: the register of members, and the path from data to its person."""
 
 from domicile.people.entries import PeopleFrozen
+from domicile.people.listed import bad_lines, listed_persons
 from domicile.people.members import MEMBERS, UNKNOWN, belongs, has_person, load_people
 from domicile.people.paths import (
     Attribution,
@@ -30,8 +31,10 @@ __all__ = [
     "RegisterBuilder",
     "Undecided",
     "attribute_tables",
+    "bad_lines",
     "belongs",
     "has_person",
+    "listed_persons",
     "load_people",
     "paths_to_people",
     "person_text",

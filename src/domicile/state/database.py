@@ -18,10 +18,22 @@ import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from domicile.errors import SiteRefused
+from domicile.state.scrubbing import scrub
 
-__all__ = ["BOUNDARY_KEYS", "CONDEMNED_KEYS", "DATA_KEYS", "PSEUDONYMS", "RunRecord", "State"]
+__all__ = [
+    "BOUNDARY_KEYS",
+    "CONDEMNED_KEYS",
+    "DATA_KEYS",
+    "ERASED_PERSONS",
+    "ERASED_SUBJECTS",
+    "PSEUDONYMS",
+    "SHREDS",
+    "SHRED_SUBJECTS",
+    "RunRecord",
+    "State",
+]
 
-HEAD = "0004"
+HEAD = "0005"
 """The schema's newest version; a test holds it to the migrations."""
 
 _METADATA = sa.MetaData()
@@ -72,6 +84,47 @@ DATA_KEYS = sa.Table(
     sqlite_with_rowid=False,
 )
 """Custody's: the key of each person or dataset, under a version of its boundary's key."""
+SHREDS = sa.Table(
+    "shreds",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("phase", sa.String(12), nullable=False),
+    sa.Column("persons", sa.Integer, nullable=False),
+    sa.Column("requested_at", sa.String(24), nullable=False),
+    sa.Column("waits_s", sa.Integer, nullable=False),
+    sa.Column("waited_s", sa.Integer, nullable=False),
+    sa.Column("looked", sa.JSON, nullable=False),
+    sa.Column("keys_below", sa.Integer),
+    sa.Column("unreadable", sa.JSON),
+    sa.Column("certificate", sa.Text),
+)
+"""Custody's: requests to destroy persons' keys, and how far each is."""
+SHRED_SUBJECTS = sa.Table(
+    "shred_subjects",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("subject", sa.LargeBinary(16), primary_key=True),
+    sa.Column("shred", sa.String(40), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Custody's: whose keys are to be destroyed, until they are."""
+ERASED_SUBJECTS = sa.Table(
+    "erased_subjects",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("subject", sa.LargeBinary(16), primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Custody's: subjects whose keys were destroyed, and under which no key is ever made again."""
+ERASED_PERSONS = sa.Table(
+    "erased_persons",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Custody's: keyed digests of erased persons, who get no new pseudonym unless re-admitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +200,11 @@ class State:
                 for row in connection.execute(query)
             ]
 
+    def scrub(self) -> str:
+        """See `scrub`: nothing that was deleted is in the database's files any more."""
+        with _refusals():
+            return scrub(self._engine)
+
     def close(self) -> None:
         """Release connections."""
         self._engine.dispose()
@@ -162,6 +220,8 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
+        if "locked" in str(error.orig):
+            raise _locked() from None
         raise _refused(str(error.orig)) from None
 
 
@@ -170,6 +230,14 @@ def _refused(why: str) -> SiteRefused:
         f"the state database refused ({why})",
         expected="room and permission in the records directory",
         next_step="make room, then run the same command again",
+    )
+
+
+def _locked() -> SiteRefused:
+    return SiteRefused(
+        "the state database is locked: another process reads or writes it",
+        expected="that it ends within seconds",
+        next_step="see what has the database open (a backup, a shell), then run the command again",
     )
 
 

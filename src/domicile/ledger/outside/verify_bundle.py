@@ -19,7 +19,6 @@ import base64
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
@@ -33,9 +32,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 # {a,b} or of a list each text makes a claim, {files.sha256} is that member of each of the files.
 _VERIFIED = "verified:{run}/{shard}/{site}/{verified_sha256}"
 _BEGUN = "begun:{run}/{shard}/{site}/{verified_sha256}"
+_SHRED = "shred-%s:{boundary}/{request}"
 CLAIMS: dict[str, tuple[list[str], list[str]]] = {
     "charter.in-force 1": ([], ["charter:{sha256}"]),  # a text in parts: once they are all there
     "custody.charter-approved 1": (["charter:{sha256}"], []),
+    "custody.shred-condemned 1": ([_SHRED % "requested"], [_SHRED % "condemned"]),
+    "custody.shred-done 1": ([_SHRED % "condemned"], []),
+    "custody.shred-requested 1": ([], [_SHRED % "requested"]),
     "erase.shard-begun 1": ([_VERIFIED], [_BEGUN]),
     "erase.shard-erased 1": ([_VERIFIED, _BEGUN], []),
     "erase.shard-refused 1": ([_BEGUN], []),
@@ -43,10 +46,10 @@ CLAIMS: dict[str, tuple[list[str], list[str]]] = {
 }
 _OTHERS = """clock.went-back custody.boundary-key-condemned custody.boundary-key-destroyed
 custody.boundary-key-made custody.boundary-key-pending custody.boundary-keys-rewrapped
-custody.keys-opened custody.operation-approved custody.root-recovered custody.root-split
-erase.absence-checked erase.certified erase.tables-rewritten move.home-opened move.planned
-move.schema-made move.sequences-set move.shard-copied people.frozen scan.attested scan.finished
-scan.started"""
+custody.keys-opened custody.operation-approved custody.persons-readmitted custody.root-recovered
+custody.root-split custody.shred-cancelled custody.survivors-rewrapping erase.absence-checked
+erase.certified erase.tables-rewritten move.home-opened move.planned move.schema-made
+move.sequences-set move.shard-copied people.frozen scan.attested scan.finished scan.started"""
 NO_CLAIMS = [f"{kind} 1" for kind in _OTHERS.split()]
 FORMAT = "domicile ledger bundle 1"
 Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read
@@ -239,12 +242,9 @@ def texts(body: dict[str, Any], fields: str) -> list[str]:
 
 def claims(templates: list[str], body: dict[str, Any]) -> set[str]:
     """The claims that a body makes by the templates of its kind."""
-    found: set[str] = set()
-    for template in templates:
-        parts = re.split(r"\{(.*?)\}", template)  # text and fields in turn
-        choices = [texts(body, part) if n % 2 else [part] for n, part in enumerate(parts)]
-        found |= {"".join(words) for words in product(*choices)}
-    return found
+    split = (re.split(r"\{(.*?)\}", template) for template in templates)  # text, field, text, ...
+    chosen = ([texts(body, p) if n % 2 else [p] for n, p in enumerate(parts)] for parts in split)
+    return {"".join(words) for choices in chosen for words in product(*choices)}
 
 
 def weigh(entries: Iterable[tuple[int, bytes]], say: Say) -> tuple[list[bytes], dict[Any, int]]:
@@ -382,10 +382,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (Unusable, OSError) as error:
         unproven = str(error)
     except (Bad, LookupError, TypeError, ValueError, AttributeError) as error:
-        say(
-            "WRONG",
-            str(error) if isinstance(error, Bad) else f"what was given is malformed ({error!r})",
-        )
+        malformed = f"what was given is malformed ({error!r})"
+        say("WRONG", str(error) if isinstance(error, Bad) else malformed)
     if say.wrong:
         say("BROKEN", f"what is marked WRONG, {say.wrong} in all: keep everything as it is")
     elif unproven:
@@ -396,4 +394,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,7 +1,7 @@
-"""Writing one object: a single PUT up to one part's size, a multipart upload above.
+"""Writing one object: a single PUT up to a little more than one part, a multipart upload above.
 
-Every PUT holds its whole body (at most one part) in memory, so that it can be sent again. Part
-sizes grow with the object, because S3 has at most 10,000 parts.
+Every PUT holds its whole body (9 MiB at most, or one part) in memory, so that it can be sent again.
+Part sizes grow with the object, because S3 has at most 10,000 parts.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from domicile.sites.objects.s3_errors import answered, error_code, unreachable
 __all__ = ["PART_BYTES", "is_single_put", "write_object"]
 
 PART_BYTES = 8 << 20
+_SINGLE_BYTES = 9 << 20  # a part and a bit, as what is sealed has, is not worth four requests
 _MAX_PARTS = 10_000
 _PARTS_IN_FLIGHT = 2
 _ABORT_TIMEOUT_S = 30.0
@@ -47,7 +48,7 @@ async def write_object(
 
 def is_single_put(size_bytes: int) -> bool:
     """Whether an object of this size goes in one PUT."""
-    return size_bytes <= PART_BYTES
+    return size_bytes <= _SINGLE_BYTES
 
 
 def _part_bytes(size_bytes: int) -> int:
