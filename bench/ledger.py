@@ -67,6 +67,7 @@ def measure(directory: Path, pairs: int) -> Figures:
     found = Figures()
     rate = median(_append(directory / f"append-{pair}", found) for pair in range(pairs))
     for pair in range(pairs):
+        os.sync()  # what was measured before is not to be written back meanwhile
         words = [str(rate / 2 / CLIENTS), str(CALLERS // CLIENTS), str(_SECONDS)]
         counts = [line.split() for line in _clients(directory / f"open-{pair}", "open", words)]
         found.in_time.append(sum(int(n) for _, n in counts) / sum(int(n) for n, _ in counts))

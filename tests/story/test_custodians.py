@@ -69,3 +69,32 @@ def test_nothing_is_planned_moved_verified_or_erased_before_two_of_three_have_si
     stage.run("plan").expect(2)
     stage.run("erase", "--site", "virginia-db", "--confirm", "virginia-db").expect(2)
     stage.run("ledger", "verify").expect(0)
+
+
+def approve(stage: Stage, purpose: str, name: str, *about: str) -> list[str]:
+    """Propose something, and have two of the custodians sign it; the words for a command."""
+    proposal = stage.directory / name
+    stage.run("custody", "propose", purpose, "--out", str(proposal), *about).expect(0)
+    notes = [sign(stage, proposal, custodian) for custodian in ("one", "two")]
+    return [word for note in notes for word in ("--approval", note)]
+
+
+def test_keys_are_destroyed_with_the_custodians_approval_alone_and_once(stage: Stage) -> None:
+    stage.seal()
+    name_custodians(stage, "one", "two", "three")
+    stage.run("scan", "--workers", "1").expect(1)
+    enact = approve(stage, "charter", "charter")[1::2]
+    stage.run("custody", "enact", *enact).expect(0)
+    for command in ("plan", "move", "verify"):
+        stage.run(command).expect(0)
+    persons = stage.directory / "persons"
+    persons.write_text(f"{min(stage.before.members)}\n")
+    stage.run("shred", "request", "--persons-from", str(persons)).expect(0)
+    refused = stage.run("shred", "run", "--confirm", "us").expect(2)
+    said = " ".join(refused.err.split())
+    assert "the custodians did not approve destroy of file:root.key" in said
+    assert "propose destroy --root file:root.key --version 1" in said
+    approved = approve(stage, "destroy", "destroy", "--root", "file:root.key", "--version", "1")
+    stage.run("shred", "run", "--confirm", "us", *approved).expect(0)
+    stage.run("shred", "request", "--persons-from", str(persons)).expect(0)
+    stage.run("ledger", "verify").expect(0)
