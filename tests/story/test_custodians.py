@@ -18,6 +18,7 @@ def name_custodians(stage: Stage, *names: str) -> None:
     vkeys = []
     for name in names:
         path = stage.directory / f"{name}.key"
+        path.unlink(missing_ok=True)  # an earlier test's
         act("keygen", str(path), "--name", f"custodian.example/{name}")
         vkeys.append(f'"{FileSigner.load(path).vkey}"')
     text = stage.charter.read_text().partition("\n[boundaries.us.custodians]")[0]
@@ -27,10 +28,11 @@ def name_custodians(stage: Stage, *names: str) -> None:
     )
 
 
-def sign(stage: Stage, proposal: Path, name: str) -> str:
+def sign(stage: Stage, proposal: Path, name: str, *, charter: bool = True) -> str:
     out = proposal.with_name(f"{proposal.name}.{name}")
     key = str(stage.directory / f"{name}.key")
-    act("sign", str(proposal), "--key", key, "--text", str(stage.charter), "--out", str(out))
+    text = ("--text", str(stage.charter)) if charter else ()
+    act("sign", str(proposal), "--key", key, *text, "--out", str(out))
     return str(out)
 
 
@@ -48,6 +50,8 @@ def test_nothing_is_planned_moved_verified_or_erased_before_two_of_three_have_si
     stage.run("ledger", "verify").expect(0)
 
     proposal = stage.directory / "proposal"
+    for earlier in stage.directory.glob("proposal*"):
+        earlier.unlink()
     stage.run("custody", "propose", "charter", "--out", str(proposal)).expect(0)
     few = stage.run("custody", "enact", sign(stage, proposal, "one")).expect(2)
     assert "1 of the 2" in " ".join(few.err.split())
@@ -74,8 +78,11 @@ def test_nothing_is_planned_moved_verified_or_erased_before_two_of_three_have_si
 def approve(stage: Stage, purpose: str, name: str, *about: str) -> list[str]:
     """Propose something, and have two of the custodians sign it; the words for a command."""
     proposal = stage.directory / name
+    for earlier in stage.directory.glob(f"{name}*"):
+        earlier.unlink()
     stage.run("custody", "propose", purpose, "--out", str(proposal), *about).expect(0)
-    notes = [sign(stage, proposal, custodian) for custodian in ("one", "two")]
+    is_charter = purpose == "charter"
+    notes = [sign(stage, proposal, name, charter=is_charter) for name in ("one", "two")]
     return [word for note in notes for word in ("--approval", note)]
 
 
