@@ -41,33 +41,35 @@ def count_unreadable(
     """
     wanted = frozenset(persons)
     latest = {(body.run, body.shard): body for body in verified if _of_objects(body)}
-    seen: dict[tuple[str, str], dict[tuple[str, str], _Held]] = {}
+    seen: dict[tuple[str, str], dict[tuple[str, str], _Stored]] = {}
     for body in latest.values():
         owners = _owners(Run(records, body.run).shard(body.shard), wanted)
         for row in _proofs(records, body) if owners else ():
             if row["home_version_id"] and row["state"] == "verified" and row["key"] in owners:
                 group = seen.setdefault((body.home, str(row["dataset"])), {})
                 key, ids = str(row["key"]), row["object_ids"]
-                held = _Held(owners[key], int(row["size_bytes"]), is_sealed=bool(ids))
-                group |= {(key, version): held for version in ids or [str(row["home_version_id"])]}
+                stored = _Stored(owners[key], int(row["size_bytes"]), is_sealed=bool(ids))
+                group |= {
+                    (key, version): stored for version in ids or [str(row["home_version_id"])]
+                }
     return tuple(_sum(*place, list(group.values())) for place, group in sorted(seen.items()))
 
 
-class _Held(NamedTuple):
+class _Stored(NamedTuple):
     owner: str
     size_bytes: int
     is_sealed: bool
 
 
-def _sum(site: str, dataset: str, held: Sequence[_Held]) -> Unreadable:
-    sealed = [each for each in held if each.is_sealed]
+def _sum(site: str, dataset: str, stored: Sequence[_Stored]) -> Unreadable:
+    sealed = [each for each in stored if each.is_sealed]
     return Unreadable(
         site,
         dataset,
         objects=len(sealed),
         persons=len({each.owner for each in sealed}),
         bytes=sum(each.size_bytes for each in sealed),
-        not_sealed=len(held) - len(sealed),
+        not_sealed=len(stored) - len(sealed),
     )
 
 

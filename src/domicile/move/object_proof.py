@@ -19,7 +19,7 @@ from domicile.custody.sealing import SealedStore
 from domicile.errors import SiteMissing
 from domicile.inventory import Workplace, read_batches
 from domicile.move.chains import key_groups, owners_of
-from domicile.move.objects import held_versions
+from domicile.move.objects import stored_versions
 from domicile.move.plan import ObjectShard, Plan
 from domicile.move.transfer import (
     UNREADABLE,
@@ -60,8 +60,8 @@ def prove_objects(here: Workplace, plan: Plan, shard: ObjectShard) -> list[Row]:
     """Read a shard's versions on every site and at home, and compare."""
     groups = list(key_groups(read_batches(here.run.shard(shard.id))))
     home = here.home_objects(owners_of(groups))
-    held = held_versions(home, [str(group[0]["key"]) for group in groups])
-    proofs = asyncio.run(_Prover(here, plan, home, held).prove_all(groups))
+    stored = stored_versions(home, [str(group[0]["key"]) for group in groups])
+    proofs = asyncio.run(_Prover(here, plan, home, stored).prove_all(groups))
     return [row for group in proofs for row in group]
 
 
@@ -70,7 +70,7 @@ class _Prover:
     here: Workplace
     plan: Plan
     home: ObjectSite
-    held: Mapping[str, Sequence[ObjectVersion]]
+    stored: Mapping[str, Sequence[ObjectVersion]]
     budget: Budget = field(init=False)
 
     async def prove_all(self, groups: Sequence[Sequence[Row]]) -> list[list[Row]]:
@@ -80,15 +80,15 @@ class _Prover:
     async def prove_key(self, group: Sequence[Row]) -> list[Row]:
         key = str(group[0]["key"])
         home_site = str(self.plan.home_objects)
-        held = self.held.get(key, ())
+        stored = self.stored.get(key, ())
         home = [
             (version, await self._read(home_site, key, version.version_id, version.size_bytes))
-            for version in held
+            for version in stored
             if not version.is_marker
         ]
         away = [row for row in group if row["site"] != home_site]
         proofs = [await self._prove(row, home) for row in away]
-        wrong = self._wrong_current(away, proofs, held)
+        wrong = self._wrong_current(away, proofs, stored)
         return [_failed(proof, wrong) if wrong else proof for proof in proofs]
 
     async def _prove(self, row: Row, home: Sequence[tuple[ObjectVersion, Content | None]]) -> Row:
@@ -119,7 +119,7 @@ class _Prover:
                 return None
 
     def _wrong_current(
-        self, away: Sequence[Row], proofs: Sequence[Row], held: Sequence[ObjectVersion]
+        self, away: Sequence[Row], proofs: Sequence[Row], stored: Sequence[ObjectVersion]
     ) -> str:
         """Why home's current state of the key is not the primary's, if it is not."""
         order = [n for n in self.here.estate.object_names if n != self.plan.home_objects]
@@ -131,7 +131,7 @@ class _Prover:
         if not latest or latest[0][1]["state"] == "gone":
             return ""
         row, proof = latest[0]
-        current = next((version for version in held if version.is_latest), None)
+        current = next((version for version in stored if version.is_latest), None)
         if row["kind"] == "marker":
             deleted = current is None or current.is_marker
             return "" if deleted else "the source deleted this key, home has it as current"

@@ -27,7 +27,7 @@ from domicile.move.transfer import (
 )
 from domicile.sites.objects import ObjectSite, ObjectVersion
 
-__all__ = ["COPIED", "copy_objects", "held_versions"]
+__all__ = ["COPIED", "copy_objects", "stored_versions"]
 
 COPIED = pa.schema(
     [
@@ -51,15 +51,15 @@ def copy_objects(here: Workplace, plan: Plan, shard: ObjectShard, *, careful: bo
     after an attempt that may have got halfway."""
     groups = list(key_groups(read_batches(here.run.shard(shard.id))))
     home = here.home_objects(owners_of(groups))
-    held: Mapping[str, Sequence[ObjectVersion]] = {}
+    stored: Mapping[str, Sequence[ObjectVersion]] = {}
     if careful:
-        held = held_versions(home, [str(group[0]["key"]) for group in groups])
-    copier = _Copier(here, plan, home, held, careful=careful)
+        stored = stored_versions(home, [str(group[0]["key"]) for group in groups])
+    copier = _Copier(here, plan, home, stored, careful=careful)
     rows = asyncio.run(copier.copy_all(groups))
     return [row for group in rows for row in group]
 
 
-def held_versions(home: ObjectSite, keys: Sequence[str]) -> dict[str, list[ObjectVersion]]:
+def stored_versions(home: ObjectSite, keys: Sequence[str]) -> dict[str, list[ObjectVersion]]:
     """What a store holds under these keys (in key order), newest first, by listing their range."""
     wanted = set(keys)
     found: dict[str, list[ObjectVersion]] = {}
@@ -80,7 +80,7 @@ class _Copier:
     here: Workplace
     plan: Plan
     home: ObjectSite
-    held: Mapping[str, Sequence[ObjectVersion]]
+    stored: Mapping[str, Sequence[ObjectVersion]]
     careful: bool
 
     def __post_init__(self) -> None:
@@ -131,12 +131,12 @@ class _Copier:
         home: the version they resemble has gone since, or carries other attributes."""
         if not twins:
             return []
-        held = held_versions(self.home, [key]).get(key, [])
-        if not held:
+        stored = stored_versions(self.home, [key]).get(key, [])
+        if not stored:
             steps = [*map(Step, twins), Step(None)]
             return [row for step in steps for row in await self._take(key, step)]
-        self.held = {**self.held, key: held}
-        top = held[0]
+        self.stored = {**self.stored, key: stored}
+        top = stored[0]
         live = Item(
             site=self.home_site,
             key=key,
@@ -156,8 +156,8 @@ class _Copier:
     async def _beneath(self, key: str, steps: Sequence[Step], live: Item) -> list[Row]:
         """Bring what only copies hold of a key that is current at home, and put what was current
         there on top again. Nothing that home wrote meanwhile is covered."""
-        held = self._held(key)
-        there = [await self._content(self.home_site, key, version) for version in held]
+        stored = self._stored(key)
+        there = [await self._content(self.home_site, key, version) for version in stored]
         rows: list[Row] = []
         ours: list[Content | None] = []
         for step in steps:
@@ -173,8 +173,8 @@ class _Copier:
             else:
                 rows += await self._take(key, step)
         before = await self._content(self.home_site, key, live)
-        interrupted = bool(held) and there[0] != before and there[0] in ours
-        current = live if interrupted or not held else held[0]
+        interrupted = bool(stored) and there[0] != before and there[0] in ours
+        current = live if interrupted or not stored else stored[0]
         if interrupted or any(content not in there for content in ours):
             if current.is_marker:
                 await self.home.put_marker(key)
@@ -214,26 +214,26 @@ class _Copier:
 
     async def _already(self, key: str, coming: Sequence[Content | None]) -> int | None:
         """How many of what is coming home has behind it; None for a conflict."""
-        held = self._held(key)
-        if not held:
+        stored = self._stored(key)
+        if not stored:
             return 0
-        there = [await self._content(self.home_site, key, version) for version in reversed(held)]
+        there = [await self._content(self.home_site, key, version) for version in reversed(stored)]
         done = continue_from(coming, there)
         if done is None:
             done = continue_from(coming, there, known=self._known(key, there))
         return done
 
-    def _held(self, key: str) -> Sequence[ObjectVersion]:
+    def _stored(self, key: str) -> Sequence[ObjectVersion]:
         """What home holds of a key now, newest first."""
-        held = self.held.get(key)
-        return held if held is not None else held_versions(self.home, [key]).get(key, [])
+        stored = self.stored.get(key)
+        return stored if stored is not None else stored_versions(self.home, [key]).get(key, [])
 
-    def _known(self, key: str, held: Sequence[Content | None]) -> int:
+    def _known(self, key: str, stored: Sequence[Content | None]) -> int:
         """How many of home's versions, from the oldest on, earlier runs brought."""
         if self.history is None:
             self.history = read_history(self.here.run, self.first, self.last)
         known = partial(self.history.knows, key)
-        return sum(1 for _ in takewhile(known, held))
+        return sum(1 for _ in takewhile(known, stored))
 
     async def _content(self, site: str, key: str, version: ObjectVersion | Item) -> Content | None:
         if version.is_marker:

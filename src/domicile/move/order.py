@@ -69,22 +69,22 @@ def steps_home(sites: Sequence[Sequence[Item]], *, primary: int) -> tuple[list[S
     return steps, twins
 
 
-def continue_from(coming: Sequence[T], held: Sequence[T], *, known: int = 0) -> int | None:
+def continue_from(coming: Sequence[T], stored: Sequence[T], *, known: int = 0) -> int | None:
     """How many of the coming contents home holds already (both oldest first), or None where home
-    holds something else: a conflict. known: how many of those held, from the oldest on, earlier
+    holds something else: a conflict. known: how many of those stored, from the oldest on, earlier
     runs brought."""
     for below in range(known + 1):
-        above = list(held[below:])
+        above = list(stored[below:])
         if len(above) <= len(coming) and list(coming[: len(above)]) == above:
             return len(above)
-        if below == 0 and _contains(held, coming):
+        if below == 0 and _contains(stored, coming):
             return len(coming)
     return None
 
 
-def _contains(held: Sequence[T], coming: Sequence[T]) -> bool:
-    """Whether all that comes is in what is held, in its order, and the same is current. A content
+def _contains(stored: Sequence[T], coming: Sequence[T]) -> bool:
+    """Whether all that comes is in what is stored, in its order, and the same is current. A content
     that comes back after another was current (put again, or undeleted) is not there yet."""
-    rest = iter(held)
+    rest = iter(stored)
     within = all(any(one == other for other in rest) for one in coming)
-    return within and (not coming or held[-1] == coming[-1])
+    return within and (not coming or stored[-1] == coming[-1])
