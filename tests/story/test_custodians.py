@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from domicile.cli.main import cli
@@ -86,6 +87,19 @@ def approve(stage: Stage, purpose: str, name: str, *about: str) -> list[str]:
     return [word for note in notes for word in ("--approval", note)]
 
 
+def _refused(stage: Stage, purpose: str, *approved: str) -> str:
+    refused = stage.run("shred", "run", "--confirm", "us", *approved).expect(2)
+    said = " ".join(refused.err.split())
+    assert f"the custodians did not approve {purpose} of file:root.key" in said
+    return said
+
+
+def _drafter(stage: Stage) -> str:
+    """A member who has something sealed at home."""
+    keys = sorted(key for key in stage.keys("oracle") if key.startswith(("drafts/", "private/")))
+    return keys[0].split("/")[1]
+
+
 def test_keys_are_destroyed_with_the_custodians_approval_alone_and_once(stage: Stage) -> None:
     stage.seal()
     name_custodians(stage, "one", "two", "three")
@@ -95,13 +109,23 @@ def test_keys_are_destroyed_with_the_custodians_approval_alone_and_once(stage: S
     for command in ("plan", "move", "verify"):
         stage.run(command).expect(0)
     persons = stage.directory / "persons"
-    persons.write_text(f"{min(stage.before.members)}\n")
+    persons.write_text(f"{_drafter(stage)}\n")
     stage.run("shred", "request", "--persons-from", str(persons)).expect(0)
-    refused = stage.run("shred", "run", "--confirm", "us").expect(2)
-    said = " ".join(refused.err.split())
-    assert "the custodians did not approve destroy of file:root.key" in said
-    assert "propose destroy --root file:root.key --version 1" in said
-    approved = approve(stage, "destroy", "destroy", "--root", "file:root.key", "--version", "1")
-    stage.run("shred", "run", "--confirm", "us", *approved).expect(0)
+    about = ("--root", "file:root.key", "--version", "1")
+
+    said = _refused(stage, "shred")
+    assert stage.home_problems() == []  # and nothing of theirs was deleted
+    (listed,) = stage.records.glob("shreds/*/pseudonyms.txt")
+    digest = sha256(listed.read_bytes()).hexdigest()
+    assert f"propose shred {' '.join(about)} --sha256 {digest}" in said
+    another = approve(stage, "shred", "another", *about, "--sha256", "ab" * 32)
+    _refused(stage, "shred", *another)
+    assert stage.home_problems() == []
+
+    shred = approve(stage, "shred", "shred", *about, "--sha256", digest)
+    said = _refused(stage, "destroy", *shred)
+    assert f"propose destroy {' '.join(about)}" in said
+    destroy = approve(stage, "destroy", "destroy", *about)
+    stage.run("shred", "run", "--confirm", "us", *destroy).expect(0)
     stage.run("shred", "request", "--persons-from", str(persons)).expect(0)
     stage.run("ledger", "verify").expect(0)

@@ -213,7 +213,7 @@ class ShredCancelled(Body, frozen=True):
 
 
 @entry_kind("custody.shred-condemned", version=1)
-class ShredCondemned(Body, frozen=True):
+class ShredCondemned(NeedsApproval, frozen=True):
     """The wrapped keys of these persons, and their pseudonyms' mapping, are about to be deleted for
     good. Backups of the wrapped keys open as long as a version of the boundary's key up to this
     one exists: all of them are to be destroyed."""
@@ -222,7 +222,13 @@ class ShredCondemned(Body, frozen=True):
     request: str
     persons: Count
     boundary_version: Version
+    root: str
     files: tuple[FileDigest, ...]
+
+    def needs(self) -> frozenset[Need]:
+        """Shredding those whom the file names."""
+        about = self.root, (self.boundary_version,)
+        return frozenset(Need("shred", *about, sha256=file.sha256) for file in self.files)
 
     def requires(self) -> frozenset[str]:
         """The request."""

@@ -79,7 +79,7 @@ class Keyring:
         if not self._stored():
             self.rotate()
         versions = tuple(self._stored())
-        self._approve(Act("open", self._root.label, versions, reason))
+        self.approve(Act("open", self._root.label, versions, reason))
         self._record(KeysOpened(self._boundary, versions, self._root.label, reason))
         return versions
 
@@ -105,8 +105,8 @@ class Keyring:
 
     def replace(self) -> int:
         """A new version of the boundary's key under a new version of the root: no version of the
-        root that wraps an older one wraps it. Broken off between the two, the root has a version
-        that nothing is under."""
+        root that wraps an older one wraps it. A part of a shred, which was approved as a whole.
+        Broken off between the two, the root has a version that nothing is under."""
         self._root.rotate()
         return self.rotate()
 
@@ -124,7 +124,7 @@ class Keyring:
         ones stay as they are until they are destroyed: under the new version their copies in
         backups would outlive that."""
         newest = max(keys.boundary_keys)
-        self._approve(Act("rotate-root", self._root.label, (newest,)))
+        self.approve(Act("rotate-root", self._root.label, (newest,)))
         version = self._root.rotate()
         self._rewrap({newest: keys.boundary_keys[newest]}, self._root)
         return version
@@ -137,7 +137,7 @@ class Keyring:
         """
         if set(self._stored()) != set(keys.boundary_keys):
             raise self._changed()
-        self._approve(Act("move-root", root.label, tuple(sorted(keys.boundary_keys))))
+        self.approve(Act("move-root", root.label, tuple(sorted(keys.boundary_keys))))
         self._rewrap(keys.boundary_keys, root)
         return Keyring(self._state, root, self._boundary, self._record, self._approver)
 
@@ -168,14 +168,16 @@ class Keyring:
         """The versions that `destroy` has begun with and not seen gone, oldest first."""
         return tuple(self._condemned.all().values())
 
-    def _approve(self, act: Act) -> None:
+    def approve(self, act: Act) -> None:
+        """Have it in the ledger that the custodians let this be done, where they must. Raises
+        UsageError where they did not."""
         if self._approver is not None:
             self._approver.approve(act)
 
     def _condemn(self, version: int) -> Condemned:
         self._refuse_living(version)
         self._refuse_another_root(self._label(version))
-        self._approve(Act("destroy", self._root.label, (version,)))
+        self.approve(Act("destroy", self._root.label, (version,)))
         condemned = Condemned(version, self._root.label, self._could_unwrap(version))
         about = (self._boundary, version, condemned.root, condemned.root_versions)
         self._record(BoundaryKeyCondemned(*about))

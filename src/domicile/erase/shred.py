@@ -24,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from domicile.custody.approval import Act
 from domicile.custody.entries import (
     PersonsReadmitted,
     ShredCancelled,
@@ -198,8 +199,7 @@ class Shredder:
             subjects = self.shreds.subjects(shred.id)
             named = Pseudonyms(self.state).persons([pseudonym_of(each) for each in subjects])
             unreadable = count_unreadable(self.estate.records, verified, named.values())
-            files = self._requested(shred, subjects)
-            self._record_once(ShredCondemned(self.boundary, shred.id, shred.persons, newest, files))
+            self._announce(shred, newest, self._requested(shred, subjects))
             self.shreds.condemn(
                 Condemnation(
                     shred.id,
@@ -211,6 +211,15 @@ class Shredder:
                 )
             )
             self.progress.advance()
+
+    def _announce(self, shred: Shred, newest: int, files: tuple[FileDigest, ...]) -> None:
+        """Say that a request is carried out, with the custodians' approval of this very list where
+        they must give it. Nothing is deleted before."""
+        root = self.ring.root.label
+        body = ShredCondemned(self.boundary, shred.id, shred.persons, newest, root, files)
+        if body not in self.evidence.of(ShredCondemned):
+            self.ring.approve(Act("shred", root, (newest,), sha256=files[0].sha256))
+            self.evidence.record(body)
 
     def _requested(self, shred: Shred, subjects: Collection[bytes]) -> tuple[FileDigest, ...]:
         """The list that the ledger has of a request. Raises EvidenceError where the state database

@@ -203,7 +203,8 @@ class ApprovalsRead:
 
 
 def _need(proposal: Proposal) -> Need:
-    return Need(proposal.purpose, proposal.root, proposal.versions, proposal.reason)
+    about = proposal.root, proposal.versions, proposal.reason, proposal.sha256
+    return Need(proposal.purpose, *about)
 
 
 def _is_ruled(need: Need, custodians: Custodians) -> bool:

@@ -110,12 +110,13 @@ class Approval(Body, frozen=True):
 
 
 class Need(NamedTuple):
-    """What an approval of an operation allows, once."""
+    """What an approval of an operation allows, once; the fields are a proposal's."""
 
     purpose: Purpose
     root: str
     versions: tuple[int, ...]
     reason: str = ""
+    sha256: str = ""
 
 
 class NeedsApproval(Body, frozen=True):
