@@ -72,6 +72,7 @@ def create_root(keys: KeysConfig, base: Path, environ: Mapping[str, str]) -> Roo
 def file_passphrase(keys: FileKeys, base: Path, environ: Mapping[str, str]) -> str:
     """The passphrase of a file root, as it is now where the charter says. Raises SiteRefused where
     there is none, or others can read it."""
+    forbid_core_dumps()
     return _credential(keys.passphrase_env, keys.passphrase_file, base, environ).read()
 
 
