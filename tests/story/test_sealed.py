@@ -155,7 +155,24 @@ def test_the_ledger_knows_every_opening_of_the_keys_and_why(sealed: Stage, tmp_p
     words = ("ledger", "search", "--json", "--kind")
     found = sealed.run(*words, "custody.keys-opened").expect(0).json["entries"]
     assert [one["entry"]["body"]["reason"] for one in found] == ["move", "verify", "open"]
-    assert len(sealed.run(*words, "move.home-opened").expect(0).json["entries"]) == 1
+    for kind in ("move.home-opening", "move.home-opened"):
+        assert len(sealed.run(*words, kind).expect(0).json["entries"]) == 1
+
+
+def test_an_opening_that_was_killed_in_the_middle_is_in_the_ledger(sealed: Stage) -> None:
+    target = sealed.directory / "half-opened"
+    for nth in range(20, 120, 4):
+        shutil.rmtree(target, ignore_errors=True)
+        process = sealed.start_struck(signal.SIGKILL, nth, "open", str(target))
+        process.communicate(timeout=120)
+        if target.exists() and any(path.is_file() for path in target.rglob("*")):
+            break
+    assert process.returncode == -signal.SIGKILL
+    assert any(path.is_file() for path in target.rglob("*"))
+    shutil.rmtree(target)
+    words = ("ledger", "search", "--json", "--kind")
+    assert sealed.run(*words, "move.home-opening").expect(0).json["entries"]
+    assert not sealed.run(*words, "move.home-opened").expect(0).json["entries"]
 
 
 def test_a_sealed_move_that_is_killed_anywhere_goes_on(sealing: Stage) -> None:

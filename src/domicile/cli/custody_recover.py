@@ -32,6 +32,7 @@ def recover(shares: tuple[Path, ...], charter: Path, as_json: bool) -> int:
     with Session.open(Options(charter, as_json)) as session:
         keys, base = file_keys(session), session.loaded.path.resolve().parent
         evidence, boundary = session.evidence, session.estate.boundary_name
+        passphrase = file_passphrase(keys, base, os.environ)
         given = [read_share(path) for path in shares]
         found = recover_keys(given)
         label = given[0].root
@@ -40,7 +41,6 @@ def recover(shares: tuple[Path, ...], charter: Path, as_json: bool) -> int:
         kept = {version: key for version, key in found.items() if version not in gone}
         if not kept:
             raise _nothing(label)
-        passphrase = file_passphrase(keys, base, os.environ)
         check_new(base / keys.path, passphrase)
         evidence.record(RootRecovered(boundary, label, tuple(kept), given[0].split))
         root = FileRoot.restore(base / keys.path, passphrase, kept)

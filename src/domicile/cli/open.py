@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,9 +10,7 @@ from rich.markup import escape
 from domicile.cli.custody_roots import approvals_option, ask_custodians
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
-from domicile.errors import PlanError, UsageError
-from domicile.inventory import Workplace
-from domicile.move import HomeOpened, Opened, open_home
+from domicile.move import Opened, run_open
 
 __all__ = ["open"]
 
@@ -43,49 +39,17 @@ def open(  # noqa: A001 - the command's name
     home is refused. TARGET then holds personal data in plain: its owner alone can read it.
     """
     with Session.open(Options(charter, as_json)) as session:
-        _check(session, datasets)
-        estate, evidence = session.estate, session.evidence
+        evidence = session.evidence
         ask_custodians(session, evidence, approvals)
-        job = estate.job("")
-        if estate.seals:
-            job = replace(job, keys=estate.authorise_keys("open", evidence.record))
-        with closing(Workplace(job)) as here:
-            home = here.home_objects({})
-            done = open_home(
-                home,
-                estate.records,
-                target,
-                session.progress,
-                datasets=datasets,
-                versions=versions,
-            )
-        evidence.record(
-            HomeOpened(
-                boundary=estate.boundary_name,
-                site=home.name,
-                datasets=datasets,
-                items=done.items,
-                bytes=done.bytes,
-                refused=len(done.refused),
-            )
+        done = run_open(
+            session.estate,
+            evidence,
+            target,
+            session.progress,
+            datasets=datasets,
+            versions=versions,
         )
     return _finish(session, target, done)
-
-
-def _check(session: Session, datasets: tuple[str, ...]) -> None:
-    if session.estate.home_objects is None:
-        raise PlanError(
-            "no object store is home",
-            expected="a site of kind `objects` in the boundary's `home`",
-            next_step="add it to the charter",
-        )
-    for name in datasets:
-        if name not in session.estate.charter.objects:
-            raise UsageError(
-                f"the charter has no dataset {name!r} of objects",
-                expected=", ".join(session.estate.charter.objects) or "one that it names",
-                next_step="name one of them",
-            )
 
 
 def _finish(session: Session, target: Path, done: Opened) -> int:

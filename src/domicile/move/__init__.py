@@ -1,7 +1,7 @@
 """Bring it home: plan, copy, verify."""
 
-from domicile.move.entries import HomeOpened, ShardVerified, verified_claim
-from domicile.move.opening import Opened, open_home
+from domicile.move.entries import ShardVerified, verified_claim
+from domicile.move.opening import Opened, run_open
 from domicile.move.plan import ObjectShard, Plan, RowShard
 from domicile.move.planning import make_plan, read_plan
 from domicile.move.queries import in_range, same_key
@@ -12,7 +12,6 @@ from domicile.move.standing import latest_verified
 
 __all__ = [
     "KEYS_TABLE",
-    "HomeOpened",
     "ObjectShard",
     "Opened",
     "Plan",
@@ -23,9 +22,9 @@ __all__ = [
     "latest_verified",
     "load_keys",
     "make_plan",
-    "open_home",
     "read_plan",
     "run_move",
+    "run_open",
     "run_verify",
     "same_key",
     "site_digest",

@@ -6,6 +6,7 @@ from domicile.ledger import Body, FileDigest, entry_kind
 
 __all__ = [
     "HomeOpened",
+    "HomeOpening",
     "Planned",
     "SchemaMade",
     "SequencesSet",
@@ -68,10 +69,20 @@ class ShardCopied(Body, frozen=True):
     files: tuple[FileDigest, ...]
 
 
+@entry_kind("move.home-opening", version=1)
+class HomeOpening(Body, frozen=True):
+    """Home's objects are about to be written out as plain files: of these datasets, or (none named)
+    all of them."""
+
+    boundary: str
+    site: str
+    datasets: tuple[str, ...]
+
+
 @entry_kind("move.home-opened", version=1)
 class HomeOpened(Body, frozen=True):
-    """The custodian had home's objects written out as plain files: of these datasets, or (none
-    named) all of them. refused: those that were not what was proven at home."""
+    """Home's objects were written out as plain files, so many; refused: those that were not what
+    was proven at home. Where this is missing, how many were is unknown."""
 
     boundary: str
     site: str

@@ -12,19 +12,68 @@ import contextlib
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from domicile.custody.sealing import SealedStore
-from domicile.errors import DomicileError, EvidenceError, SiteRefused, UsageError
-from domicile.inventory import Progress
+from domicile.errors import DomicileError, EvidenceError, PlanError, SiteRefused, UsageError
+from domicile.inventory import Estate, Evidence, Progress, Workplace
 from domicile.move.bindings import Bound, read_bindings
+from domicile.move.entries import HomeOpened, HomeOpening
 from domicile.move.transfer import Budget, in_flight
 from domicile.sites.objects import ObjectRead, ObjectSite, ObjectVersion, encode_key
 
-__all__ = ["Opened", "open_home"]
+__all__ = ["Opened", "open_home", "run_open"]
+
+_NO_RUN = ""
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def run_open(
+    estate: Estate,
+    evidence: Evidence,
+    target: Path,
+    progress: Progress,
+    *,
+    datasets: tuple[str, ...] = (),
+    versions: bool = False,
+) -> Opened:
+    """Open the boundary's home with its keys, if it has any, and tell the ledger before and after.
+
+    Raises PlanError where no object store is home, UsageError where the charter has no such
+    dataset; else like `open_home`, and like `Estate.authorise_keys`.
+    """
+    where = estate.boundary_name, _home_of(estate, datasets), datasets
+    job = estate.job(_NO_RUN)
+    if estate.seals:
+        job = replace(job, keys=estate.authorise_keys("open", evidence.record))
+    with contextlib.closing(Workplace(job)) as here:
+        home = here.home_objects({})
+        _claim(target)
+        evidence.record(HomeOpening(*where))
+        done = open_home(
+            home, estate.records, target, progress, datasets=datasets, versions=versions
+        )
+    evidence.record(HomeOpened(*where, done.items, done.bytes, len(done.refused)))
+    return done
+
+
+def _home_of(estate: Estate, datasets: Collection[str]) -> str:
+    if estate.home_objects is None:
+        raise PlanError(
+            "no object store is home",
+            expected="a site of kind `objects` in the boundary's `home`",
+            next_step="add it to the charter",
+        )
+    for name in datasets:
+        if name not in estate.charter.objects:
+            raise UsageError(
+                f"the charter has no dataset {name!r} of objects",
+                expected=", ".join(estate.charter.objects) or "one that it names",
+                next_step="name one of them",
+            )
+    return estate.home_objects
 
 
 @dataclass
