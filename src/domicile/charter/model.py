@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from domicile.charter.roots import EnvironmentName, Frozen, KeysConfig
+from domicile.charter.frozen import EnvironmentName, Frozen
+from domicile.charter.roots import KeysConfig
 
 __all__ = [
     "Attester",

@@ -1,22 +1,21 @@
-"""The charter's models of where the root of a boundary's keys lies, and what all models share."""
+"""The charter's models of where the root of a boundary's keys lies."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from domicile.charter.frozen import EnvironmentName, Frozen
 
 __all__ = [
-    "EnvironmentName",
     "FileKeys",
-    "Frozen",
     "KeysConfig",
     "OciKeys",
     "Pkcs11Keys",
     "TransitKeys",
 ]
 
-EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 KeyOcid = Annotated[str, StringConstraints(pattern=r"^ocid1\.key\.[A-Za-z0-9._-]{1,240}$")]
 KeyLabel = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f]{1,200}$")]
 TransitPath = Annotated[
@@ -26,8 +25,6 @@ TransitPath = Annotated[
     ),
 ]
 TransitKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
-
-
 ShredDays = Annotated[
     int,
     Field(
@@ -36,12 +33,6 @@ ShredDays = Annotated[
         description="Days that a request to shred persons' keys waits, and can be cancelled.",
     ),
 ]
-
-
-class Frozen(BaseModel):
-    """A table of the charter: no key that it does not name, no value of another type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class FileKeys(Frozen):

@@ -7,7 +7,7 @@ rotation, and without the root nobody can try who is on the list.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from hashlib import sha256
 
 import sqlalchemy as sa
@@ -16,11 +16,11 @@ from domicile.custody.keys import Keys
 from domicile.custody.subjects import SUBJECT_BYTES
 from domicile.errors import UsageError
 from domicile.state import ERASED_PERSONS, State
+from domicile.state.statements import chunks
 
 __all__ = ["ErasedPersons", "refuse_unchecked"]
 
 _SUBJECT = sha256(b"domicile erased persons\n").digest()[:SUBJECT_BYTES]
-_AT_ONCE = 500
 
 
 class ErasedPersons:
@@ -45,7 +45,7 @@ class ErasedPersons:
         was destroyed stays so."""
         count = 0
         with self._state.begin() as connection:
-            for some in _chunks([self.digest(person) for person in dict.fromkeys(persons)]):
+            for some in chunks([self.digest(person) for person in dict.fromkeys(persons)]):
                 query = ERASED_PERSONS.delete().where(self._is(ERASED_PERSONS.c.digest.in_(some)))
                 count += connection.execute(query).rowcount
         return count
@@ -57,7 +57,7 @@ class ErasedPersons:
     def _among(self, connection: sa.Connection, persons: Collection[str]) -> list[str]:
         digests = {self.digest(person): person for person in dict.fromkeys(persons)}
         column, found = ERASED_PERSONS.c.digest, set[bytes]()
-        for some in _chunks(list(digests)):
+        for some in chunks(list(digests)):
             query = sa.select(column).where(self._is(column.in_(some)))
             found |= {bytes(row[0]) for row in connection.execute(query)}
         return [person for digest, person in digests.items() if digest in found]
@@ -84,7 +84,3 @@ def _erased(count: int) -> UsageError:
         next_step="remove it at the source, then scan and plan again; or re-admit them with"
         " `domicile shred readmit`",
     )
-
-
-def _chunks(values: Sequence[bytes]) -> list[Sequence[bytes]]:
-    return [values[first : first + _AT_ONCE] for first in range(0, len(values), _AT_ONCE)]

@@ -17,10 +17,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domicile.custody.approval import Act, Approver
 from domicile.custody.condemned import Condemned, CondemnedKeys
@@ -39,14 +37,9 @@ from domicile.custody.wrapping import KEY_BYTES
 from domicile.errors import EvidenceError, UsageError
 from domicile.ledger import Body, time_text
 from domicile.state import BOUNDARY_KEYS, DATA_KEYS, State
+from domicile.state.statements import insert_new
 
 __all__ = ["Keyring"]
-
-
-_INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 
 class Keyring:
@@ -308,8 +301,7 @@ class Keyring:
             "wrapped": kept.data,
         }
         with self._state.begin() as connection:
-            insert = _INSERT[connection.dialect.name](BOUNDARY_KEYS)
-            connection.execute(insert.on_conflict_do_nothing(), values)
+            connection.execute(insert_new(connection, BOUNDARY_KEYS), values)
 
     def _is(self, more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
         return sa.and_(BOUNDARY_KEYS.c.boundary == self._boundary, more)

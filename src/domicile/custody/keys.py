@@ -9,27 +9,22 @@ Invariants:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domicile.custody.subjects import SUBJECT_BYTES
 from domicile.custody.wrapping import KEY_BYTES, unwrap_key, wrap_key
 from domicile.errors import EvidenceError, UsageError
 from domicile.state import BOUNDARY_KEYS, DATA_KEYS, ERASED_SUBJECTS, State
+from domicile.state.statements import chunks, insert_new
 
 __all__ = ["Keys"]
 
-_AT_ONCE = 500  # values in one statement
 _MADE_AT_ONCE = 10_000  # keys in one transaction
 
-_INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 _Row = tuple[bytes, int, bytes]
 """Subject, version of the boundary's key, wrapped key."""
@@ -68,7 +63,7 @@ class Keys:
         found = self.known(subjects)
         missing = sorted({subject for subject in subjects if subject not in found})
         if missing:
-            for some in _chunks(missing, _MADE_AT_ONCE):
+            for some in chunks(missing, _MADE_AT_ONCE):
                 found |= self._make(some)
         return found
 
@@ -79,7 +74,7 @@ class Keys:
         if len(asked) == 1:
             rows = self._rows(_ONE, one=asked[0])
         else:
-            rows = [row for some in _chunks(asked) for row in self._rows(_SOME, some=some)]
+            rows = [row for some in chunks(asked) for row in self._rows(_SOME, some=some)]
         return {row[0]: self._open(*row) for row in rows}
 
     def rewrap(self, most: int = 10_000) -> Iterator[int]:
@@ -116,7 +111,7 @@ class Keys:
         """Delete keys; how many there were. What they sealed opens no more with what is here; a
         backup of this database still opens it until the boundary's key is destroyed."""
         count = 0
-        for some in _chunks(list(subjects)):
+        for some in chunks(list(subjects)):
             query = DATA_KEYS.delete().where(self._is(DATA_KEYS.c.subject.in_(some)))
             with self._state.begin() as connection:
                 count += connection.execute(query).rowcount
@@ -142,7 +137,7 @@ class Keys:
             "wrapped": [self._wrap(subject, key) for subject, key in made.items()],
         }
         with self._state.begin() as connection:
-            insert = _INSERT[connection.dialect.name](DATA_KEYS).on_conflict_do_nothing()
+            insert = insert_new(connection, DATA_KEYS)
             all_are_ours = _execute_many(connection, insert, rows) == len(made)
             self._refuse_dead(connection, subjects)
         return made if all_are_ours else self.known(subjects)
@@ -155,7 +150,7 @@ class Keys:
             erased.boundary == self._boundary,
             erased.subject.in_(sa.bindparam("some", expanding=True)),
         )
-        some = _chunks(subjects) if connection.scalar(anybody) is not None else ()
+        some = chunks(subjects) if connection.scalar(anybody) is not None else ()
         if count := sum(connection.scalar(these, {"some": each}) or 0 for each in some):
             raise UsageError(
                 f"{count:,} of these subjects were erased: nothing is sealed for them any more",
@@ -207,8 +202,3 @@ def _execute_many(
     many: Any = list(rows) if order else [dict(zip(names, row, strict=True)) for row in rows]
     options = {"preserve_rowcount": True}
     return connection.exec_driver_sql(str(compiled), many, execution_options=options).rowcount
-
-
-def _chunks(values: Sequence[bytes], most: int = _AT_ONCE) -> Iterator[Sequence[bytes]]:
-    for first in range(0, len(values), most):
-        yield values[first : first + most]

@@ -13,27 +13,20 @@ Invariants:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domicile.custody.erased import ErasedPersons, refuse_unchecked
 from domicile.custody.subjects import SUBJECT_BYTES, pseudonym_of
 from domicile.errors import UsageError
 from domicile.ledger import Pseudonym
 from domicile.state import PSEUDONYMS, State
+from domicile.state.statements import chunks, insert_new
 
 __all__ = ["Pseudonyms", "new_pseudonym"]
 
-_AT_ONCE = 500  # values in one statement
 _ATTEMPTS = 5
-
-_INSERT: Mapping[str, Callable[[sa.Table], Any]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 
 def new_pseudonym() -> Pseudonym:
@@ -87,11 +80,10 @@ class Pseudonyms:
 
     def _make(self, persons: list[str]) -> None:
         """Give a pseudonym to whoever has none; of several at once, the first one holds."""
-        for some in _chunks(sorted(persons)):  # in one order, lest two processes wait for another
+        for some in chunks(sorted(persons)):  # in one order, lest two processes wait for another
             rows = [{"person": person, "pseudonym": new_pseudonym()} for person in some]
             with self._state.begin() as connection:
-                insert = _INSERT[connection.dialect.name](PSEUDONYMS)
-                connection.execute(insert.on_conflict_do_nothing(), rows)
+                connection.execute(insert_new(connection, PSEUDONYMS), rows)
                 if self._erased is not None:  # in the same transaction: none slips in between
                     self._erased.refuse(connection, some)
                 else:
@@ -100,12 +92,7 @@ class Pseudonyms:
     def _select(
         self, by: sa.Column[str], what: sa.Column[str], values: Collection[str]
     ) -> Iterator[tuple[str, str]]:
-        for some in _chunks(list(dict.fromkeys(values))):
+        for some in chunks(list(dict.fromkeys(values))):
             with self._state.begin() as connection:
                 for row in connection.execute(sa.select(by, what).where(by.in_(some))):
                     yield row[0], row[1]
-
-
-def _chunks(values: list[str]) -> Iterator[list[str]]:
-    for first in range(0, len(values), _AT_ONCE):
-        yield values[first : first + _AT_ONCE]

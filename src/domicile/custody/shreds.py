@@ -7,7 +7,7 @@ here; their copies in backups still open until every version of the boundary's k
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -23,11 +23,11 @@ from domicile.state import (
     SHREDS,
     State,
 )
+from domicile.state.statements import chunks
 
 __all__ = ["Condemnation", "Phase", "Shred", "Shreds"]
 
 Phase = Literal["requested", "cancelled", "condemned", "done"]
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Shreds:
     def waiting(self, subjects: Collection[bytes]) -> set[bytes]:
         """Those of these who are in a request that waits."""
         column, found = SHRED_SUBJECTS.c, set[bytes]()
-        for some in _chunks(list(subjects)):
+        for some in chunks(list(subjects)):
             query = sa.select(column.subject).where(
                 column.boundary == self._boundary, column.subject.in_(some)
             )
@@ -129,12 +129,12 @@ class Shreds:
             values = {"keys_below": what.keys_below, "unreadable": list(what.unreadable)}
             update = SHREDS.update().where(self._is(what.shred))
             connection.execute(update.values(phase="condemned", **values))
-            for some in _chunks(what.subjects):
+            for some in chunks(what.subjects):
                 rows = [{**here, "subject": subject} for subject in some]
                 connection.execute(ERASED_SUBJECTS.insert(), rows)
                 mine = DATA_KEYS.c.boundary == self._boundary
                 connection.execute(DATA_KEYS.delete().where(mine, DATA_KEYS.c.subject.in_(some)))
-            for names in _chunks(what.pseudonyms):
+            for names in chunks(what.pseudonyms):
                 connection.execute(PSEUDONYMS.delete().where(PSEUDONYMS.c.pseudonym.in_(names)))
             if what.digests:
                 rows = [{**here, "digest": digest} for digest in what.digests]
@@ -171,8 +171,3 @@ def _shred(row: sa.Row[Any]) -> Shred:
     values["looked"] = Look(**values["looked"])
     values["unreadable"] = values["unreadable"] or ()
     return Shred(**values)
-
-
-def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for first in range(0, len(values), _AT_ONCE):
-        yield values[first : first + _AT_ONCE]

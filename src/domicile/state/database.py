@@ -1,7 +1,7 @@
 """The one SQL database for what changes. SQLite beside the records by default.
 
-The inventory and the ledger are the evidence; what lies here says where work stands, and losing
-it loses no proof.
+The inventory and the ledger are the evidence: losing this loses no proof. But it holds the wrapped
+keys: without it, or a backup of it, nothing opens that lies sealed at home (docs/custody.md).
 """
 
 from __future__ import annotations
