@@ -138,16 +138,39 @@ def test_one_object_passed_off_as_another_of_the_same_person_is_refused(
     assert f"{drafts}/two" not in _opened_files(tmp_path / "opened")
 
 
-def test_a_changed_byte_at_home_is_never_opened_nor_verified_nor_its_source_erased(
-    sealed: Stage, tmp_path: Path
-) -> None:
-    changed = min(_lying(sealed))
+def test_a_proof_that_is_not_the_ledgers_opens_nothing(sealed: Stage, tmp_path: Path) -> None:
+    """Who can write the records could bind an object to another's name."""
+    proof = min(sealed.records.glob("runs/*/verified/objects-*.parquet"))
+    proof.write_bytes(proof.read_bytes() + b"x")
+    refused = sealed.run("open", str(tmp_path / "opened")).expect(4)
+    assert "is not the one in the ledger" in " ".join(refused.err.split())
+    assert not (tmp_path / "opened").exists()
+
+
+def _change_a_byte(stage: Stage) -> None:
+    changed = min(_lying(stage))
     data = bytearray(changed.read_bytes())
     data[-1] ^= 1
     changed.write_bytes(data)
+
+
+def test_a_changed_byte_at_home_is_never_opened(sealed: Stage, tmp_path: Path) -> None:
+    _change_a_byte(sealed)
     done = sealed.run("open", str(tmp_path / "opened"), "--json").expect(4).json
     assert len(done["refused"]) == 1
     assert not any(path.name.startswith(".") for path in (tmp_path / "opened").rglob("*"))
+
+
+def test_a_changed_byte_at_home_is_never_verified_nor_its_source_erased(sealing: Stage) -> None:
+    for words in (("scan",), ("plan",), ("move", "--workers", "1")):
+        sealing.run(*words).expect(0, 1)
+    _change_a_byte(sealing)
+    proven = sealing.run("verify", "--workers", "1", "--json").expect(1).json
+    assert {part["reason"] for part in proven["unproven"]} == {"home's version cannot be opened"}
+    sealing.run("erase", "--workers", "1", *confirmed(*SITES)).expect(1)
+    key = min(_lying(sealing)).parent.relative_to(sealing.directory / "oracle" / "media")
+    name = str(key).removesuffix("@")
+    assert sealing.get("virginia", name)  # what is not proven at home is still there
 
 
 def test_the_ledger_knows_every_opening_of_the_keys_and_why(sealed: Stage, tmp_path: Path) -> None:

@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from domicile.errors import EvidenceError
-from domicile.inventory import Run, digest_under, read_batches
-from domicile.move import ShardVerified
+from domicile.inventory import Run, read_batches
+from domicile.move import ShardVerified, is_of_objects, recorded_proofs
 
 __all__ = ["Unreadable", "count_unreadable"]
 
 _Row = Mapping[str, Any]
-_OBJECTS = "objects-"  # how the ids of shards of objects begin
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -40,7 +38,7 @@ def count_unreadable(
     Raises EvidenceError where a proof is not the one that the ledger names.
     """
     wanted = frozenset(persons)
-    latest = {(body.run, body.shard): body for body in verified if _of_objects(body)}
+    latest = {(body.run, body.shard): body for body in verified if is_of_objects(body)}
     seen: dict[tuple[str, str], dict[tuple[str, str], _Stored]] = {}
     for body in latest.values():
         owners = _owners(Run(records, body.run).shard(body.shard), wanted)
@@ -73,10 +71,6 @@ def _sum(site: str, dataset: str, stored: Sequence[_Stored]) -> Unreadable:
     )
 
 
-def _of_objects(body: ShardVerified) -> bool:
-    return body.shard.startswith(_OBJECTS)
-
-
 def _owners(shard: Path, persons: frozenset[str]) -> dict[str, str]:
     """Keys of objects that belong to one of these persons and nobody else."""
     columns = ["key", "person", "shared"]
@@ -88,12 +82,5 @@ def _owners(shard: Path, persons: frozenset[str]) -> dict[str, str]:
 
 
 def _proofs(records: Path, body: ShardVerified) -> Iterator[_Row]:
-    for file in body.files:
-        path = records / file.path
-        if digest_under(path, records).sha256 != file.sha256:
-            raise EvidenceError(
-                f"the verification of shard {body.shard} is not the one in the ledger",
-                expected=f"a file with SHA-256 {file.sha256[:16]}…",
-                next_step="run `domicile ledger verify` and see who changed the inventory",
-            )
+    for path in recorded_proofs(records, body):
         yield from read_batches(path)

@@ -1,6 +1,7 @@
 """Bring it home: plan, copy, verify."""
 
 from domicile.move.entries import ShardVerified, verified_claim
+from domicile.move.history import is_of_objects, recorded_proofs
 from domicile.move.opening import Opened, run_open
 from domicile.move.plan import ObjectShard, Plan, RowShard
 from domicile.move.planning import make_plan, read_plan
@@ -19,10 +20,12 @@ __all__ = [
     "ShardVerified",
     "StepReport",
     "in_range",
+    "is_of_objects",
     "latest_verified",
     "load_keys",
     "make_plan",
     "read_plan",
+    "recorded_proofs",
     "run_move",
     "run_open",
     "run_verify",

@@ -1,19 +1,23 @@
-"""What earlier runs proved of home's objects: which of them are copies, and not home's own."""
+"""What runs proved of home's objects: which of them are copies, and not home's own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domicile.errors import EvidenceError
-from domicile.inventory import Run
+from domicile.inventory import Run, digest_under
+from domicile.move.entries import ShardVerified
 from domicile.move.transfer import Content
 
-__all__ = ["History", "read_history"]
+__all__ = ["History", "is_of_objects", "proven", "read_history", "recorded_proofs"]
 
-_COLUMNS = ["key", "kind", "sha256"]
+_OBJECTS = "objects-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +34,54 @@ class History:
 
 
 def read_history(run: Run, first: str, last: str) -> History:
-    """The proofs of every other run for the keys from first to last. Raises EvidenceError where a
-    proof cannot be read."""
+    """The proofs of every other run for the keys from first to last. Raises like `proven`."""
+    paths = sorted((run.records / "runs").glob("*/verified/objects-*.parquet"))
+    others = [path for path in paths if not path.is_relative_to(run.directory)]
     contents: set[tuple[str, str]] = set()
     markers: set[str] = set()
-    for path in sorted((run.records / "runs").glob("*/verified/objects-*.parquet")):
-        if path.is_relative_to(run.directory):
-            continue
+    columns = ["key", "kind", "sha256"]
+    for row in proven(others, columns, first, last):
+        if row["kind"] == "marker":
+            markers.add(row["key"])
+        elif row["kind"] == "version":
+            contents.add((row["key"], row["sha256"]))
+    return History(frozenset(contents), frozenset(markers))
+
+
+def is_of_objects(body: ShardVerified) -> bool:
+    """Whether a verification is of a shard of objects."""
+    return body.shard.startswith(_OBJECTS)
+
+
+def recorded_proofs(records: Path, body: ShardVerified) -> list[Path]:
+    """The files of a verification, each found to be the one that the ledger names. Raises
+    EvidenceError where one is not."""
+    for file in body.files:
+        if digest_under(records / file.path, records).sha256 != file.sha256:
+            raise EvidenceError(
+                f"the verification of shard {body.shard} is not the one in the ledger",
+                expected=f"a file with SHA-256 {file.sha256[:16]}…",
+                next_step="run `domicile ledger verify` and see who changed the inventory",
+            )
+    return [records / file.path for file in body.files]
+
+
+def proven(
+    proofs: Iterable[Path], columns: Sequence[str], first: str, last: str
+) -> Iterator[dict[str, Any]]:
+    """What these files prove of the keys from first to last. Raises EvidenceError where one cannot
+    be read."""
+    for path in proofs:
         try:
             table = pq.read_table(
                 path,
-                columns=_COLUMNS,
+                columns=list(columns),
                 filters=[("key", ">=", first), ("key", "<=", last), ("state", "==", "verified")],
             )
         except (OSError, pa.ArrowException) as error:
             raise EvidenceError(
-                f"the proof {path.name} of an earlier run cannot be read",
+                f"the proof {path.name} of a run cannot be read",
                 expected="the file as it was written",
                 next_step="run `domicile ledger verify`, then restore the file",
             ) from error
-        for row in table.to_pylist():
-            if row["kind"] == "marker":
-                markers.add(row["key"])
-            elif row["kind"] == "version":
-                contents.add((row["key"], row["sha256"]))
-    return History(frozenset(contents), frozenset(markers))
+        yield from table.to_pylist()

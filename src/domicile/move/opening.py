@@ -19,11 +19,12 @@ from domicile.custody.sealing import SealedStore
 from domicile.errors import DomicileError, EvidenceError, PlanError, SiteRefused, UsageError
 from domicile.inventory import Estate, Evidence, Progress, Workplace
 from domicile.move.bindings import Bound, read_bindings
-from domicile.move.entries import HomeOpened, HomeOpening
+from domicile.move.entries import HomeOpened, HomeOpening, ShardVerified
+from domicile.move.history import is_of_objects, recorded_proofs
 from domicile.move.transfer import Budget, in_flight
 from domicile.sites.objects import ObjectRead, ObjectSite, ObjectVersion, encode_key
 
-__all__ = ["Opened", "open_home", "run_open"]
+__all__ = ["Opened", "run_open"]
 
 _NO_RUN = ""
 
@@ -39,10 +40,13 @@ def run_open(
     datasets: tuple[str, ...] = (),
     versions: bool = False,
 ) -> Opened:
-    """Open the boundary's home with its keys, if it has any, and tell the ledger before and after.
+    """Write home's objects into an empty or absent directory, current versions or (``versions``)
+    all of them; of these datasets alone, as the proofs name them, or all there is. The ledger is
+    told before and after. Files are their owner's alone.
 
     Raises PlanError where no object store is home, UsageError where the charter has no such
-    dataset; else like `open_home`, and like `Estate.authorise_keys`.
+    dataset or the directory holds anything, EvidenceError where a proof is not the one in the
+    ledger; and like `Estate.authorise_keys`.
     """
     where = estate.boundary_name, _home_of(estate, datasets), datasets
     job = estate.job(_NO_RUN)
@@ -50,11 +54,11 @@ def run_open(
         job = replace(job, keys=estate.authorise_keys("open", evidence.record))
     with contextlib.closing(Workplace(job)) as here:
         home = here.home_objects({})
+        verified = filter(is_of_objects, evidence.of(ShardVerified))
+        proofs = [path for body in verified for path in recorded_proofs(estate.records, body)]
         _claim(target)
         evidence.record(HomeOpening(*where))
-        done = open_home(
-            home, estate.records, target, progress, datasets=datasets, versions=versions
-        )
+        done = _open_all(home, proofs, target, progress, datasets=datasets, versions=versions)
     evidence.record(HomeOpened(*where, done.items, done.bytes, len(done.refused)))
     return done
 
@@ -85,29 +89,22 @@ class Opened:
     refused: list[tuple[str, str, DomicileError]] = field(default_factory=list)
 
 
-def open_home(
+def _open_all(
     home: ObjectSite,
-    records: Path,
+    proofs: Sequence[Path],
     target: Path,
     progress: Progress,
     *,
-    datasets: Collection[str] = (),
-    versions: bool = False,
+    datasets: Collection[str],
+    versions: bool,
 ) -> Opened:
-    """Write home's objects into an empty or absent directory, current versions or (``versions``)
-    all of them; of these datasets alone, as proofs name them, or all there is.
-
-    Files are their owner's alone. Raises UsageError where the directory holds anything,
-    EvidenceError where a proof cannot be read.
-    """
-    _claim(target)
     folders, items, size = _folders(home, versions=versions)
     progress.stage("open", items=items, size_bytes=size)
     opener = _Opener(home, target, folders, progress)
     for page in home.versions():
         wanted = [v for v in page if _is_wanted(v, versions=versions)]
         if wanted:
-            bound = read_bindings(records, wanted[0].key, wanted[-1].key)
+            bound = read_bindings(proofs, wanted[0].key, wanted[-1].key)
             asyncio.run(opener.open_all(wanted, bound, frozenset(datasets)))
     return opener.done
 
