@@ -17,7 +17,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options
 
-.PHONY: help demo test test-long check format bench docs services debian-services requirements clean
+.PHONY: help demo test test-long check format bench docs coverage services debian-services requirements clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -47,6 +47,9 @@ bench: .venv/dev.stamp ## measure, and write docs/benchmarks.md
 docs: .venv/dev.stamp ## write the reference pages that are made from the code
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/seal_page.py
+
+coverage: .venv/dev.stamp ## write docs/coverage.md: what the tests see found, moved, verified, erased
+	$(BIN)/python scripts/make_coverage.py
 
 services: debian-services .venv/services.stamp ## what the full tests need: Debian's packages (as root), key servers
 	@[ -z "$${SUDO_UID:-}" ] || chown -R "$$SUDO_UID:$${SUDO_GID:-0}" .venv

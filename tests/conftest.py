@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
+    "tests.covering",
     "tests.services.objects",
     "tests.services.oci_vault",
     "tests.services.openbao",
