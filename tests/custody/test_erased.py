@@ -17,7 +17,6 @@ from domicile.custody.erased import ErasedPersons
 from domicile.custody.file_root import FileRoot
 from domicile.custody.keyring import Keyring
 from domicile.custody.pseudonyms import Pseudonyms
-from domicile.custody.subjects import person_subject
 from domicile.errors import UsageError
 from domicile.state import DATA_KEYS, ERASED_PERSONS, ERASED_SUBJECTS, PSEUDONYMS, State
 from tests.services.postgres import PostgresServer, fresh_database
@@ -46,7 +45,7 @@ def ring(state: State, tmp_path: Path) -> Keyring:
 
 def erase(state: State, erased: ErasedPersons, person: str) -> bytes:
     """As a shred does it; the subject."""
-    subject = person_subject(Pseudonyms(state).of([person])[person])
+    subject = Pseudonyms(state).subjects([person])[person]
     with state.begin() as connection:
         connection.execute(ERASED_SUBJECTS.insert().values(boundary="us", subject=subject))
         connection.execute(DATA_KEYS.delete().where(DATA_KEYS.c.subject == subject))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from domicile.custody.pseudonyms import Pseudonyms, new_pseudonym
+from domicile.custody.pseudonyms import Named, Pseudonyms, new_pseudonym
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.ledger import Body, Entry, Pseudonym, decode, encode, entry_kind
 from domicile.state import State
@@ -172,6 +172,22 @@ def test_nobody_gets_a_pseudonym_that_could_not_be_kept(
         connection.execute(sa.text("DROP TABLE pseudonyms"))
     with pytest.raises(SiteRefused):
         pseudonyms.of([ANNA])
+
+
+def test_what_a_key_goes_by_in_stores_leads_to_no_mention_in_the_ledger(
+    pseudonyms: Pseudonyms,
+) -> None:
+    names = pseudonyms.of([ANNA, BEN])
+    subjects = pseudonyms.subjects([ANNA, BEN])
+    assert pseudonyms.subjects([BEN, ANNA]) == subjects  # the same every time
+    assert len({*subjects.values()}) == 2
+    random = {base64.b32decode(name[2:].upper() + "======") for name in names.values()}
+    assert random.isdisjoint(subjects.values())
+    assert pseudonyms.behind([*subjects.values(), b"x" * 16]) == {
+        subjects[person]: Named(person, names[person]) for person in (ANNA, BEN)
+    }
+    pseudonyms.forget(ANNA)
+    assert pseudonyms.behind([subjects[ANNA]]) == {}
 
 
 def test_only_the_owner_can_read_who_is_whom(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 import domicile.state.database as module
 from domicile.errors import SiteRefused
-from domicile.state import BOUNDARY_KEYS, RunRecord, State
+from domicile.state import BOUNDARY_KEYS, PSEUDONYMS, RunRecord, State
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SHA = "ab" * 32
@@ -59,24 +60,39 @@ def test_each_migration_can_be_taken_back(tmp_path: Path) -> None:
     state.close()
 
 
-def test_wrapped_keys_outlive_the_migration_of_their_table(tmp_path: Path) -> None:
-    State.beside(tmp_path).close()
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'state.sqlite'}")
-    kept = ("us", 1, "file:custodian.root", 1, b"wrapped")
+def downgraded(directory: Path, revision: str, insert: str, row: tuple[object, ...]) -> None:
+    """A database of an earlier version, with one row in it."""
+    State.beside(directory).close()
+    engine = sa.create_engine(f"sqlite:///{directory / 'state.sqlite'}")
     with engine.connect() as connection:
         from alembic import command  # noqa: PLC0415 - only here
 
         config = Config()
         config.set_main_option("script_location", str(scripts().dir))
         config.attributes["connection"] = connection
-        command.downgrade(config, "0003")
-        insert = "INSERT INTO boundary_keys VALUES (?, ?, ?, ?, ?)"
-        connection.exec_driver_sql(insert, kept)
+        command.downgrade(config, revision)
+        connection.exec_driver_sql(insert, row)
         connection.commit()
     engine.dispose()
+
+
+def test_wrapped_keys_outlive_the_migration_of_their_table(tmp_path: Path) -> None:
+    kept = ("us", 1, "file:custodian.root", 1, b"wrapped")
+    downgraded(tmp_path, "0003", "INSERT INTO boundary_keys VALUES (?, ?, ?, ?, ?)", kept)
     state = State.beside(tmp_path)
     with state.begin() as connection:
         assert connection.execute(sa.select(BOUNDARY_KEYS)).all() == [kept]
+    state.close()
+
+
+def test_who_had_a_key_before_it_went_by_a_name_of_its_own_keeps_it(tmp_path: Path) -> None:
+    subject = bytes(range(16))
+    name = "p-" + base64.b32encode(subject).decode().rstrip("=").lower()
+    insert = "INSERT INTO pseudonyms (person, pseudonym) VALUES (?, ?)"
+    downgraded(tmp_path, "0005", insert, ("anna", name))
+    state = State.beside(tmp_path)
+    with state.begin() as connection:
+        assert connection.execute(sa.select(PSEUDONYMS)).all() == [("anna", name, subject)]
     state.close()
 
 

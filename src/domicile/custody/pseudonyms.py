@@ -7,31 +7,44 @@ Invariants:
   nobody could find again.
 - A pseudonym is random, not made from the person: once the mapping is destroyed, nothing leads
   from one to the other.
+- What a person's key goes by in stores (its subject) is random too, and another: an object's
+  metadata leads to no mention in the ledger.
 - Somebody whose keys were destroyed on request gets no other one unless they are re-admitted.
 """
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from domicile.custody.erased import ErasedPersons, refuse_unchecked
-from domicile.custody.subjects import SUBJECT_BYTES, pseudonym_of
+from domicile.custody.subjects import SUBJECT_BYTES
 from domicile.errors import UsageError
 from domicile.ledger import Pseudonym
 from domicile.state import PSEUDONYMS, State
 from domicile.state.statements import chunks, insert_new
 
-__all__ = ["Pseudonyms", "new_pseudonym"]
+__all__ = ["Named", "Pseudonyms", "new_pseudonym"]
 
 _ATTEMPTS = 5
+_RANDOM_BYTES = 16
 
 
 def new_pseudonym() -> Pseudonym:
     """A pseudonym that nobody has."""
-    return pseudonym_of(secrets.token_bytes(SUBJECT_BYTES))
+    random = base64.b32encode(secrets.token_bytes(_RANDOM_BYTES))
+    return "p-" + random.decode().rstrip("=").lower()
+
+
+class Named(NamedTuple):
+    """A person, and the name that the ledger has for them."""
+
+    person: str
+    pseudonym: Pseudonym
 
 
 class Pseudonyms:
@@ -62,6 +75,21 @@ class Pseudonyms:
             next_step="let the erasure of these persons end, then run the same command again",
         )
 
+    def subjects(self, persons: Collection[str]) -> dict[str, bytes]:
+        """What each person's key goes by. Made, and raises, as `of`."""
+        self.of(persons)
+        return dict(self._select(PSEUDONYMS.c.person, PSEUDONYMS.c.subject, persons))
+
+    def behind(self, subjects: Collection[bytes]) -> dict[bytes, Named]:
+        """Whose these are, as far as they are anybody's still. For the custodian's eyes only."""
+        column, found = PSEUDONYMS.c, dict[bytes, Named]()
+        for some in chunks(list(dict.fromkeys(subjects))):
+            query = sa.select(column.subject, column.person, column.pseudonym)
+            with self._state.begin() as connection:
+                for row in connection.execute(query.where(column.subject.in_(some))):
+                    found[bytes(row[0])] = Named(row[1], row[2])
+        return found
+
     def known(self, persons: Collection[str]) -> dict[str, Pseudonym]:
         """The pseudonyms of those who have one."""
         return dict(self._select(PSEUDONYMS.c.person, PSEUDONYMS.c.pseudonym, persons))
@@ -81,7 +109,7 @@ class Pseudonyms:
     def _make(self, persons: list[str]) -> None:
         """Give a pseudonym to whoever has none; of several at once, the first one holds."""
         for some in chunks(sorted(persons)):  # in one order, lest two processes wait for another
-            rows = [{"person": person, "pseudonym": new_pseudonym()} for person in some]
+            rows = [_fresh(person) for person in some]
             with self._state.begin() as connection:
                 connection.execute(insert_new(connection, PSEUDONYMS), rows)
                 if self._erased is not None:  # in the same transaction: none slips in between
@@ -90,9 +118,14 @@ class Pseudonyms:
                     refuse_unchecked(connection)
 
     def _select(
-        self, by: sa.Column[str], what: sa.Column[str], values: Collection[str]
-    ) -> Iterator[tuple[str, str]]:
+        self, by: sa.Column[str], what: sa.Column[Any], values: Collection[str]
+    ) -> Iterator[tuple[str, Any]]:
         for some in chunks(list(dict.fromkeys(values))):
             with self._state.begin() as connection:
                 for row in connection.execute(sa.select(by, what).where(by.in_(some))):
                     yield row[0], row[1]
+
+
+def _fresh(person: str) -> dict[str, object]:
+    subject = secrets.token_bytes(SUBJECT_BYTES)
+    return {"person": person, "pseudonym": new_pseudonym(), "subject": subject}

@@ -37,7 +37,6 @@ from domicile.custody.erased import ErasedPersons
 from domicile.custody.keyring import Keyring
 from domicile.custody.pseudonyms import Pseudonyms
 from domicile.custody.shreds import Condemnation, Shred, Shreds
-from domicile.custody.subjects import person_subject, pseudonym_of
 from domicile.custody.waiting import Look, look_now
 from domicile.erase.shred_certify import certify_shred
 from domicile.erase.unreadable import count_unreadable
@@ -112,8 +111,8 @@ class Shredder:
         listed = self._erased()
         erased = set(listed.among(wanted))
         left = [person for person in wanted if person not in erased]
-        names = Pseudonyms(self.state, listed).of(left)
-        subjects = {person: person_subject(names[person]) for person in left}
+        names = Pseudonyms(self.state, listed)
+        pseudonyms, subjects = names.of(left), names.subjects(left)
         waiting = self.shreds.waiting(subjects.values())
         mine = [person for person in left if subjects[person] not in waiting]
         counts = len(wanted) - len(erased) - len(mine), len(erased)
@@ -123,7 +122,7 @@ class Shredder:
         shred = self._new(now, len(mine))
         until = time_text(now + timedelta(seconds=shred.waits_s))
         path = self._names(shred.id)
-        write_bytes(path, _listed(subjects[person] for person in mine))
+        write_bytes(path, _listed(pseudonyms[person] for person in mine))
         files = (digest_under(path, self.estate.records),)
         self.evidence.record(ShredRequested(self.boundary, shred.id, len(mine), until, files))
         self.shreds.add(shred, [subjects[person] for person in mine])
@@ -197,16 +196,18 @@ class Shredder:
         verified = self.evidence.of(ShardVerified)
         for shred in shreds:
             subjects = self.shreds.subjects(shred.id)
-            named = Pseudonyms(self.state).persons([pseudonym_of(each) for each in subjects])
-            unreadable = count_unreadable(self.estate.records, verified, named.values())
-            self._announce(shred, newest, self._requested(shred, subjects))
+            named = Pseudonyms(self.state).behind(subjects).values()
+            pseudonyms = [each.pseudonym for each in named]
+            persons = [each.person for each in named]
+            unreadable = count_unreadable(self.estate.records, verified, persons)
+            self._announce(shred, newest, self._requested(shred, pseudonyms))
             self.shreds.condemn(
                 Condemnation(
                     shred.id,
                     newest + 1,
                     subjects,
-                    list(named),
-                    [erased.digest(person) for person in named.values()],
+                    pseudonyms,
+                    [erased.digest(person) for person in persons],
                     msgspec.to_builtins(unreadable),
                 )
             )
@@ -221,11 +222,11 @@ class Shredder:
             self.ring.approve(Act("shred", root, (newest,), sha256=files[0].sha256))
             self.evidence.record(body)
 
-    def _requested(self, shred: Shred, subjects: Collection[bytes]) -> tuple[FileDigest, ...]:
+    def _requested(self, shred: Shred, pseudonyms: Collection[str]) -> tuple[FileDigest, ...]:
         """The list that the ledger has of a request. Raises EvidenceError where the state database
         says somebody else."""
         requests = [each for each in self.evidence.of(ShredRequested) if each.request == shred.id]
-        if not requests or requests[0].files[0].sha256 != sha256(_listed(subjects)).hexdigest():
+        if not requests or requests[0].files[0].sha256 != sha256(_listed(pseudonyms)).hexdigest():
             raise EvidenceError(
                 f"request {shred.id} is not about whom the ledger says",
                 expected="the persons of the recorded list, and no others",
@@ -298,6 +299,6 @@ class Shredder:
         return self._directory(shred) / "pseudonyms.txt"
 
 
-def _listed(subjects: Iterable[bytes]) -> bytes:
+def _listed(pseudonyms: Iterable[str]) -> bytes:
     """Pseudonyms, one a line, in order."""
-    return "".join(f"{name}\n" for name in sorted(map(pseudonym_of, subjects))).encode()
+    return "".join(f"{name}\n" for name in sorted(pseudonyms)).encode()

@@ -29,7 +29,7 @@ import psycopg
 
 from domicile.charter import parse_charter
 from domicile.custody.sealing import SealedStore
-from domicile.custody.subjects import dataset_subject, person_subject
+from domicile.custody.subjects import dataset_subject
 from domicile.errors import DomicileError, PlanError, SiteUnreachable
 from domicile.inventory.estate import Estate, Job
 from domicile.inventory.progress import Progress
@@ -107,9 +107,9 @@ class Workplace:
         if not self.job.keys:
             return store
         pseudonyms, keys = self._custody
-        names = pseudonyms.of({person for _, person in owners.values() if person})
+        mine = pseudonyms.subjects({person for _, person in owners.values() if person})
         subjects = {
-            key: person_subject(names[person]) if person else dataset_subject(dataset)
+            key: mine[person] if person else dataset_subject(dataset)
             for key, (dataset, person) in owners.items()
         }
         return SealedStore(store, keys, subjects)

@@ -33,7 +33,7 @@ __all__ = [
     "State",
 ]
 
-HEAD = "0005"
+HEAD = "0006"
 """The schema's newest version; a test holds it to the migrations."""
 
 _METADATA = sa.MetaData()
@@ -51,8 +51,10 @@ PSEUDONYMS = sa.Table(
     _METADATA,
     sa.Column("person", sa.Text, primary_key=True),
     sa.Column("pseudonym", sa.String(28), nullable=False, unique=True),
+    sa.Column("subject", sa.LargeBinary(16), nullable=False, unique=True),
 )
-"""Custody's: a person's key as the register has it, and the name the ledger has for them."""
+"""Custody's: a person's key as the register has it, the name the ledger has for them, and what
+their key goes by in stores. Only here do these lead to each other."""
 BOUNDARY_KEYS = sa.Table(
     "boundary_keys",
     _METADATA,
