@@ -54,12 +54,10 @@ EVERYBODY = (ANNA, BEN, CARL, *(f"person-78{number:010}" for number in range(9))
 RUN = "20260102T120000Z-abcdef"
 NOON = Look("boot", 1_000, 1_767_355_200, "system, synchronised")
 _PASSPHRASE = "correct horse battery staple"
-_KEYS = """
-[boundaries.us.keys]
+_FILE = """
 root = "file"
 path = "custodian/root"
 passphrase_file = "custodian/passphrase"
-shred_days = {days}
 """
 _STRUCK = Path(__file__).parents[1] / "story" / "struck"
 
@@ -74,30 +72,39 @@ def data_of(person: str) -> bytes:
 
 
 class ShredWorld:
-    """Members' videos, moved home and verified by run RUN; the state, the ledger and the root."""
+    """Members' videos, moved home and verified by run RUN; the state, the ledger and the root.
 
-    def __init__(self, base: Path, *, days: int = 0) -> None:
+    keys: where the root is, as the charter says it; made beside it, as a file, by default.
+    """
+
+    def __init__(self, base: Path, *, days: int = 0, keys: str = "") -> None:
         self.base = base
         self.charter = base / "domicile.toml"
         self.records = base / ".domicile"
         self.now = NOON
         if not self.charter.exists():
-            self._make(days)
+            self._make(days, keys)
 
-    def _make(self, days: int) -> None:
+    def _make(self, days: int, keys: str) -> None:
+        self.base.mkdir(parents=True, exist_ok=True)
         text = CHARTER.replace('"media/{person}"', '"media/{person}/{file}"')
-        self.charter.write_text(text + _KEYS.format(days=days))
-        (self.base / "custodian").mkdir(mode=0o700)
-        passphrase = self.base / "custodian" / "passphrase"
-        passphrase.touch(mode=0o600)
-        passphrase.write_text(_PASSPHRASE)
-        FileRoot.create(self.base / "custodian" / "root", _PASSPHRASE)
+        where = f"[boundaries.us.keys]\nshred_days = {days}\n{keys or _FILE}"
+        self.charter.write_text(text + where)
+        if not keys:
+            self._make_root()
         for name in ("oracle", "virginia", "singapore"):
             DirectorySite(name, self.base / name, durable=False).create()
         for person in EVERYBODY:
             self._put(f"media/{person}/video", data_of(person))
         self._register()
         self.move_home()
+
+    def _make_root(self) -> None:
+        (self.base / "custodian").mkdir(mode=0o700)
+        passphrase = self.base / "custodian" / "passphrase"
+        passphrase.touch(mode=0o600)
+        passphrase.write_text(_PASSPHRASE)
+        FileRoot.create(self.base / "custodian" / "root", _PASSPHRASE)
 
     def _put(self, key: str, data: bytes) -> None:
         async def chunks() -> AsyncIterator[bytes]:
