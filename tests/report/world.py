@@ -142,6 +142,7 @@ def status(found: Found = FOUND, **changed: object) -> Status:
         states=(StateCount("old-db", "users", "rows", "erased", 1190),),
         held=found.held,
         attestations=(),
+        shreds=(),
         failures=(Failure("old-db", "users", "verify", 2, "it differs"),),
         exempt=(Exempt("ads", "excepted", "tax law", "2030-01-01"),),
         certificates=found.certificates,

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
-from domicile.report import Status, load_status, status_rows
+from domicile.report import Status, load_status, shred_lines, status_rows
 
 __all__ = ["exit_of", "print_status", "status"]
 
@@ -57,4 +57,6 @@ def print_status(session: Session, found: Status) -> None:
     session.out.print(f"verdict: {found.verdict.word}", style="bold green" if home else "bold")
     for reason in found.verdict.reasons:
         session.out.print(f"  {escape(reason)}")
+    for line in shred_lines(found):
+        session.out.print(escape(line))
     session.out.print(escape(found.charter_standing))

@@ -3,7 +3,7 @@
 from domicile.report.html import render_certificate, render_report
 from domicile.report.load import load_status
 from domicile.report.model import CertificateView, LedgerView, Snapshot, Status, Verdict
-from domicile.report.terminal import TextTable, state_rows, status_rows, verdict_lines
+from domicile.report.terminal import TextTable, shred_lines, state_rows, status_rows, verdict_lines
 
 __all__ = [
     "CertificateView",
@@ -15,6 +15,7 @@ __all__ = [
     "load_status",
     "render_certificate",
     "render_report",
+    "shred_lines",
     "state_rows",
     "status_rows",
     "verdict_lines",

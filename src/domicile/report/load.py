@@ -22,6 +22,7 @@ from domicile.report.attestations import read_attestations
 from domicile.report.certificates import read_certificates
 from domicile.report.model import Exempt, LedgerView, PlanView, Reduction, Status
 from domicile.report.progress import ShardFacts, Tally
+from domicile.report.shreds import shred_views
 from domicile.report.status import Records, assemble
 from domicile.scan import ScanSummary, read_scan
 from domicile.scan.entries import ScanFinished
@@ -66,6 +67,7 @@ def load_status(estate: Estate) -> Status:
             exempt=tuple(_exempt(estate.charter)),
             held=tuple(_held(run, shards)),
             attestations=read_attestations(estate.records, estate.charter, entries, made.date()),
+            shreds=shred_views(entries),
             standing=_standing(estate),
         )
     )

@@ -24,6 +24,7 @@ __all__ = [
     "PlanView",
     "Reduction",
     "ShardProgress",
+    "ShredView",
     "Snapshot",
     "StateCount",
     "Status",
@@ -193,6 +194,20 @@ class AttestationView(msgspec.Struct, frozen=True):
     problems: tuple[str, ...]
 
 
+class ShredView(msgspec.Struct, frozen=True):
+    """A request to destroy persons' keys. state: ``requested`` (it waits until a time, and can be
+    cancelled), ``cancelled``, ``pending`` (their keys are deleted; what could open a backup of
+    them is not all destroyed yet), ``destroyed``; since: when it became that. certificate is its
+    path below the records."""
+
+    request: str
+    persons: int
+    state: Literal["requested", "cancelled", "pending", "destroyed"]
+    since: str
+    until: str
+    certificate: str
+
+
 class Exempt(msgspec.Struct, frozen=True):
     """A dataset that may lie away from home, as the charter says: public, or excepted for a
     reason and until a day (RFC 3339)."""
@@ -289,6 +304,7 @@ class Status(msgspec.Struct, frozen=True):
     failures: tuple[Failure, ...]
     held: tuple[HeldItems, ...]
     attestations: tuple[AttestationView, ...]
+    shreds: tuple[ShredView, ...]
     exempt: tuple[Exempt, ...]
     certificates: tuple[CertificateView, ...]
     ledger: LedgerView

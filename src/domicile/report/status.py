@@ -18,6 +18,7 @@ from domicile.report.model import (
     Exempt,
     LedgerView,
     PlanView,
+    ShredView,
     Snapshot,
     Status,
 )
@@ -67,6 +68,7 @@ class Records:
     exempt: tuple[Exempt, ...]
     held: tuple[HeldItems, ...]
     attestations: tuple[AttestationView, ...]
+    shreds: tuple[ShredView, ...]
     standing: Standing
 
 
@@ -107,6 +109,7 @@ def assemble(records: Records) -> Status:
         failures=failures(records.shards),
         held=records.held,
         attestations=attestations,
+        shreds=records.shreds,
         exempt=records.exempt,
         certificates=records.certificates,
         ledger=records.ledger,

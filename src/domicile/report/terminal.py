@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domicile.charter import country_name
-from domicile.report.figures import count, moment, shown
-from domicile.report.model import Status
+from domicile.report.figures import count, moment, shown, word_for
+from domicile.report.model import ShredView, Status
 from domicile.report.views import SiteLine, site_lines
 
-__all__ = ["TextTable", "state_rows", "status_rows", "verdict_lines"]
+__all__ = ["TextTable", "shred_lines", "state_rows", "status_rows", "verdict_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,24 @@ def state_rows(status: Status) -> TextTable:
 def verdict_lines(status: Status) -> tuple[str, ...]:
     """The verdict in words: first the word, then what it rests on and what is lacking."""
     return tuple(map(shown, _lines(status)))
+
+
+def shred_lines(status: Status) -> tuple[str, ...]:
+    """What became of requests to destroy persons' keys, a line each."""
+    return tuple(shown(_shred(view)) for view in status.shreds)
+
+
+def _shred(view: ShredView) -> str:
+    keys = f"keys of {word_for(view.persons, 'person', 'persons')}"
+    match view.state:
+        case "requested":
+            return f"{keys} will be destroyed, not before {moment(view.until)} ({view.request})"
+        case "cancelled":
+            return f"{keys} were to be destroyed; cancelled at {moment(view.since)}"
+        case "pending":
+            return f"{keys} are deleted; what opens backups of them is not yet ({view.request})"
+        case "destroyed":
+            return f"{keys} were destroyed at {moment(view.since)}: {view.certificate}"
 
 
 def _lines(status: Status) -> Iterator[str]:
