@@ -14,7 +14,6 @@ mark are in the nonce. What a reader of some segments does not learn is that the
 
 from __future__ import annotations
 
-import hmac
 import os
 import struct
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from domicile.errors import EvidenceError
 
@@ -48,6 +49,7 @@ _ROOM = SEGMENT_BYTES - _TAG_BYTES
 """Plaintext bytes of a segment; the first has HEADER_BYTES less."""
 _MAX_SEGMENTS = 1 << 32
 Bytes = bytes | bytearray | memoryview
+_SHA256 = SHA256()
 _NONCE = struct.Struct(f">{_PREFIX_BYTES}sI?")
 
 
@@ -197,6 +199,8 @@ def open_segments(
 class _Cipher:
     """Segments of one object, one after the other from ``index`` on."""
 
+    __slots__ = ("_aead", "_prefix", "_room", "index")
+
     def __init__(self, key: bytes, associated_data: bytes, salt: bytes, prefix: bytes) -> None:
         self._aead = AESGCM(_derive(_checked(key), salt, associated_data))
         self._prefix = prefix
@@ -235,12 +239,24 @@ class _Cipher:
 class _Held:
     """What came and does not make a segment yet."""
 
+    __slots__ = ("_kept", "_room", "size")
+
     def __init__(self) -> None:
         self._room = bytearray()
+        self._kept: memoryview | None = None
         self.size = 0
 
     def add(self, view: memoryview) -> None:
-        """Keep a copy."""
+        """Keep it: a copy, unless it is all there is and can't change."""
+        if not self.size and type(view.obj) is bytes:
+            self._kept, self.size = view, len(view)
+            return
+        if self._kept is not None:
+            kept, self._kept, self.size = self._kept, None, 0
+            self._copy(kept)
+        self._copy(view)
+
+    def _copy(self, view: memoryview) -> None:
         end = self.size + len(view)
         if end > len(self._room):
             room = bytearray(max(end, min(4 * end, SEGMENT_BYTES)))
@@ -260,6 +276,9 @@ class _Held:
 
     def take(self) -> memoryview:
         """What is held, valid until more is; nothing is any more."""
+        if self._kept is not None:
+            view, self._kept, self.size = self._kept, None, 0
+            return view
         view, self.size = memoryview(self._room)[: self.size], 0
         return view
 
@@ -271,9 +290,8 @@ def _from_header(key: bytes, associated_data: bytes, header: bytes) -> _Cipher:
 
 
 def _derive(key: bytes, salt: bytes, info: bytes) -> bytes:
-    """HKDF-SHA256 (RFC 5869) of one block: extract, then one expansion."""
-    extracted = hmac.digest(salt, key, "sha256")
-    return hmac.digest(extracted, info + b"\x01", "sha256")
+    """HKDF-SHA256 (RFC 5869)."""
+    return HKDF(_SHA256, KEY_BYTES, salt, info).derive(key)
 
 
 def _checked(key: bytes) -> bytes:
