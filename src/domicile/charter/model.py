@@ -251,7 +251,9 @@ class Records(Frozen):
         description="Directory of the records, relative to the charter. It tells who has what, so"
         " it is protected data itself and lies at home.",
     )
-    shard_rows: int = Field(default=200_000, ge=1, description="Rows per shard of a table, about.")
+    shard_rows: int = Field(
+        default=1_000_000, ge=1, description="Rows per shard of a table, about."
+    )
     shard_objects: int = Field(default=1_000, ge=1, description="Object versions per shard, about.")
 
 

@@ -24,6 +24,7 @@ _SETTINGS = (
     "SET work_mem = '256MB'",  # keeps member look-ups in a hash at millions of members
     "SET hash_mem_multiplier = 4",
     "SET jit = off",
+    "SET synchronize_seqscans = off",  # what didn't change is read in the order of the last time
 )
 
 

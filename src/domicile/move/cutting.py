@@ -28,6 +28,8 @@ __all__ = ["KEYS", "cut_bare", "cut_members", "cut_projections", "cut_whole"]
 
 KEYS = pa.schema([pa.field("key", pa.list_(pa.string()), nullable=False)])
 """Keys of a projection shard, as text."""
+_MOST_KEYS = 200_000
+"""Of a shard by keys: they are in memory while it is cut."""
 
 
 def cut_members(
@@ -141,7 +143,7 @@ def _keys(
 ) -> Iterator[list[list[str]]]:
     with connection.cursor(name="domicile_keys") as cursor:
         cursor.execute(query)
-        while rows := cursor.fetchmany(shard_rows):
+        while rows := cursor.fetchmany(min(shard_rows, _MOST_KEYS)):
             yield [list(row) for row in rows]
 
 

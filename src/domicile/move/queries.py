@@ -1,7 +1,7 @@
 """The queries of row shards: the same question on every side, so that answers can be compared.
 
-Pure SQL building. Rows come in the order of their key (text by bytes, ``COLLATE "C"``), or of
-their own text where a table has none.
+Pure SQL building. To be compared, rows come in the order of their key (text by bytes, ``COLLATE
+"C"``), or of their own text where a table has none: `in_order`. To be copied they need none.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from domicile.sites.postgres import Column, Table, order_terms
 
 __all__ = [
     "columns_of",
+    "in_order",
     "in_range",
     "member_rows",
     "order_by",
@@ -32,13 +33,12 @@ _AS_TEXT = frozenset({"E", "A"})  # enums and arrays are ordered as text: see or
 def member_rows(
     rules: TableRules, key: tuple[str, ...], shard: RowShard, columns: Sequence[Column]
 ) -> sql.Composed:
-    """A shard's rows of members, ordered."""
-    return sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {} ORDER BY {}").format(
+    """A shard's rows of members."""
+    return sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {}").format(
         columns_of(columns, "t"),
         _name(rules.table),
         rules.members(key, "t"),
         in_range(rules.table, shard, "t"),
-        order_by(rules.table, "t"),
     )
 
 
@@ -54,13 +54,12 @@ def projected_rows(
     ``only_kept``, just the columns that a projection leaves as they are."""
     projection = rules.projection
     chosen = [c for c in columns if not only_kept or c.name in projection.kept]
-    return sql.SQL("SELECT {} FROM {} AS t JOIN {} AS k ON {} WHERE {} ORDER BY {}").format(
+    return sql.SQL("SELECT {} FROM {} AS t JOIN {} AS k ON {} WHERE {}").format(
         sql.SQL(", ").join(projection.value(column, "t") for column in chosen),
         _name(rules.table),
         sql.Identifier("pg_temp", keys_table),
         same_key(rules.table, "t", "k"),
         where,
-        order_by(rules.table, "t"),
     )
 
 
@@ -74,11 +73,15 @@ def same_key(table: Table, one: str, other: str) -> sql.Composable:
 
 def whole_rows(rules: TableRules, columns: Sequence[Column]) -> sql.Composed:
     """Every row of a public table, as its public projection."""
-    return sql.SQL("SELECT {} FROM {} AS t ORDER BY {}").format(
+    return sql.SQL("SELECT {} FROM {} AS t").format(
         sql.SQL(", ").join(rules.projection.value(column, "t") for column in columns),
         _name(rules.table),
-        order_by(rules.table, "t"),
     )
+
+
+def in_order(rows: sql.Composed, table: Table) -> sql.Composed:
+    """One of these queries, with its rows in the order that every server gives them."""
+    return sql.SQL("{} ORDER BY {}").format(rows, order_by(table, "t"))
 
 
 def in_range(table: Table, shard: RowShard, alias: str) -> sql.Composable:

@@ -7,12 +7,14 @@ A copy brings home up to date first: what is different then, home changed or had
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pyarrow as pa
 from psycopg import sql
 
 from domicile.inventory import Workplace
 from domicile.move.plan import Plan, RowShard
-from domicile.move.queries import EVERY_ROW, member_rows, projected_rows, whole_rows
+from domicile.move.queries import EVERY_ROW, in_order, member_rows, projected_rows, whole_rows
 from domicile.move.rows import KEYS_TABLE, RowSession, load_keys, table_rules
 from domicile.sites.postgres import CopyResult, TableName, copy_format, digest, site_errors
 
@@ -59,10 +61,7 @@ def _prove(
     home_site = str(plan.home_database)
     home = here.session(home_site, read_only=False)
     try:
-        with site_errors(site):
-            there = _digest(here, session, shard)
-        with site_errors(home_site):
-            at_home = _digest(here, home, shard, at_home=True)
+        there, at_home = _digests(here, (site, session), (home_site, home), shard)
         reason = ""
         if _columns(session, shard) != _columns(home, shard):
             reason = "the table has other columns there than at home"
@@ -86,11 +85,36 @@ def _prove(
     }
 
 
+def _digests(
+    here: Workplace,
+    away: tuple[str, RowSession],
+    home: tuple[str, RowSession],
+    shard: RowShard,
+) -> tuple[CopyResult, CopyResult]:
+    """The shard's digests at a site and at home, both read at once."""
+    (site, session), (home_site, at_home) = away, home
+
+    def read_site() -> CopyResult:
+        with site_errors(site):
+            return _digest(here, session, shard)
+
+    with ThreadPoolExecutor(1, "domicile-site") as beside:
+        reading = beside.submit(read_site)
+        try:
+            with site_errors(home_site):
+                found = _digest(here, at_home, shard, at_home=True)
+        except BaseException:
+            session[0].cancel()  # what it finds is of no use any more
+            raise
+        return reading.result(), found
+
+
 def site_digest(session: RowSession, shard: RowShard, *, at_home: bool = False) -> CopyResult:
     """The digest of a shard's rows on one site, in the session's transaction (which must have
     loaded the keys of a shard by keys): what verification wrote down, if nothing changed."""
-    columns = table_rules(session[1], shard).table.columns
-    return digest(session[0], _query(session, shard, at_home=at_home), copy_format(columns))
+    table = table_rules(session[1], shard).table
+    rows = in_order(_query(session, shard, at_home=at_home), table)
+    return digest(session[0], rows, copy_format(table.columns))
 
 
 def _digest(

@@ -55,7 +55,7 @@ class CopyStream:
         self._connection = connection
         self._statement = copy_to_statement(query, form)
 
-    def chunks(self) -> Generator[bytes, None, None]:
+    def chunks(self) -> Generator[bytearray, None, None]:
         """The stream's bytes."""
         seen = hashlib.sha256()
         size_bytes = 0
@@ -130,29 +130,27 @@ def _result(stream: CopyStream) -> CopyResult:
     return stream.result
 
 
-def _batched(pgconn: pq.abc.PGconn) -> Iterator[bytes]:
-    """COPY data in chunks. libpq hands out one small message per row, so this loop is hot."""
+def _batched(pgconn: pq.abc.PGconn) -> Iterator[bytearray]:
+    """COPY data in chunks. libpq hands out one small message per row, so this loop is hot: a row's
+    memory must be free again before the next one comes."""
     read = pgconn.get_copy_data
-    rows: list[memoryview] = []
-    keep, size_bytes = rows.append, 0
+    chunk = bytearray()
     poller = select.poll()
     poller.register(pgconn.socket, select.POLLIN)
     while True:
         length, row = read(1)
         if length > 0:
-            keep(row)
-            size_bytes += length
-            if size_bytes >= _CHUNK_BYTES:
-                yield b"".join(rows)
-                rows.clear()
-                size_bytes = 0
+            chunk += row
+            if len(chunk) >= _CHUNK_BYTES:
+                yield chunk
+                chunk = bytearray()
         elif length == 0:
             poller.poll()
             pgconn.consume_input()
         else:
             break
-    if rows:
-        yield b"".join(rows)
+    if chunk:
+        yield chunk
 
 
 def _finish(pgconn: pq.abc.PGconn) -> int:
