@@ -10,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium \
-	golang-go golang-golang-x-mod-dev softhsm2
+	golang-go golang-golang-x-mod-dev softhsm2 pgcopydb
 SPREAD := --dist worksteal # who is done takes over half of what the other has still to do
 LONG := tests/story/test_kills.py tests/ledger/test_kill.py tests/ledger/test_power_loss.py
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --upgrade \

@@ -86,17 +86,15 @@ def _objects(directory: Path, pairs: int, found: page.Measured) -> None:
 
 def _rows(directory: Path, pairs: int, found: page.Measured) -> None:
     print("rows: starting servers, generating rows", flush=True)
-    with (
-        postgres15(directory / "15") as source,
-        postgres18(directory / "18") as homes,
-    ):
-        world = rows.generate(source, homes, directory / "rows")
+    with postgres15(directory / "15") as server:
+        world = rows.generate(server, server, directory / "rows")
         found.rows = rows.measure(world, pairs)
+        found.whole = rows.measure_whole(world, pairs)
         print("rows: memory", flush=True)
-        charter = world.charter(homes.fresh())
+        charter = world.charter(server.fresh())
         for step in ("move", "verify"):
             ran = rows.ours(charter, step, 2, memory=True)
-            found.peaks[f"{step}, {rows.ROWS:,} rows"] = ran.peak_mib
+            found.peaks[f"{step}, {rows.MEMBERS_ROWS:,} rows"] = ran.peak_mib
 
 
 if __name__ == "__main__":

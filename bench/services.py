@@ -53,6 +53,8 @@ class Missing(Exception):
 def require() -> None:
     """Raise `Missing` with everything that is not there, and what brings it."""
     absent = [tool for tool in _CEPH_TOOLS if shutil.which(tool) is None]
+    if shutil.which("pgcopydb") is None:
+        absent.append("pgcopydb")
     if not (DEBIAN_15 / "postgres").exists():
         absent.append("PostgreSQL 15")
     if absent:
