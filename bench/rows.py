@@ -13,17 +13,25 @@ from pathlib import Path
 import psycopg
 
 import domicile.cli.kinds  # noqa: F401 - every kind of entry
+from bench.measure import Command, Ratios, timed
+from bench.objects import domicile as command
+from bench.services import DEBIAN_15, Database
 from domicile.inventory import ledger_directory
 from domicile.ledger import decode, read_only
 from domicile.move.entries import SchemaMade, ShardCopied
 
-from bench.measure import Command, Ratios, timed
-from bench.objects import domicile
-from bench.services import DEBIAN_15, Database
-
 __all__ = [
-    *("ALL_ROWS", "MEMBERS_ROWS", "Figures", "RowWorld", "Whole", "generate", "measure"),
-    *("measure_whole", "ours", "pgcopydb", "versions"),
+    "ALL_ROWS",
+    "MEMBERS_ROWS",
+    "Figures",
+    "RowWorld",
+    "Whole",
+    "generate",
+    "measure",
+    "measure_whole",
+    "ours",
+    "pgcopydb",
+    "versions",
 ]
 
 USERS, ORDERS, LINES = 50_000, 450_000, 4_500_000
@@ -131,7 +139,7 @@ class RowWorld:
         path = directory / "domicile.toml"
         path.write_text(_CHARTER.format(away=self.source, home=home, members=members))
         for step in ("scan", "plan"):
-            domicile(step, path, {}, allowed=(0, 1))
+            command(step, path, {}, allowed=(0, 1))
         return path
 
 
@@ -257,5 +265,5 @@ def versions() -> str:
     psql = subprocess.run(
         [DEBIAN_15 / "psql", "--version"], capture_output=True, text=True, check=True
     )
-    clone = subprocess.run(["pgcopydb", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - Debian's
+    clone = subprocess.run(["pgcopydb", "--version"], capture_output=True, text=True, check=True)
     return f"{psql.stdout.strip()}, {clone.stdout.splitlines()[0]}"

@@ -10,7 +10,7 @@ import pytest
 
 from domicile.custody.sealing import SEAL, UNSEALED, Seal, SealedStore
 from domicile.errors import EvidenceError
-from domicile.sites.objects import Attributes, DirectorySite
+from domicile.sites.objects import Attributes, DirectorySite, Span
 from tests.custody.sealed import ANNA, BEN, MemoryKeys, seal_store
 from tests.custody.tinks import open_with_tink, seal_with_tink
 from tests.sites.object_tools import NONE, listed, read, write
@@ -91,6 +91,47 @@ def test_changed_bytes_are_refused(home: Home, change: object) -> None:
     home.put_raw("draft", change(read(home.raw, "draft")[1]), home.seal_of("draft"))
     with pytest.raises(EvidenceError):
         read(home.store, "draft")
+
+
+LONG = bytes(range(256)) * ((3 << 20) // 256)
+
+
+@pytest.mark.parametrize(
+    ("at", "refused"),
+    [
+        (0, True),  # the header
+        (50, True),  # the segment that is read
+        ((1 << 20) + 50, False),  # one that isn't
+        ((3 << 20) + 50, True),  # the last one, which tells the length
+    ],
+)
+def test_of_a_span_what_it_touches_and_the_length_are_authentic(
+    home: Home, at: int, *, refused: bool
+) -> None:
+    write(home.store, "long", LONG)
+    lies = bytearray(read(home.raw, "long")[1])
+    lies[at] ^= 1
+    home.put_raw("long", bytes(lies), home.seal_of("long"))
+    if refused:
+        with pytest.raises(EvidenceError):
+            read(home.store, "long", span=Span(10, 20))
+    else:
+        assert read(home.store, "long", span=Span(10, 20))[1] == LONG[10:20]
+
+
+@pytest.mark.parametrize("size", [1 << 20, 2 << 20, (3 << 20) - 1])
+def test_a_span_of_an_object_that_was_cut_is_refused(home: Home, size: int) -> None:
+    write(home.store, "long", LONG)
+    home.put_raw("long", read(home.raw, "long")[1][:size], home.seal_of("long"))
+    with pytest.raises(EvidenceError):
+        read(home.store, "long", span=Span(10, 20))
+
+
+def test_a_span_of_what_is_not_sealed_is_shown_as_that(home: Home) -> None:
+    write(home.raw, "plain", b"0123456789")
+    opened, data = read(home.store, "plain", span=Span(2, 5))
+    assert data == b"234"
+    assert dict(opened.attributes.metadata) == {UNSEALED: "1"}
 
 
 def test_another_object_under_an_objects_id_is_refused(home: Home) -> None:

@@ -13,6 +13,7 @@ from domicile.sites.objects import (
     Hold,
     ObjectRead,
     ObjectVersion,
+    Span,
     Upload,
     VersionRef,
 )
@@ -72,7 +73,10 @@ class Unversioned:
         del prefix
         return iter(())
 
-    async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
+    async def read(
+        self, key: str, version_id: str | None = None, span: Span | None = None
+    ) -> ObjectRead:
+        assert span is None
         if key not in self.objects or version_id not in {None, "null"}:
             raise SiteMissing(f"site {self.name}: {key} is not there")
         data = self.objects[key]

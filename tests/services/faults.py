@@ -19,6 +19,7 @@ from domicile.sites.objects.model import (
     ObjectRead,
     ObjectSite,
     ObjectVersion,
+    Span,
     Upload,
     VersionRef,
 )
@@ -52,8 +53,10 @@ class FaultySite:
     def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
         return self.inner.uploads(prefix)
 
-    async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
-        return await self.inner.read(key, version_id)
+    async def read(
+        self, key: str, version_id: str | None = None, span: Span | None = None
+    ) -> ObjectRead:
+        return await self.inner.read(key, version_id, span)
 
     async def write(
         self, key: str, chunks: AsyncIterator[bytes], attributes: Attributes, size_bytes: int

@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from domicile.sites.objects import Attributes, ObjectRead, ObjectSite, ObjectVersion, VersionRef
+from domicile.sites.objects import (
+    Attributes,
+    ObjectRead,
+    ObjectSite,
+    ObjectVersion,
+    Span,
+    VersionRef,
+)
 
 NONE = Attributes()
 
@@ -59,14 +66,16 @@ def write(site: ObjectSite, key: str, data: bytes = b"x", attributes: Attributes
 
 
 async def read_all(
-    site: ObjectSite, key: str, version_id: str | None = None
+    site: ObjectSite, key: str, version_id: str | None = None, span: Span | None = None
 ) -> tuple[ObjectRead, bytes]:
-    opened = await site.read(key, version_id)
+    opened = await site.read(key, version_id, span)
     return opened, b"".join([chunk async for chunk in opened.chunks])
 
 
-def read(site: ObjectSite, key: str, version_id: str | None = None) -> tuple[ObjectRead, bytes]:
-    return asyncio.run(read_all(site, key, version_id))
+def read(
+    site: ObjectSite, key: str, version_id: str | None = None, span: Span | None = None
+) -> tuple[ObjectRead, bytes]:
+    return asyncio.run(read_all(site, key, version_id, span))
 
 
 def listed(site: ObjectSite, prefix: str = "", after: str = "") -> list[ObjectVersion]:

@@ -21,6 +21,7 @@ from domicile.sites.objects import (
     Attributes,
     DirectorySite,
     ObjectSite,
+    Span,
     Upload,
     VersionRef,
 )
@@ -146,6 +147,29 @@ def test_a_listing_begins_after_a_key_and_without_it(filled: ObjectSite, after: 
     assert found == {key for key in LISTED_KEYS if key.encode() > after.encode()}
     within = {version.key for version in listed(filled, "a/", after)}
     assert within == {key for key in found if key.startswith("a/")}
+
+
+def test_a_span_is_what_lies_there(site: ObjectSite) -> None:
+    size = (2 << 20) + 7
+    data = hashlib.shake_128(b"seed").digest(size)
+    version_id = write(site, "sized", data)
+    edges = (0, 1, 1 << 20, (1 << 20) - 56, (1 << 20) - 16, (2 << 20) - 72, size - 1)
+    for start in edges:
+        for length in (1, 100, 1 << 20, size):
+            opened, found = read(site, "sized", version_id, Span(start, start + length))
+            assert found == data[start : start + length]
+            assert (opened.size_bytes, opened.version_id) == (size, version_id)
+    assert read(site, "sized", span=Span(5, 9))[1] == data[5:9]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 << 20])
+def test_a_span_behind_the_end_is_refused(site: ObjectSite, size: int) -> None:
+    write(site, "sized", b"x" * size)
+    for start in (size, size + 1):
+        with pytest.raises(SiteRefused):
+            read(site, "sized", span=Span(start, start + 10))
+    with pytest.raises(SiteMissing):
+        read(site, "absent", span=Span(0, 1))
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 8 << 20, (20 << 20) + 7])

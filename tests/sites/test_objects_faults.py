@@ -17,7 +17,14 @@ import pytest
 from botocore.retries.standard import ExponentialBackoff
 
 from domicile.errors import SiteError, SiteMissing, SiteRefused, SiteUnreachable, SourceChanged
-from domicile.sites.objects import Attributes, DirectorySite, ObjectSite, VersionRef, s3_connection
+from domicile.sites.objects import (
+    Attributes,
+    DirectorySite,
+    ObjectSite,
+    Span,
+    VersionRef,
+    s3_connection,
+)
 from domicile.sites.objects.s3 import S3Site
 from domicile.sites.objects.s3_connection import Bucket
 from tests.services.faults import FAILED, LIED, FaultySite
@@ -197,6 +204,19 @@ def test_a_broken_download_is_taken_up_where_it_broke(rgw_bucket: MakeBucket) ->
     with breaking_proxy(bucket.server, after_bytes=5 << 20) as (port, broken):
         server = S3Server(f"http://127.0.0.1:{port}", bucket.server.access_key, "SK")
         assert read(TestBucket(server, bucket.name).site(), "long", version_id)[1] == data
+        assert broken
+
+
+@pytest.mark.parametrize("span", [None, Span(3 << 20, 10 << 20)])
+def test_what_is_left_may_be_little(rgw_bucket: MakeBucket, span: Span | None) -> None:
+    """The rest comes with the answer's head then, and not as a stream."""
+    bucket = rgw_bucket(versioned=True)
+    data = os.urandom(12 << 20)
+    write(bucket.site(), "long", data)
+    wanted = data[span.start : span.end] if span else data
+    with breaking_proxy(bucket.server, after_bytes=len(wanted) - (200 << 10)) as (port, broken):
+        server = S3Server(f"http://127.0.0.1:{port}", bucket.server.access_key, "SK")
+        assert read(TestBucket(server, bucket.name).site(), "long", span=span)[1] == wanted
         assert broken
 
 

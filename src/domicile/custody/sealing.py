@@ -16,7 +16,15 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from domicile.custody.streaming_aead import Opener, Sealer, plain_size, sealed_size
+from domicile.custody.streaming_aead import (
+    HEADER_BYTES,
+    Opener,
+    Sealer,
+    Segments,
+    open_segments,
+    plain_size,
+    sealed_size,
+)
 from domicile.custody.subjects import SUBJECT_BYTES
 from domicile.errors import EvidenceError
 from domicile.sites.objects import (
@@ -27,6 +35,7 @@ from domicile.sites.objects import (
     ObjectRead,
     ObjectSite,
     ObjectVersion,
+    Span,
     Upload,
     VersionRef,
 )
@@ -101,26 +110,57 @@ class SealedStore:
         self._opened: dict[bytes, bytes] = {}
         self.seals: dict[tuple[str, str], Seal] = {}
 
-    async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
+    async def read(
+        self, key: str, version_id: str | None = None, span: Span | None = None
+    ) -> ObjectRead:
         """Open one version. Each chunk is authentic and in its place; that the whole is whole is
-        known when the last one has come, and not before.
+        known when the last one has come, and not before. Of a span, the segments that it touches
+        are authentic, and the object has the length that it had when it was sealed.
 
         An object without a seal is shown with `UNSEALED` in its metadata. Raises EvidenceError, at
         once or between chunks, where it is not what was sealed or its key is not there.
         """
+        if span is not None:
+            return await self._read_span(key, version_id, span)
         read = await self.store.read(key, version_id)
         seal = Seal.of(read.attributes)
         if seal is None:
-            marked = (*_escaped(read.attributes.metadata), (UNSEALED, _FORMAT))
-            read.attributes = replace(read.attributes, metadata=tuple(sorted(marked)))
-            return read
+            return _unsealed(read)
         opener = Opener(self._known(seal, key), seal.object_id)
+        return self._shown(key, read, seal, _open(opener, read.chunks))
+
+    async def _read_span(self, key: str, version_id: str | None, span: Span) -> ObjectRead:
+        """The header first: it says how the object is sealed, and which version it is."""
+        first = await self.store.read(key, version_id, Span(0, HEADER_BYTES))
+        seal, version_id = Seal.of(first.attributes), first.version_id
+        if seal is None:
+            return _unsealed(await self.store.read(key, version_id, span))
+        size = plain_size(first.size_bytes)
+        part = span.within(size, f"site {self.name}: {key!r}")
+        sealed = _Sealed(
+            key=self._known(seal, key),
+            object_id=seal.object_id,
+            header=b"".join([chunk async for chunk in first.chunks]),
+            segments=Segments.of_range(part.start, part.end, first.size_bytes),
+        )
+        last = sealed.last
+        if last is not None:
+            end = await self.store.read(key, version_id, Span(last.sealed_start, last.sealed_end))
+            sealed.open(last, b"".join([chunk async for chunk in end.chunks]))
+        segments = sealed.segments
+        lies = Span(segments.sealed_start, segments.sealed_end)
+        read = await self.store.read(key, version_id, lies)
+        return self._shown(key, read, seal, _open_span(sealed, part, read.chunks))
+
+    def _shown(
+        self, key: str, read: ObjectRead, seal: Seal, chunks: AsyncIterator[bytes]
+    ) -> ObjectRead:
         self.seals[key, read.version_id] = seal
         return ObjectRead(
             replace(read.attributes, metadata=_unescaped(read.attributes.metadata)),
             plain_size(read.size_bytes),
             read.version_id,
-            _open(opener, read.chunks),
+            chunks,
         )
 
     async def write(
@@ -198,6 +238,54 @@ class SealedStore:
     def close(self) -> None:
         """Release connections."""
         self.store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A sealed object of which some segments are read."""
+
+    key: bytes
+    object_id: bytes
+    header: bytes
+    segments: Segments
+
+    @property
+    def last(self) -> Segments | None:
+        """The object's last segment, which alone proves its length; None where it is touched."""
+        count = self.segments.count
+        return None if self.segments.last == count - 1 else self._at(count - 1)
+
+    def each(self) -> Iterator[Segments]:
+        """The segments that are read, one by one."""
+        return map(self._at, range(self.segments.first, self.segments.last + 1))
+
+    def open(self, segment: Segments, sealed: bytes) -> bytes:
+        """One segment's plaintext."""
+        return open_segments(self.key, self.object_id, self.header, segment, sealed)
+
+    def _at(self, index: int) -> Segments:
+        return replace(self.segments, first=index, last=index)
+
+
+async def _open_span(
+    sealed: _Sealed, span: Span, chunks: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """A segment at a time, whatever the chunks."""
+    held = bytearray()
+    for segment in sealed.each():
+        size = segment.sealed_end - segment.sealed_start
+        while len(held) < size and (chunk := await anext(chunks, None)):
+            held += chunk
+        plain = sealed.open(segment, bytes(held[:size]))
+        del held[:size]
+        start = segment.plain_start
+        yield plain[max(span.start - start, 0) : span.end - start]
+
+
+def _unsealed(read: ObjectRead) -> ObjectRead:
+    marked = (*_escaped(read.attributes.metadata), (UNSEALED, _FORMAT))
+    read.attributes = replace(read.attributes, metadata=tuple(sorted(marked)))
+    return read
 
 
 async def _seal(sealer: Sealer, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

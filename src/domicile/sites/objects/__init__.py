@@ -10,6 +10,7 @@ from domicile.sites.objects.model import (
     ObjectRead,
     ObjectSite,
     ObjectVersion,
+    Span,
     Upload,
     VersionRef,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "ObjectRead",
     "ObjectSite",
     "ObjectVersion",
+    "Span",
     "Upload",
     "VersionRef",
     "encode_key",

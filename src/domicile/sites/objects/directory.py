@@ -40,6 +40,7 @@ from domicile.sites.objects.model import (
     Hold,
     ObjectRead,
     ObjectVersion,
+    Span,
     Upload,
     VersionRef,
 )
@@ -149,7 +150,9 @@ class DirectorySite:
         for start in range(0, len(found), _PAGE):
             yield found[start : start + _PAGE]
 
-    async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
+    async def read(
+        self, key: str, version_id: str | None = None, span: Span | None = None
+    ) -> ObjectRead:
         """See `ObjectSite.read`. An open version stays readable though it is deleted meanwhile."""
         directory = self._directory_of(key)
         with site_errors(self._name, self._root, "reading", key):
@@ -159,17 +162,25 @@ class DirectorySite:
                     continue
                 if sidecar.is_marker:
                     break
-                return self._opened(directory, candidate, sidecar, key)
+                return self._opened(directory, candidate, sidecar, key, span)
         raise no_such_version(self._name, key)
 
-    def _opened(self, directory: str, version_id: str, sidecar: Sidecar, key: str) -> ObjectRead:
+    def _opened(
+        self, directory: str, version_id: str, sidecar: Sidecar, key: str, span: Span | None
+    ) -> ObjectRead:
         chunks: AsyncIterator[bytes]
-        if sidecar.size_bytes <= _CHUNK_BYTES:
-            chunks = _at_once(self._read_small(directory, version_id, sidecar, key))
+        size = sidecar.size_bytes
+        part = span.within(size, f"site {self._name}: {key!r}") if span else None
+        if size <= _CHUNK_BYTES:
+            data = self._read_small(directory, version_id, sidecar, key)
+            chunks = _at_once(data[part.start : part.end] if part else data)
         else:
             descriptor = os.open(f"{directory}/{version_id}.data", os.O_RDONLY | os.O_CLOEXEC)
-            chunks = _Chunks(self._name, self._root, key, descriptor, sidecar.size_bytes)
-        return ObjectRead(sidecar.attributes, sidecar.size_bytes, version_id, chunks)
+            if part:
+                os.lseek(descriptor, part.start, os.SEEK_SET)
+            left = part.end - part.start if part else size
+            chunks = _Chunks(self._name, self._root, key, descriptor, left)
+        return ObjectRead(sidecar.attributes, size, version_id, chunks)
 
     def _read_small(self, directory: str, version_id: str, sidecar: Sidecar, key: str) -> bytes:
         if not sidecar.size_bytes:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from domicile.errors import SiteRefused
+
 __all__ = [
     "Attributes",
     "Capabilities",
@@ -19,6 +21,7 @@ __all__ = [
     "ObjectRead",
     "ObjectSite",
     "ObjectVersion",
+    "Span",
     "Upload",
     "VersionRef",
 ]
@@ -109,9 +112,35 @@ class Attributes:
     tags: tuple[tuple[str, str], ...] = ()  # sorted by key
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some bytes of an object: from ``start``, which it must have, up to ``end`` (exclusive), or
+    its own end where that comes before."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a span that no bytes are in."""
+        if not 0 <= self.start < self.end:
+            raise ValueError((self.start, self.end))
+
+    def within(self, size_bytes: int, what: str) -> Span:
+        """What there is of it in an object of this size. Raises SiteRefused, naming ``what``, where
+        the object ends before it."""
+        if size_bytes <= self.start:
+            raise SiteRefused(
+                f"{what} has {size_bytes:,} bytes, and byte {self.start:,} is behind its end",
+                expected="a span that begins within the object",
+                next_step="read its size first",
+            )
+        return Span(self.start, min(self.end, size_bytes))
+
+
 @dataclass(slots=True)
 class ObjectRead:
-    """An open read: attributes first, then the bytes, once."""
+    """An open read: attributes first, then the bytes, once. size_bytes is the whole object's, also
+    where only a span of it is read."""
 
     attributes: Attributes
     size_bytes: int
@@ -151,9 +180,11 @@ class ObjectSite(Protocol):
         """Every unfinished multipart upload, in pages; nothing where the store has none."""
         ...
 
-    async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
-        """Open one version (None: the current one). Raises `SiteMissing` where it is not there
-        or is a delete marker."""
+    async def read(
+        self, key: str, version_id: str | None = None, span: Span | None = None
+    ) -> ObjectRead:
+        """Open one version (None: the current one), whole or a span of it. Raises `SiteMissing`
+        where it is not there or is a delete marker, `SiteRefused` where it ends before the span."""
         ...
 
     async def write(

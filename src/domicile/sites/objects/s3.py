@@ -20,6 +20,7 @@ from domicile.sites.objects.model import (
     Hold,
     ObjectRead,
     ObjectVersion,
+    Span,
     Upload,
     VersionRef,
 )
@@ -123,10 +124,12 @@ class S3Site:
         if self.capabilities().uploads:
             yield from list_uploads(self._client, self.name, self._bucket.bucket, prefix)
 
-    async def read(self, key: str, version_id: str | None = None) -> ObjectRead:
+    async def read(
+        self, key: str, version_id: str | None = None, span: Span | None = None
+    ) -> ObjectRead:
         """See `ObjectSite.read`."""
         self._require_key(key)
-        opened, response = await open_version(self._connection, self.name, key, version_id)
+        opened, response = await open_version(self._connection, self.name, key, version_id, span)
         if self._tagged.may_have_tags(response) and await self._keeps_tags():
             tags = await asyncio.to_thread(self._tags_of, key, opened.version_id)
             opened.attributes = replace(opened.attributes, tags=tags)
