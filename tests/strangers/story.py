@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -18,8 +19,11 @@ from psycopg import sql
 
 from domicile.sites.postgres import PostgresSite
 from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer, fresh_database
+from tests.story.stage import group_ended
+from tests.story.struck.sitecustomize import VARIABLE
 
 ROOT = Path(__file__).parent.parent.parent
+_STRUCK = ROOT / "tests" / "story" / "struck"
 CHINOOK = ROOT / "tests" / "data" / "chinook.sql"
 
 _WITH_WORKERS = ("scan", "move", "verify", "erase")
@@ -167,6 +171,28 @@ class Story:
         said = f"domicile {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == expected, said
         return done.stdout
+
+    def struck(self, nth: int, delay_s: float, *words: str) -> bool:
+        """Run a command whose process group is killed just before its nth change to the charter's
+        directory, or a moment later (see `tests.story.struck.sitecustomize`); whether that came."""
+        counter = self.directory.with_name(f"{self.directory.name}-changes")
+        counter.unlink(missing_ok=True)
+        strike = f"{nth}:{delay_s}:{signal.SIGKILL:d}:{counter}:{self.directory}"
+        environ = self.environ
+        path = os.pathsep.join((str(_STRUCK), environ["PYTHONPATH"]))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "domicile", *words],
+            cwd=self.directory,
+            env={**environ, "PYTHONPATH": path, VARIABLE: strike},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        said, _ = process.communicate(timeout=120)
+        assert group_ended(process.pid)
+        assert process.returncode in (0, -signal.SIGKILL), said
+        return process.returncode != 0
 
     @property
     def environ(self) -> dict[str, str]:

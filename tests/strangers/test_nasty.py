@@ -6,13 +6,16 @@ each row is, who refers to whom, and how a public projection looks.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.covering import Covers
 from tests.services.postgres import PostgresServer
+from tests.story.test_kills import LONG
 from tests.strangers.conftest import Direction
 from tests.strangers.story import ROOT, Rows, Story, differences, new_story
 
@@ -130,6 +133,7 @@ BROUGHT_ALONG = {
 def nasty_story(
     directory: Path, servers: Direction, *, more: str = "", workers: int | None = 1
 ) -> Story:
+    directory.mkdir(exist_ok=True)
     statements = (ROOT / "tests" / "strangers" / "nasty.sql").read_text(encoding="utf-8")
     story = new_story(directory, *servers, statements + more, workers)
     story.write_charter(CHARTER, source="old", home="home", home_provider="Cloud")
@@ -167,29 +171,70 @@ AWKWARD = (
 )
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What must be at home and away at the end, from the source before the move."""
+
+    at_home: dict[str, Rows]
+    away: dict[str, Rows]
+
+    @classmethod
+    def of(cls, story: Story) -> Expected:
+        mine, everything = members(story), story.source.tables()
+        assert {table: rows.total() for table, rows in mine.items()} == COUNTS
+        assert everything.keys() == mine.keys()
+        others = {table: rows - mine[table] for table, rows in everything.items()}
+        brought = projections(story, BROUGHT_ALONG)
+        return cls(
+            united(mine, brought, {REFERENCE: everything[REFERENCE]}),
+            united(others, projections(story, LEFT_BEHIND)),
+        )
+
+    def check(self, story: Story) -> None:
+        assert differences(self.at_home, story.home.tables()) == []
+        assert differences(self.away, story.source.tables()) == []
+        assert story.source.broken_foreign_keys() == []
+        assert story.home.broken_foreign_keys() == []
+        assert story.home.foreign_keys() == story.source.foreign_keys()
+        here, there = story.home.next_numbers(), story.source.next_numbers()
+        assert len(here) == 3
+        assert not [name for name in here if here[name] & there[name]]
+
+
 def test_awkward_rows_go_home_as_they_are(
     upgrade: Direction, tmp_path: Path, covers: Covers
 ) -> None:
     story = nasty_story(tmp_path, upgrade, workers=None)
-    mine, everything = members(story), story.source.tables()
-    assert {table: rows.total() for table, rows in mine.items()} == COUNTS
-    assert everything.keys() == mine.keys()
-    others = {table: rows - mine[table] for table, rows in everything.items()}
-    at_home = united(mine, projections(story, BROUGHT_ALONG), {REFERENCE: everything[REFERENCE]})
-    away = united(others, projections(story, LEFT_BEHIND))
-
+    expected = Expected.of(story)
     story.bring_home("old")
-
-    assert differences(at_home, story.home.tables()) == []
-    assert differences(away, story.source.tables()) == []
-    assert story.source.broken_foreign_keys() == []
-    assert story.home.broken_foreign_keys() == []
-    assert story.home.foreign_keys() == story.source.foreign_keys()
-    here, there = story.home.next_numbers(), story.source.next_numbers()
-    assert len(here) == 3
-    assert not [name for name in here if here[name] & there[name]]
+    expected.check(story)
     for kind in AWKWARD:
         covers("Rows", kind)
+
+
+_CHANGES = {"move": 280, "verify": 260, "erase": 250}
+"""How many changes to files a command makes here, at least."""
+
+
+@pytest.mark.parametrize("seed", range(72) if LONG else range(1))
+def test_awkward_rows_go_home_whatever_is_killed(
+    postgres15: PostgresServer, postgres18: PostgresServer, tmp_path: Path, seed: int
+) -> None:
+    rng = random.Random(seed)  # noqa: S311 - seeded
+    servers = (postgres15, postgres18) if seed % 2 else (postgres18, postgres15)
+    story = nasty_story(tmp_path / "story", servers)
+    expected = Expected.of(story)
+    story.run("scan", expected=1)
+    story.run("plan")
+    for command, changes in _CHANGES.items():
+        site = ("--site", "old", "--confirm", "old") if command == "erase" else ()
+        words = (command, "--workers", str(1 + seed % 2), *site)
+        at_once = rng.random() < 0.7
+        assert story.struck(rng.randint(1, changes - 20), 0.0 if at_once else 0.003, *words)
+        story.run(command, *site)
+    expected.check(story)
+    story.run("scan")
+    story.run("ledger", "verify")
 
 
 @pytest.mark.parametrize("step", ["move", "verify"])
