@@ -1,7 +1,7 @@
 """``python -m bench``: measure everything and write docs/benchmarks.md.
 
-``--pairs N`` and the names of parts (``objects``, ``rows``, ``ledger``, ``custody``) make a quicker
-run, which prints and writes nothing.
+``--pairs N`` and the names of parts (``objects``, ``rows``, ``people``, ``ledger``, ``custody``)
+make a quicker run, which prints and writes nothing. ``--people N`` adds a world of so many.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import custody, ledger, objects, page, rows
+from bench import custody, ledger, objects, page, people, rows
 from bench.services import Missing, Rgw, postgres15, postgres18, require
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-PARTS = ["objects", "rows", "ledger", "custody"]
+PARTS = ["objects", "rows", "people", "ledger", "custody"]
 HUGE_BYTES = 1 << 30
 
 
@@ -26,12 +26,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--people", type=int, action="append", default=[])
     asked = parser.parse_args()
     parts = asked.parts or PARTS
     try:
         if set(parts) - {"ledger", "custody"}:
             require()
-        found = measure(parts, asked.pairs)
+        found = measure(parts, asked.pairs, tuple(asked.people))
     except Missing as error:
         print(f"make bench: {error}", file=sys.stderr)
         return 2
@@ -42,7 +43,7 @@ def main() -> int:
     return 1 if too_large else 0
 
 
-def measure(parts: list[str], pairs: int) -> page.Measured:
+def measure(parts: list[str], pairs: int, more: tuple[int, ...] = ()) -> page.Measured:
     """The parts, one after the other, each on servers of its own."""
     found = page.Measured([], objects.Shares(), [], {}, os.cpu_count() or 1)
     # Short: the path of a socket is.
@@ -53,6 +54,9 @@ def measure(parts: list[str], pairs: int) -> page.Measured:
             _objects(directory, pairs, found)
         if "rows" in parts:
             _rows(directory, pairs, found)
+        if "people" in parts:
+            print("people", flush=True)
+            found.people = people.measure(directory / "people", (*people.PEOPLE, *more))
         if "ledger" in parts:
             print("ledger", flush=True)
             found.ledger = ledger.measure(directory / "ledger", pairs)

@@ -7,12 +7,13 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import custody, ledger, objects, rows
+from bench import custody, ledger, objects, people, rows
 from bench.custody import Figures as CustodyFigures
 from bench.ledger import Figures as LedgerFigures
 from bench.ledger_world import ENTRIES, ENTRY_BYTES, IN_TIME_S
 from bench.objects import Figures as ObjectFigures
 from bench.objects import Sealed, Shares
+from bench.people import Story
 from bench.rows import Figures as RowFigures
 from bench.rows import Whole
 from bench.services import rclone
@@ -40,12 +41,14 @@ class Measured:
     sealed: Sealed = field(default_factory=Sealed)
     custody: CustodyFigures | None = None
     whole: Whole = field(default_factory=Whole)
+    people: list[Story] = field(default_factory=list)
 
 
 def write(path: Path, found: Measured) -> None:
     """Write the page."""
     parts = [_top(found), *([_objects(found)] if found.objects else [])]
     parts += [*([_rows(found)] if found.rows else [])]
+    parts += [*([_people(found.people)] if found.people else [])]
     parts += [*([_ledger(found.ledger)] if found.ledger else [])]
     parts += [*([_custody(found.custody)] if found.custody else []), _memory(found)]
     path.write_text("\n".join(line for part in parts for line in part))
@@ -151,6 +154,34 @@ def _rows(found: Measured) -> list[str]:
             f"move + verify / clone + compare {found.whole.both}. The target is 1.",
         ]
     return [*lines, ""]
+
+
+def _people(stories: list[Story]) -> list[str]:
+    least = stories[0]
+    lines = [
+        "## People: what one costs as there are more",
+        "",
+        "The demo's story at several sizes, two workers, every server on the same machine: about",
+        "five rows and two thirds of an object a member at each of two sites. Seconds a person,",
+        f"over those at {least.people:,} people; one run each.",
+        "",
+        f"| people | {' | '.join(people.STEPS)} | all | largest process |",
+        f"| --- |{' --- |' * (len(people.STEPS) + 2)}",
+    ]
+    for each in stories:
+        scale = least.people / each.people
+        steps = [each.seconds[step] / least.seconds[step] * scale for step in people.STEPS]
+        cells = [f"{cell:.2f}" for cell in (*steps, each.whole / least.whole * scale)]
+        lines.append(f"| {each.people:,} | {' | '.join(cells)} | {each.peak_mib} MiB |")
+    fits = [f"{step} {people.exponent(stories, step):.2f}" for step in people.STEPS]
+    return [
+        *lines,
+        "",
+        "Fitted as a power of the number of people (1: a person costs the same however many there",
+        f"are; below 1: what a command costs at all is shared by more): {', '.join(fits)};",
+        f"all {people.exponent(stories):.2f}.",
+        "",
+    ]
 
 
 def _ledger(found: LedgerFigures) -> list[str]:
