@@ -9,7 +9,14 @@ import click
 from rich.markup import escape
 
 from domicile.cli.exits import Exit
-from domicile.cli.session import Options, Session, common_options, emit_json, workers_option
+from domicile.cli.session import (
+    Options,
+    Session,
+    cluster_option,
+    common_options,
+    emit_json,
+    workers_option,
+)
 from domicile.erase import Erasable, EraseReport, erasable, run_erase
 from domicile.errors import UsageError
 from domicile.inventory import read_run
@@ -21,6 +28,7 @@ __all__ = ["erase"]
 @click.command()
 @common_options
 @workers_option
+@cluster_option
 @click.option("--site", "sites", multiple=True, help="A site to erase at; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
 @click.option(
@@ -40,6 +48,7 @@ def erase(
     charter: Path,
     as_json: bool,
     workers: int,
+    cluster: str | None,
     sites: tuple[str, ...],
     dry_run: bool,
     max_items: int,
@@ -57,7 +66,7 @@ def erase(
         for site in allowed:
             _check_cap(site, max_items)
             _confirm(session, site, confirm)
-        evidence, crew = session.evidence, session.crew(workers)
+        evidence, crew = session.evidence, session.crew(workers, cluster)
         reports = [run_erase(session.estate, evidence, plan, site, crew) for site in chosen]
     return _finish(session, reports)
 

@@ -10,7 +10,14 @@ from rich.table import Table
 
 from domicile.charter import country_name
 from domicile.cli.exits import Exit
-from domicile.cli.session import Options, Session, common_options, emit_json, workers_option
+from domicile.cli.session import (
+    Options,
+    Session,
+    cluster_option,
+    common_options,
+    emit_json,
+    workers_option,
+)
 from domicile.scan import ObjectCount, ScanSummary, TableCount, run_scan
 
 __all__ = ["print_scan", "scan"]
@@ -19,13 +26,14 @@ __all__ = ["print_scan", "scan"]
 @click.command()
 @common_options
 @workers_option
-def scan(charter: Path, as_json: bool, workers: int) -> int:
+@cluster_option
+def scan(charter: Path, as_json: bool, workers: int, cluster: str | None) -> int:
     """Find whose data lies where. Reads only."""
     with Session.open(Options(charter, as_json)) as session:
         evidence = session.reading_evidence
         if said := evidence.standing().warning():
             session.err.print(f"warning: {said}", style="yellow", markup=False)
-        summary = run_scan(session.estate, evidence, session.state, session.crew(workers))
+        summary = run_scan(session.estate, evidence, session.state, session.crew(workers, cluster))
     if as_json:
         emit_json(summary)
     else:

@@ -19,12 +19,13 @@ from domicile.cli import kinds  # noqa: F401 - whoever opens a ledger reads ever
 from domicile.cli.progress import BarProgress
 from domicile.errors import CharterError
 from domicile.inventory import Crew, Estate, Evidence, Progress, Quiet, make_executor
+from domicile.inventory.lease import await_no_lease
 from domicile.sites.endpoints import contradictions
 
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
 
-__all__ = ["Options", "Session", "common_options", "emit_json", "workers_option"]
+__all__ = ["Options", "Session", "cluster_option", "common_options", "emit_json", "workers_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,6 +60,15 @@ def workers_option(function: F) -> F:
         default=min(os.cpu_count() or 1, 8),
         show_default="the machine's cores, at most 8",
         help="Processes that work on shards.",
+    )(function)
+
+
+def cluster_option(function: F) -> F:
+    """``--cluster``."""
+    return click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="A Dask scheduler (tcp://HOST:PORT, tls://HOST:PORT), instead of --workers.",
     )(function)
 
 
@@ -128,7 +138,13 @@ class Session:
         for notice in evidence.notices:
             self.err.print(f"warning: {notice}", style="yellow", markup=False)
 
-    def crew(self, workers: int) -> Crew:
-        """Workers for shards."""
+    def crew(self, workers: int, cluster: str | None = None) -> Crew:
+        """Workers for shards: of this machine, or of a cluster."""
+        await_no_lease(self.estate.records)
+        if cluster is not None:
+            from domicile.inventory.cluster import cluster_executor
+
+            begun = self._stack.enter_context(cluster_executor(cluster, self.estate))
+            return Crew(*begun, self.progress)
         executor = self._stack.enter_context(make_executor(workers))
         return Crew(executor, workers, self.progress)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
+    CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -199,7 +200,7 @@ def _outcome(future: Future[R], task: T) -> Outcome[T, R]:
         return Outcome(task, future.result(), None)
     except DomicileError as error:
         return Outcome(task, None, error)
-    except BrokenProcessPool as error:
+    except (BrokenProcessPool, CancelledError) as error:  # a cluster that is gone cancels
         raise _died() from error
 
 
