@@ -1,7 +1,8 @@
 """``python -m bench``: measure everything and write docs/benchmarks.md.
 
-``--pairs N`` and the names of parts (``objects``, ``rows``, ``people``, ``ledger``, ``custody``)
-make a quicker run, which prints and writes nothing. ``--people N`` adds a world of so many.
+``--pairs N`` and the names of parts (``objects``, ``rows``, ``people``, ``ledger``, ``custody``,
+``categories``) make a quicker run, which prints and writes nothing. ``--people N`` adds a world of
+so many.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import custody, ledger, objects, page, people, rows
+from bench import categories, custody, ledger, objects, page, people, rows
 from bench.services import Missing, Rgw, postgres15, postgres18, require
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-PARTS = ["objects", "rows", "people", "ledger", "custody"]
+PARTS = ["objects", "rows", "people", "ledger", "custody", "categories"]
 HUGE_BYTES = 1 << 30
 
 
@@ -30,7 +31,7 @@ def main() -> int:
     asked = parser.parse_args()
     parts = asked.parts or PARTS
     try:
-        if set(parts) - {"ledger", "custody"}:
+        if set(parts) - {"ledger", "custody", "categories"}:
             require()
         found = measure(parts, asked.pairs, tuple(asked.people))
     except Missing as error:
@@ -46,6 +47,8 @@ def main() -> int:
 def measure(parts: list[str], pairs: int, more: tuple[int, ...] = ()) -> page.Measured:
     """The parts, one after the other, each on servers of its own."""
     found = page.Measured([], objects.Shares(), [], {}, os.cpu_count() or 1)
+    if "categories" in parts:
+        found.categories = categories.measure_all()
     # Short: the path of a socket is.
     directory = Path(tempfile.mkdtemp(prefix="domicile-bench-"))
     directory.chmod(0o755)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from types import MappingProxyType
 
-__all__ = ["COUNTRIES", "country_name", "suggest_country"]
+__all__ = ["COUNTRIES", "country_name", "spelled_country", "suggest_country"]
 
 _TABLE = """
 AD AND Andorra
@@ -303,6 +303,11 @@ _SPELLINGS = {
 def country_name(code: str) -> str:
     """The country's name for people to read; the code itself where it is none of ours."""
     return COUNTRIES.get(code, code)
+
+
+def spelled_country(text: str) -> str | None:
+    """The code of a country that is spelled so, in any case; no guess."""
+    return _SPELLINGS.get(text.strip().casefold())
 
 
 def suggest_country(text: str) -> str | None:

@@ -21,6 +21,7 @@ _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES,
 
 
 COMMANDS = {
+    "init": "Look at databases and stores, and write a charter to begin with.",
     "scan": "Find whose data lies where. Reads only.",
     "plan": "Show what would move and be erased, and write it down.",
     "move": "Bring home what the plan says.",

@@ -15,7 +15,7 @@ from domicile.inventory import DatabaseRules
 from domicile.people import PersonPath, person_text
 from domicile.sites.postgres import TableName
 
-__all__ = ["KeyIndex", "named_keys"]
+__all__ = ["KeyIndex", "key_query", "named_keys"]
 
 
 class KeyIndex:
@@ -85,14 +85,14 @@ def named_keys(
     for path in treated.paths:
         with connection.cursor(name="domicile_keys") as cursor:
             cursor.itersize = 10_000
-            cursor.execute(_query(path, rules.key, column))
+            cursor.execute(key_query(path, rules.key, column))
             for row in cursor:
                 named = all(value is not None for value in row[1:])
                 yield row[0], person_text(row[1:]) if named else ""
 
 
-def _query(path: PersonPath, key: tuple[str, ...], column: str) -> sql.Composed:
-    """Join along the path to the row that holds the person's key."""
+def key_query(path: PersonPath, key: tuple[str, ...], column: str) -> sql.Composed:
+    """(key, the person's key) of every row: join along the path to the row that holds it."""
     joins: list[sql.Composable] = []
     alias = "t"
     holders: Sequence[str] = key
