@@ -10,6 +10,7 @@
     ├── SiteError              the remote site  [exit 3]
     │   ├── SiteUnreachable    no answer, a reset, a time-out, a 503
     │   ├── SiteRefused        wrong password, no permission, quota, disk full
+    │   │   └── ObjectWithheld one object that the store keeps and does not give out
     │   └── SiteMissing        the bucket or database is not there, or what was planned there
     ├── ShardError             one shard failed; the run goes on and reports it  [exit 1]
     │   └── SourceChanged      the source is no longer what was verified
@@ -27,6 +28,7 @@ __all__ = [
     "CharterError",
     "DomicileError",
     "EvidenceError",
+    "ObjectWithheld",
     "OperatorError",
     "PlanError",
     "ShardError",
@@ -98,6 +100,11 @@ class SiteUnreachable(SiteError):
 
 class SiteRefused(SiteError):
     """The site answered no: credentials, permission, quota, full disk."""
+
+
+class ObjectWithheld(SiteRefused):
+    """One object lies there and cannot be read: archived, or under a key that is not ours. Others
+    can be."""
 
 
 class SiteMissing(SiteError):

@@ -19,6 +19,8 @@ from domicile.move.objects import copy_objects
 from domicile.move.plan import ObjectShard, Plan
 from domicile.sites.objects import Attributes, ObjectSite, VersionRef
 from domicile.sites.objects.directory import DirectorySite
+from tests.covering import Covers
+from tests.services.objects import MakeBucket, TestBucket
 
 CHARTER = """\
 [company]
@@ -126,6 +128,20 @@ class Stores:
         self.sites["oracle"] = self.scan().home_objects({KEY: ("media", "7")})
         assert isinstance(self.sites["oracle"], SealedStore)
 
+    def use_bucket(self, name: str, bucket: TestBucket, env: pytest.MonkeyPatch) -> None:
+        """Let a site lie in a bucket instead."""
+        env.setenv("BUCKET_ACCESS", bucket.server.access_key)
+        env.setenv("BUCKET_SECRET", bucket.server.secret_key)
+        path = self.base / "domicile.toml"
+        url = f"""url = "s3://{bucket.name}"
+endpoint = "{bucket.server.endpoint}"
+region = "{bucket.server.region}"
+access_key_env = "BUCKET_ACCESS"
+secret_key_env = "BUCKET_SECRET"
+"""
+        path.write_text(path.read_text().replace(f'url = "file:{name}"', url))
+        self.sites[name] = bucket.site(name)
+
     def put(self, site: str, data: bytes | None, content_type: str = "") -> None:
         """A new current version of the key, or (None) a delete marker."""
 
@@ -161,6 +177,7 @@ class Stores:
         digest = sha256(path.read_bytes()).hexdigest()
         here = Workplace(Job(str(path), digest, f"run{self.run}", date(2026, 1, 2), self.keys))
         rows = [row for name in here.estate.object_names for row in self._rows(name)]
+        rows.sort(key=lambda row: row["key"])
         write_parquet(
             here.run.shard("objects-0"), FOUND, [pa.Table.from_pylist(rows, schema=FOUND)]
         )
@@ -358,3 +375,36 @@ def test_what_home_wrote_itself_is_never_covered(stores: Stores) -> None:
     stores.put("oracle", b"mine")
     assert stores.move(stores.scan()) == ["failed"]
     assert stores.holds("oracle") == [b"mine"]
+
+
+def test_what_a_source_withholds_fails_alone_and_comes_home_once_it_can_be_read(
+    stores: Stores, rgw_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch, covers: Covers
+) -> None:
+    bucket = rgw_bucket(versioned=True)
+    stores.use_bucket("virginia", bucket, monkeypatch)
+    stores.put("virginia", b"one")
+    under_a_key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}
+    client = bucket.client()
+    shut = client.put_object(Bucket=bucket.name, Key=KEY, Body=b"two", **under_a_key)
+    stores.put("virginia", b"three")
+    client.put_object(Bucket=bucket.name, Key="media/9", Body=b"other")
+    here = stores.scan()
+    copied = copy_objects(here, PLAN, SHARD, careful=False)
+    assert {row["state"] for row in copied if row["key"] == KEY} == {"failed"}
+    assert stores.move(here, careful=True) == ["failed", "verified"]
+    proofs = prove_objects(here, PLAN, SHARD)
+    (failed,) = [proof for proof in proofs if proof["version_id"] == shut["VersionId"]]
+    assert "encrypted under a key that is not here" in failed["reason"]
+    assert {proof["state"] for proof in proofs if proof["key"] == "media/9"} == {"verified"}
+    stores.sites["virginia"].delete([VersionRef(KEY, shut["VersionId"])])
+    stores.put("virginia", b"two")
+    here = stores.scan()
+    assert stores.move(here) == ["verified"]
+    home = [version for page in stores.sites["oracle"].versions() for version in page]
+    assert [version.key for version in home] == [KEY] * 3 + ["media/9"]
+    covers(
+        "Objects",
+        "objects under a customer's key (SSE-C)",
+        steps="found",
+        note="failed: the store withholds them; objects beside them come home",
+    )

@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
-from domicile.errors import SiteError, SiteMissing, SiteRefused, SiteUnreachable, SourceChanged
+from domicile.errors import (
+    ObjectWithheld,
+    SiteError,
+    SiteMissing,
+    SiteRefused,
+    SiteUnreachable,
+    SourceChanged,
+)
 from domicile.sites.objects import (
     Attributes,
     DirectorySite,
@@ -120,6 +127,48 @@ def every_call_fails(site: ObjectSite, error: type[SiteError]) -> None:
 
 def test_a_wrong_secret_is_refused(rgw_bucket: MakeBucket) -> None:
     every_call_fails(rgw_bucket(versioned=False).site(secret=SECRET), SiteRefused)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (http("403 Forbidden", code("InvalidObjectState")), "archive class"),
+        (http("400 Bad Request", code("InvalidRequest")), "a key that is not here"),
+        (http("400 Bad Request", code("KMS.DisabledException")), "a key that is not here"),
+    ],
+)
+def test_an_archived_or_encrypted_object_is_withheld_and_asked_for_once(
+    answer: bytes, why: str
+) -> None:
+    with serving(answer) as server:
+        site = site_at(server.port)
+        for span in (None, Span(0, 9)):
+            with pytest.raises(ObjectWithheld, match=why) as caught:
+                read(site, "key", span=span)
+            assert "scan again" in caught.value.next_step
+        assert len(server.requests) == 2
+
+
+def test_an_object_under_a_customers_key_is_withheld_and_the_next_one_is_read(
+    rgw_bucket: MakeBucket,
+) -> None:
+    bucket = rgw_bucket(versioned=True)
+    shut = bucket.client().put_object(
+        Bucket=bucket.name,
+        Key="shut",
+        Body=b"secret",
+        SSECustomerAlgorithm="AES256",
+        SSECustomerKey=b"k" * 32,
+    )
+    site = bucket.site()
+    write(site, "open", b"plain")
+    with pytest.raises(ObjectWithheld, match="a key that is not here"):
+        read(site, "shut", shut["VersionId"])
+    assert read(site, "open")[1] == b"plain"
+    assert [version.key for version in listed(site)] == ["open", "shut"]
+    with pytest.raises(SiteError) as caught:
+        read(site, "open", "no-such-version")
+    assert not isinstance(caught.value, ObjectWithheld)
 
 
 def test_a_missing_bucket_is_missing(rgw: S3Server) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from domicile.custody.sealing import SealedStore
-from domicile.errors import SiteMissing
+from domicile.errors import ObjectWithheld, SiteMissing
 from domicile.inventory import Workplace, read_batches
 from domicile.move.chains import key_groups, owners_of
 from domicile.move.objects import stored_versions
@@ -94,7 +94,12 @@ class _Prover:
     async def _prove(self, row: Row, home: Sequence[tuple[ObjectVersion, Content | None]]) -> Row:
         if row["kind"] != "version":
             return _proof(row, "verified")
-        content = await self._read(row["site"], row["key"], row["version_id"], row["size_bytes"])
+        try:
+            content = await self._read(
+                row["site"], row["key"], row["version_id"], row["size_bytes"]
+            )
+        except ObjectWithheld as error:
+            return _proof(row, "failed", reason=error.failed)
         if content is None:
             return _proof(row, "gone")
         equal = [version for version, there in home if there == content]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from domicile.errors import SiteMissing
+from domicile.errors import ObjectWithheld, SiteMissing
 from domicile.inventory import Workplace, read_batches
 from domicile.move.chains import key_groups, owners_of
 from domicile.move.history import History, read_history
@@ -95,6 +95,16 @@ class _Copier:
         return await in_flight(self.copy_key, groups)
 
     async def copy_key(self, group: Sequence[Row]) -> list[Row]:
+        """Copy one key. Where a source withholds one of its versions none of them counts as
+        copied, whatever has come home by then: the order of a history cannot be kept without it."""
+        try:
+            return await self._copy_all_of(group)
+        except ObjectWithheld as error:
+            items = [_item(row) for row in group if row["kind"] == "version"]
+            away = [item for item in items if item.site != self.home_site]
+            return [_row(item, "failed", reason=error.failed) for item in away]
+
+    async def _copy_all_of(self, group: Sequence[Row]) -> list[Row]:
         """Copy one key; twins come first in the result, then the steps in order."""
         key = str(group[0]["key"])
         sites = [[_item(row) for row in group if _is(row, site)] for site in self.order]

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from domicile.errors import EvidenceError
+from domicile.errors import EvidenceError, ObjectWithheld
 from domicile.sites.objects import Attributes, ObjectSite
 
 __all__ = [
@@ -109,10 +109,11 @@ async def read_content(site: ObjectSite, key: str, version_id: str) -> Content:
 
 
 async def read_home(home: ObjectSite, key: str, version_id: str) -> Content:
-    """`read_content` of a version at home; `UNREADABLE` where it is not what was sealed."""
+    """`read_content` of a version at home; `UNREADABLE` where it is not what was sealed, or home's
+    store withholds it."""
     try:
         return await read_content(home, key, version_id)
-    except EvidenceError:
+    except (EvidenceError, ObjectWithheld):
         return UNREADABLE
 
 

@@ -23,7 +23,13 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from domicile.errors import SiteRefused
-from domicile.sites.objects.s3_errors import answered, error_code, is_transient, unreachable
+from domicile.sites.objects.s3_errors import (
+    answered,
+    answered_get,
+    error_code,
+    is_transient,
+    unreachable,
+)
 from domicile.sites.objects.s3_headers import host_of, key_path
 from domicile.sites.objects.s3_signing import EMPTY_SHA256, Signer
 
@@ -109,7 +115,8 @@ class Connection:
                     return response
                 code = await _code(response)
                 if attempt == _ATTEMPTS - 1 or not is_transient(response.status, code):
-                    raise answered(self._bucket.site, doing, response.status, code)
+                    said = answered_get if method == "GET" else answered
+                    raise said(self._bucket.site, doing, response.status, code)
             await asyncio.sleep(_BACKOFF_S * 2**attempt * _jitter.uniform(0.5, 1.0))
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -7,9 +7,23 @@ from __future__ import annotations
 
 import re
 
-from domicile.errors import SiteError, SiteMissing, SiteRefused, SiteUnreachable
+from domicile.errors import (
+    ObjectWithheld,
+    SiteError,
+    SiteMissing,
+    SiteRefused,
+    SiteUnreachable,
+)
 
-__all__ = ["ABSENT", "NOT_THERE", "answered", "error_code", "is_transient", "unreachable"]
+__all__ = [
+    "ABSENT",
+    "NOT_THERE",
+    "answered",
+    "answered_get",
+    "error_code",
+    "is_transient",
+    "unreachable",
+]
 
 ABSENT = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404", "405", "MethodNotAllowed"})
 NOT_THERE = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405", "UnsupportedOperation"})
@@ -23,6 +37,7 @@ _FULL = frozenset(
 _CREDENTIALS = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
 )
+_UNDER_A_KEY = frozenset({"InvalidRequest", "InvalidArgument"})
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 
 
@@ -44,6 +59,30 @@ def unreachable(site: str, doing: str, why: str) -> SiteUnreachable:
         expected="an answer from the endpoint within the site's timeout_s",
         next_step="check the endpoint and the network, then try again",
     )
+
+
+def answered_get(site: str, doing: str, status: int, code: str) -> SiteError:
+    """The error for an answer to a GET of an object that says no: `ObjectWithheld` where it is
+    there, and not to be read.
+
+    S3 answers InvalidObjectState for an archive class (Amazon S3 API, GetObject), and 400 with
+    InvalidRequest or InvalidArgument (Ceph) for SSE-C without its key, where the request has
+    nothing else that could be invalid.
+    """
+    what = f"site {site}: {doing} failed: {code} (HTTP {status})"
+    if code == "InvalidObjectState":
+        return ObjectWithheld(
+            f"{what}: it lies in an archive class",
+            expected="an object in a class that can be read at once",
+            next_step="restore it at the store, for longer than the move takes, then scan again",
+        )
+    if code.startswith("KMS.") or (status == 400 and code in _UNDER_A_KEY):
+        return ObjectWithheld(
+            f"{what}: it is encrypted under a key that is not here",
+            expected="an object that the store can decrypt for this access key",
+            next_step="have the key's holder write it anew without that key, then scan again",
+        )
+    return answered(site, doing, status, code)
 
 
 def answered(site: str, doing: str, status: int, code: str) -> SiteError:
