@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from domicile.errors import SiteMissing
 from domicile.sites.objects import (
     Attributes,
+    BucketRule,
     Capabilities,
     DeleteFailure,
     Hold,
@@ -103,6 +104,9 @@ class Unversioned:
     def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:
         del refs
         return {}
+
+    def rules(self) -> list[BucketRule]:
+        return []
 
     def abort(self, upload: Upload) -> None:
         self.aborted.append(upload)

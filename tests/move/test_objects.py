@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from domicile.ledger import Body
 from domicile.move.object_proof import OBJECT_PROOF, prove_objects
 from domicile.move.objects import copy_objects
 from domicile.move.plan import ObjectShard, Plan
+from domicile.move.store_rules import rule_blockers, rule_warnings
 from domicile.sites.objects import Attributes, ObjectSite, VersionRef
 from domicile.sites.objects.directory import DirectorySite
 from tests.covering import Covers
@@ -176,14 +178,14 @@ secret_key_env = "BUCKET_SECRET"
         path = self.base / "domicile.toml"
         digest = sha256(path.read_bytes()).hexdigest()
         here = Workplace(Job(str(path), digest, f"run{self.run}", date(2026, 1, 2), self.keys))
-        rows = [row for name in here.estate.object_names for row in self._rows(name)]
+        rows = [row for name in here.estate.object_names for row in self.rows(name)]
         rows.sort(key=lambda row: row["key"])
         write_parquet(
             here.run.shard("objects-0"), FOUND, [pa.Table.from_pylist(rows, schema=FOUND)]
         )
         return here
 
-    def _rows(self, site: str) -> list[Row]:
+    def rows(self, site: str) -> list[Row]:
         return [
             {
                 "site": site,
@@ -408,3 +410,29 @@ def test_what_a_source_withholds_fails_alone_and_comes_home_once_it_can_be_read(
         steps="found",
         note="failed: the store withholds them; objects beside them come home",
     )
+
+
+def test_a_home_that_expires_what_comes_home_blocks_and_other_rules_are_named(
+    tmp_path: Path, rgw_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = Stores(tmp_path, sealed=False)
+    bucket = rgw_bucket(versioned=True)
+    stores.use_bucket("oracle", bucket, monkeypatch)
+    stores.put("virginia", b"one")
+    here = stores.scan()
+    for name in ("virginia", "singapore"):
+        table = pa.Table.from_pylist(stores.rows(name), schema=FOUND)
+        write_parquet(here.run.found(name), FOUND, [table])
+    expires = {"Status": "Enabled", "Expiration": {"Days": 400}}
+    tidies = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 3}}
+    rules = [
+        {"ID": "old logs", "Filter": {"Prefix": "logs/"}, **expires},
+        {"ID": "tidy", "Filter": {"Prefix": ""}, "Status": "Enabled", **tidies},
+    ]
+    put = partial(bucket.client().put_bucket_lifecycle_configuration, Bucket=bucket.name)
+    put(LifecycleConfiguration={"Rules": rules})
+    assert rule_blockers(here.estate, here.run) == []
+    put(LifecycleConfiguration={"Rules": [*rules, {"ID": "all", "Filter": {}, **expires}]})
+    (blocker,) = rule_blockers(here.estate, here.run)
+    assert "by its lifecycle rule 'all'" in blocker
+    assert list(rule_warnings(here.estate)) == []

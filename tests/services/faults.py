@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from domicile.errors import SiteUnreachable
 from domicile.sites.objects.model import (
     Attributes,
+    BucketRule,
     Capabilities,
     DeleteFailure,
     Hold,
@@ -84,6 +85,9 @@ class FaultySite:
 
     def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:
         return self.inner.holds(refs)
+
+    def rules(self) -> list[BucketRule]:
+        return self.inner.rules()
 
     def abort(self, upload: Upload) -> None:
         fault = self._next("abort", f"{upload.key}@{upload.upload_id}")

@@ -26,6 +26,7 @@ from domicile.errors import (
 )
 from domicile.sites.objects import (
     Attributes,
+    BucketRule,
     DirectorySite,
     ObjectSite,
     Span,
@@ -356,3 +357,49 @@ def test_an_attribute_that_http_cannot_carry_is_refused(rgw_bucket: MakeBucket) 
         write(site, "key", b"x", Attributes(cache_control="no-store\r\nx-amz-acl: public-read"))
     assert listed(site) == []
     site.close()
+
+
+def test_rules_that_a_store_does_not_show_are_told_as_unseen() -> None:
+    with serving(http("403 Forbidden", code("AccessDenied"))) as server:
+        found = site_at(server.port).rules()
+    assert {rule.kind for rule in found} == {"unseen"}
+    assert [rule.what for rule in found] == ["lifecycle", "replication", "logging"]
+
+
+def test_a_store_that_knows_no_rules_has_none() -> None:
+    with serving(http("501 Not Implemented", code("NotImplemented"))) as server:
+        assert site_at(server.port).rules() == []
+
+
+@pytest.mark.parametrize(
+    ("document", "rule"),
+    [
+        (
+            (
+                b"<ReplicationConfiguration><Role>r</Role><Rule><Status>Enabled</Status><Destination>"
+                b"<Bucket>arn:aws:s3:::other</Bucket></Destination></Rule></ReplicationConfiguration>"
+            ),
+            BucketRule("replication", "arn:aws:s3:::other"),
+        ),
+        (
+            (
+                b"<BucketLoggingStatus><LoggingEnabled><TargetBucket>logs</TargetBucket>"
+                b"<TargetPrefix>a/</TargetPrefix></LoggingEnabled></BucketLoggingStatus>"
+            ),
+            BucketRule("logging", "logs"),
+        ),
+        (
+            (
+                b"<LifecycleConfiguration><Rule><ID>cold</ID><Prefix>media/</Prefix>"
+                b"<Status>Enabled</Status><Transition><Days>1</Days><StorageClass>GLACIER"
+                b"</StorageClass></Transition></Rule></LifecycleConfiguration>"
+            ),
+            BucketRule("archive", "cold", "media/"),
+        ),
+    ],
+)
+def test_what_a_bucket_does_by_itself_is_told(document: bytes, rule: BucketRule) -> None:
+    with serving(http("200 OK", document, "Content-Type: application/xml")) as server:
+        found = site_at(server.port).rules()
+    assert [shown for shown in found if shown.kind != "unseen"] == [rule]
+    assert len(found) == 3

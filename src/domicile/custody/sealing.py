@@ -29,6 +29,7 @@ from domicile.custody.subjects import SUBJECT_BYTES
 from domicile.errors import EvidenceError
 from domicile.sites.objects import (
     Attributes,
+    BucketRule,
     Capabilities,
     DeleteFailure,
     Hold,
@@ -230,6 +231,10 @@ class SealedStore:
     def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:
         """Those of these versions that are held now."""
         return self.store.holds(refs)
+
+    def rules(self) -> list[BucketRule]:
+        """The store's."""
+        return self.store.rules()
 
     def abort(self, upload: Upload) -> None:
         """Abort an upload."""

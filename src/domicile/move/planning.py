@@ -40,6 +40,7 @@ from domicile.move.entries import Planned
 from domicile.move.holds import held_versions
 from domicile.move.placeholders import placeholder_blockers
 from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
+from domicile.move.store_rules import rule_blockers, rule_warnings
 from domicile.scan import ScanSummary, read_scan
 from domicile.sites.postgres import Database, TableName, read_database, site_errors
 
@@ -78,6 +79,7 @@ def make_plan(
             progress.advance()
     objects = cut_objects(estate, run, estate.charter.records.shard_objects)
     draft.blockers += _history_blockers(estate, objects_found=bool(objects))
+    draft.blockers += rule_blockers(estate, run)
     progress.advance()
     plan = Plan(
         run=run.id,
@@ -96,7 +98,7 @@ def make_plan(
         sequences=draft.sequences,
         held=tuple(held_versions(estate, run)),
         blockers=tuple(dict.fromkeys(draft.blockers)),
-        warnings=tuple(_warnings(summary)),
+        warnings=(*_warnings(summary), *rule_warnings(estate)),
         unexamined=summary.unexamined,
         files=tuple(
             digest_under(path, estate.records)

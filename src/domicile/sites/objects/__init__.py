@@ -4,6 +4,7 @@ from domicile.sites.objects.directory import DirectorySite
 from domicile.sites.objects.keys import encode_key
 from domicile.sites.objects.model import (
     Attributes,
+    BucketRule,
     Capabilities,
     DeleteFailure,
     Hold,
@@ -18,6 +19,7 @@ from domicile.sites.objects.opening import open_object_site
 
 __all__ = [
     "Attributes",
+    "BucketRule",
     "Capabilities",
     "DeleteFailure",
     "DirectorySite",

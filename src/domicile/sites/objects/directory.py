@@ -35,6 +35,7 @@ from domicile.sites.objects.directory_walk import KeyDirectory, foreign, walk
 from domicile.sites.objects.keys import encode_key, is_key
 from domicile.sites.objects.model import (
     Attributes,
+    BucketRule,
     Capabilities,
     DeleteFailure,
     Hold,
@@ -272,6 +273,10 @@ class DirectorySite:
             directory_uploads.put_part(
                 self._root, self._name, upload_id, number, data, durable=self._durable
             )
+
+    def rules(self) -> list[BucketRule]:
+        """A directory does nothing by itself."""
+        return []
 
     def abort(self, upload: Upload) -> None:
         """See `ObjectSite.abort`. Raises `SiteRefused` for a write that is under way."""

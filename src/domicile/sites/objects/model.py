@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from domicile.errors import SiteRefused
 
 __all__ = [
     "Attributes",
+    "BucketRule",
     "Capabilities",
     "DeleteFailure",
     "Hold",
@@ -96,6 +97,17 @@ class DeleteFailure:
     ref: VersionRef
     reason: str
     hold: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRule:
+    """Something that a bucket does by itself. what: the lifecycle rule's name, the bucket that
+    objects or logs are copied to, or which kind of rules is ``unseen``. prefix: of the keys that a
+    lifecycle rule is about. All of it is the store's own text."""
+
+    kind: Literal["expiration", "archive", "replication", "logging", "unseen"]
+    what: str
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +219,10 @@ class ObjectSite(Protocol):
     def holds(self, refs: Sequence[VersionRef]) -> dict[VersionRef, Hold]:
         """Those of these versions that are held now, a request for each; none of them where the
         store has no holds. Delete markers and unfinished uploads never are."""
+        ...
+
+    def rules(self) -> list[BucketRule]:
+        """What the store does to its objects by itself, found out by asking it."""
         ...
 
     def abort(self, upload: Upload) -> None:

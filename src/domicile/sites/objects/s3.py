@@ -15,6 +15,7 @@ from domicile.errors import SiteRefused
 from domicile.sites.objects.keys import is_key
 from domicile.sites.objects.model import (
     Attributes,
+    BucketRule,
     Capabilities,
     DeleteFailure,
     Hold,
@@ -32,6 +33,7 @@ from domicile.sites.objects.s3_headers import headers_for
 from domicile.sites.objects.s3_holds import ObjectLock, ask_holds, ask_object_lock
 from domicile.sites.objects.s3_listing import list_uploads, list_versions, lists_versions
 from domicile.sites.objects.s3_read import Tagged, open_version
+from domicile.sites.objects.s3_rules import ask_rules
 from domicile.sites.objects.s3_write import is_single_put, write_object
 
 if TYPE_CHECKING:
@@ -243,6 +245,10 @@ class S3Site:
         if not refs or not self._lists_versions:
             return {}
         return ask_holds(self._client, self.name, self._bucket.bucket, refs)
+
+    def rules(self) -> list[BucketRule]:
+        """See `ObjectSite.rules`."""
+        return ask_rules(self._client, self.name, self._bucket.bucket)
 
     def abort(self, upload: Upload) -> None:
         """See `ObjectSite.abort`."""

@@ -41,6 +41,9 @@ _KIND = re.compile(rb"<(Version|DeleteMarker)[\s>]")
 _ATTEMPTS = 4
 _DOCUMENTS = {
     "DeleteObjects": b"<DeleteResult",
+    "GetBucketLifecycleConfiguration": b"<LifecycleConfiguration",
+    "GetBucketLogging": b"<BucketLoggingStatus",
+    "GetBucketReplication": b"<ReplicationConfiguration",
     "GetBucketVersioning": b"<VersioningConfiguration",
     "GetObjectLockConfiguration": b"<ObjectLockConfiguration",
     "GetObjectTagging": b"<Tagging",
