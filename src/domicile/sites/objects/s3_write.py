@@ -16,7 +16,7 @@ from domicile.errors import DomicileError, SiteRefused, SourceChanged
 from domicile.sites.objects.s3_connection import Connection
 from domicile.sites.objects.s3_errors import answered, error_code, unreachable
 
-__all__ = ["PART_BYTES", "is_single_put", "write_object"]
+__all__ = ["PART_BYTES", "is_single_put", "part_size", "write_object"]
 
 PART_BYTES = 8 << 20
 _SINGLE_BYTES = 9 << 20  # a part and a bit, as what is sealed has, is not worth four requests
@@ -37,7 +37,7 @@ async def write_object(
 
     Raises `SourceChanged` where ``chunks`` is not ``size_bytes`` long; then nothing is stored.
     """
-    part_bytes = _part_bytes(size_bytes)
+    part_bytes = part_size(size_bytes)
     parts = _parts(site, key, chunks, size_bytes, part_bytes)
     if not is_single_put(size_bytes):
         return await _Multipart(connection, site, key).write(parts, headers)
@@ -51,7 +51,9 @@ def is_single_put(size_bytes: int) -> bool:
     return size_bytes <= _SINGLE_BYTES
 
 
-def _part_bytes(size_bytes: int) -> int:
+def part_size(size_bytes: int) -> int:
+    """Bytes of each part but the last, whole MiB: as few as let 10,000 parts hold the object. An
+    object of 48.8 TiB, the most that any S3 takes, has parts of 5 GiB, the largest there are."""
     smallest = -(-size_bytes // _MAX_PARTS)
     return max(PART_BYTES, -(-smallest // (1 << 20)) << 20)
 
