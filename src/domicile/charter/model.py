@@ -255,6 +255,13 @@ class Records(Frozen):
         default=1_000_000, ge=1, description="Rows per shard of a table, about."
     )
     shard_objects: int = Field(default=1_000, ge=1, description="Object versions per shard, about.")
+    recheck_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="How many days may pass before a site that was erased is looked at again"
+        " (`domicile recheck`, or a scan). After that it is overdue, and the boundary not home.",
+    )
 
 
 class LedgerWitness(Frozen):

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from domicile.charter import country_name
 from domicile.cli.exits import Exit
+from domicile.cli.recheck import print_alarms
 from domicile.cli.session import (
     Options,
     Session,
@@ -18,6 +19,7 @@ from domicile.cli.session import (
     emit_json,
     workers_option,
 )
+from domicile.erase.recheck import record_drift
 from domicile.scan import ObjectCount, ScanSummary, TableCount, run_scan
 
 __all__ = ["print_scan", "scan"]
@@ -33,11 +35,14 @@ def scan(charter: Path, as_json: bool, workers: int, cluster: str | None) -> int
         evidence = session.reading_evidence
         if said := evidence.standing().warning():
             session.err.print(f"warning: {said}", style="yellow", markup=False)
-        summary = run_scan(session.estate, evidence, session.state, session.crew(workers, cluster))
+        state, crew = session.state, session.crew(workers, cluster)
+        summary = run_scan(session.estate, evidence, state, crew)
+        alarms = record_drift(session.estate, evidence, state, summary)
     if as_json:
         emit_json(summary)
     else:
         print_scan(session, summary)
+        print_alarms(session, alarms)
     return Exit.WELL if summary.home else Exit.REMAINS
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.report import Status, load_status, shred_lines, status_rows
+from domicile.report.figures import moment, shown
 
 __all__ = ["exit_of", "print_status", "status"]
 
@@ -59,4 +60,13 @@ def print_status(session: Session, found: Status) -> None:
         session.out.print(f"  {escape(reason)}")
     for line in shred_lines(found):
         session.out.print(escape(line))
+    for alarm in found.alarms:
+        for line in alarm.origins:
+            session.out.print(f"  {alarm.site}: {escape(shown(f'{alarm.dataset}: {line}'))}")
+    for look in found.looks:
+        state = "absent" if look.absent else "erased"
+        session.out.print(
+            f"{look.site}: {state}, looked at by {look.how} on {moment(look.last)}; next by"
+            f" {moment(look.due)}"
+        )
     session.out.print(escape(found.charter_standing))

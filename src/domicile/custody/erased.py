@@ -18,7 +18,7 @@ from domicile.errors import UsageError
 from domicile.state import ERASED_PERSONS, State
 from domicile.state.statements import chunks
 
-__all__ = ["ErasedPersons", "refuse_unchecked"]
+__all__ = ["ErasedPersons", "is_anybody_erased", "refuse_unchecked"]
 
 _SUBJECT = sha256(b"domicile erased persons\n").digest()[:SUBJECT_BYTES]
 
@@ -74,6 +74,13 @@ def refuse_unchecked(connection: sa.Connection) -> None:
             expected="the opened keys, where somebody is mentioned for the first time",
             next_step="run it where the root of the keys is in reach",
         )
+
+
+def is_anybody_erased(state: State, boundary: str) -> bool:
+    """Whether the list of a boundary has anybody on it; who that is takes its keys."""
+    column = ERASED_PERSONS.c.boundary
+    with state.begin() as connection:
+        return connection.scalar(sa.select(column).where(column == boundary).limit(1)) is not None
 
 
 def _erased(count: int) -> UsageError:

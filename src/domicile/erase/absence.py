@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
 
-from domicile.charter import PostgresSiteConfig
+from domicile.charter import Charter, PostgresSiteConfig
 from domicile.erase.certificate import Check
 from domicile.erase.entries import AbsenceChecked, ShardErased
 from domicile.errors import SiteMissing
@@ -23,11 +23,13 @@ from domicile.inventory import (
     read_batches,
     write_bytes,
 )
+from domicile.ledger import FileDigest
 from domicile.scan import ObjectCount, TableCount, count_tables, list_objects
+from domicile.scan.entries import Rechecked
 from domicile.sites.objects import ObjectSite
 from domicile.sites.postgres import remains, site_errors
 
-__all__ = ["Absence", "check_absence"]
+__all__ = ["Absence", "Look", "check_absence", "look_at", "looks"]
 
 READ_AGAIN = 200
 """How many erased versions per site are asked for by id, chosen by the digests of what was
@@ -43,6 +45,24 @@ class Absence:
     remains: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen at a site: as `Rechecked` has it, the tables' counts, the checks made, and
+    what is known to remain."""
+
+    remaining: int
+    unexamined: int
+    asked: int
+    files: tuple[FileDigest, ...]
+    tables: tuple[TableCount, ...]
+    checks: tuple[Check, ...]
+    remains: tuple[str, ...]
+
+
+Lister = Callable[[Charter, ObjectSite, Run], list[ObjectCount]]
+"""What lists a store once."""
+
+
 class _Seen(msgspec.Struct, frozen=True):
     site: str
     tables: tuple[TableCount, ...]
@@ -54,25 +74,37 @@ class _Seen(msgspec.Struct, frozen=True):
 
 def check_absence(estate: Estate, run: Run, site: str, entries: RunEntries) -> Absence:
     """Count (tables) or list (objects) the whole site again."""
+    look = look_at(estate, run, site, entries, list_objects)
+    entry = AbsenceChecked(
+        run=run.id,
+        site=site,
+        remaining=look.remaining,
+        unexamined=look.unexamined,
+        files=look.files,
+    )
+    return Absence(entry, look.checks, look.remains)
+
+
+def look_at(estate: Estate, run: Run, site: str, entries: RunEntries, lister: Lister) -> Look:
+    """Look at a site where the run erased, by its register, and write down what is seen."""
     if isinstance(estate.charter.sites[site], PostgresSiteConfig):
         seen, checks = _database(estate, run, site)
     else:
-        seen, checks = _store(estate, run, site, entries)
-    looks = sum(body.site == site for body in entries.of(AbsenceChecked))
-    path = run.absent(site, looks + 1)
+        seen, checks = _store(estate, run, site, entries, lister)
+    path = run.absent(site, looks(entries, site) + 1)
     write_bytes(path, msgspec.json.format(msgspec.json.encode(seen)))
     remaining = sum(count.members for count in seen.tables) + seen.still_readable
     remaining += sum(_number(count) for count in seen.objects if count.state == "member")
     unexamined = sum(abs(count.unexamined) for count in seen.tables)
     unexamined += sum(_number(count) for count in seen.objects if count.state == "not examined")
-    entry = AbsenceChecked(
-        run=run.id,
-        site=site,
-        remaining=remaining,
-        unexamined=unexamined,
-        files=(digest_under(path, estate.records),),
-    )
-    return Absence(entry, checks, seen.remains)
+    files = (digest_under(path, estate.records),)
+    return Look(remaining, unexamined, seen.asked_again, files, seen.tables, checks, seen.remains)
+
+
+def looks(entries: RunEntries, site: str) -> int:
+    """How often a site was looked at again."""
+    checked = sum(body.site == site for body in entries.of(AbsenceChecked))
+    return checked + sum(body.site == site for body in entries.of(Rechecked))
 
 
 def _number(count: ObjectCount) -> int:
@@ -102,10 +134,10 @@ def _database(estate: Estate, run: Run, site: str) -> tuple[_Seen, tuple[Check, 
 
 
 def _store(
-    estate: Estate, run: Run, site: str, entries: RunEntries
+    estate: Estate, run: Run, site: str, entries: RunEntries, lister: Lister
 ) -> tuple[_Seen, tuple[Check, ...]]:
     store = estate.objects(site)
-    counts = list_objects(estate.charter, store, run)
+    counts = lister(estate.charter, store, run)
     asked, readable = _ask_again(store, run, site, entries)
     left = sum(_number(count) for count in counts if count.state == "member")
     unexamined = sum(_number(count) for count in counts if count.state == "not examined")

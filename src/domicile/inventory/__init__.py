@@ -21,7 +21,12 @@ from domicile.inventory.projection import Projection, project
 from domicile.inventory.references import Closure, Condition, close_references, in_keys
 from domicile.inventory.runs import Run, new_run_id
 from domicile.inventory.schema import FOUND
-from domicile.inventory.sessions import member_session, open_member_session, read_rules
+from domicile.inventory.sessions import (
+    listed_session,
+    member_session,
+    open_member_session,
+    read_rules,
+)
 from domicile.inventory.tables import (
     DatabaseRules,
     TableRules,
@@ -63,6 +68,7 @@ __all__ = [
     "identity",
     "in_keys",
     "ledger_directory",
+    "listed_session",
     "make_executor",
     "member_session",
     "new_run_id",

@@ -30,10 +30,12 @@ def new_run_id(now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Where one run's files lie. records: the records directory."""
+    """Where one run's files lie. records: the records directory. cache: where that of runs lies;
+    in the records without it."""
 
     records: Path
     id: str
+    cache: Path | None = None
 
     @property
     def directory(self) -> Path:
@@ -48,7 +50,12 @@ class Run:
     @property
     def people_index(self) -> Path:
         """Its look-up index, which can be made again."""
-        return self.records / "cache" / self.id / "people.sqlite"
+        return (self.cache or self.records / "cache") / self.id / "people.sqlite"
+
+    @property
+    def key_index(self) -> Path:
+        """The keys that database columns name, which can be indexed again."""
+        return self.people_index.with_name("keys.sqlite")
 
     @property
     def charter(self) -> Path:
@@ -88,6 +95,10 @@ class Run:
     def absent(self, site: str, look: int) -> Path:
         """What was seen when a site was looked at again, for the look-th time."""
         return self.directory / "absent" / f"{site}.{look:03d}.json"
+
+    def back(self, name: str, look: int) -> Path:
+        """Members' objects found at a site at this look, versions or uploads."""
+        return self.directory / "absent" / f"{name}.{look:03d}.parquet"
 
     def certificate(self, site: str, certificate: str) -> Path:
         """A signed certificate of a site's erasure."""

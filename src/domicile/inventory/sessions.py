@@ -13,12 +13,15 @@ from domicile.people import Register, load_people
 from domicile.sites.postgres import Table, TableName, read_database, site_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from domicile.inventory.estate import Estate
     from domicile.inventory.runs import Run
+    from domicile.people import Membership
 
-__all__ = ["member_session", "open_member_session", "read_rules"]
+    Persons = Iterable[tuple[Sequence[str], Membership]]
+
+__all__ = ["listed_session", "member_session", "open_member_session", "read_rules"]
 
 _SETTINGS = (
     "SET work_mem = '256MB'",  # keeps member look-ups in a hash at millions of members
@@ -41,10 +44,17 @@ def open_member_session(
     With ``read_only`` every transaction after that is read-only in the server's own eyes. Raises
     SiteMissing where the database has tables and none of them is the people table's.
     """
+    with Register(run.people, run.people_index) as register:
+        return _open(estate, register.persons(), site, read_only=read_only)
+
+
+def _open(
+    estate: Estate, persons: Persons, site: str, *, read_only: bool
+) -> tuple[psycopg.Connection, DatabaseRules]:
     connection = estate.database(site).connect()
     try:
         with site_errors(site):
-            rules = _prepare(connection, estate, run, site)
+            rules = _prepare(connection, estate, persons, site)
             connection.read_only = read_only
     except BaseException:
         connection.close()
@@ -52,15 +62,16 @@ def open_member_session(
     return connection, rules
 
 
-def _prepare(connection: psycopg.Connection, estate: Estate, run: Run, site: str) -> DatabaseRules:
+def _prepare(
+    connection: psycopg.Connection, estate: Estate, persons: Persons, site: str
+) -> DatabaseRules:
     for setting in _SETTINGS:
         connection.execute(setting)
     rules = read_rules(connection, estate)
     people = _people_table(estate, rules, site)
     connection.commit()
     if people is not None:
-        with Register(run.people, run.people_index) as register:
-            load_people(connection, people, estate.charter.people.key, register.persons())
+        load_people(connection, people, estate.charter.people.key, persons)
     return rules
 
 
@@ -81,6 +92,18 @@ def member_session(
 ) -> Iterator[tuple[psycopg.Connection, DatabaseRules]]:
     """`open_member_session`, closed at the end."""
     connection, rules = open_member_session(estate, run, site, read_only=read_only)
+    try:
+        yield connection, rules
+    finally:
+        connection.close()
+
+
+@contextmanager
+def listed_session(
+    estate: Estate, persons: Persons, site: str
+) -> Iterator[tuple[psycopg.Connection, DatabaseRules]]:
+    """A read-only session for which these persons alone are members."""
+    connection, rules = _open(estate, persons, site, read_only=True)
     try:
         yield connection, rules
     finally:

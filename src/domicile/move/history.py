@@ -12,10 +12,13 @@ import pyarrow.parquet as pq
 
 from domicile.errors import EvidenceError
 from domicile.inventory import Run, digest_under
-from domicile.move.entries import ShardVerified
+from domicile.ledger import Body, Entry, files_of
+from domicile.move.entries import Planned, ShardVerified
+from domicile.move.plan import Plan
+from domicile.move.planning import load_plan
 from domicile.move.transfer import Content
 
-__all__ = ["History", "is_of_objects", "proven", "read_history", "recorded_proofs"]
+__all__ = ["History", "is_of_objects", "proven", "read_history", "recorded_plan", "recorded_proofs"]
 
 _OBJECTS = "objects-"
 
@@ -53,17 +56,36 @@ def is_of_objects(body: ShardVerified) -> bool:
     return body.shard.startswith(_OBJECTS)
 
 
-def recorded_proofs(records: Path, body: ShardVerified) -> list[Path]:
-    """The files of a verification, each found to be the one that the ledger names. Raises
-    EvidenceError where one is not."""
-    for file in body.files:
+def recorded_proofs(records: Path, body: Body) -> list[Path]:
+    """The files of a verification, or of another entry, each found to be the one that the ledger
+    names. Raises EvidenceError where one is not."""
+    for file in files_of(body):
         if digest_under(records / file.path, records).sha256 != file.sha256:
+            what = "verification" if isinstance(body, ShardVerified) else "file"
             raise EvidenceError(
-                f"the verification of shard {body.shard} is not the one in the ledger",
+                f"the {what} of shard {getattr(body, 'shard', '')} is not the one in the ledger",
                 expected=f"a file with SHA-256 {file.sha256[:16]}…",
                 next_step="run `domicile ledger verify` and see who changed the inventory",
             )
-    return [records / file.path for file in body.files]
+    return [records / file.path for file in files_of(body)]
+
+
+def recorded_plan(run: Run, entries: Iterable[Entry]) -> Plan:
+    """The plan of a run, found to be the one that these entries name. Raises EvidenceError where
+    it is not."""
+    named = {
+        file.sha256
+        for entry in entries
+        if isinstance(entry.body, Planned) and entry.body.run == run.id
+        for file in entry.body.files
+    }
+    if digest_under(run.plan, run.records).sha256 not in named:
+        raise EvidenceError(
+            f"the plan of run {run.id} is not the one in the ledger",
+            expected="the file as it was written",
+            next_step="run `domicile ledger verify` and see who changed the inventory",
+        )
+    return load_plan(run)
 
 
 def proven(

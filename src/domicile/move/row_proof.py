@@ -18,7 +18,7 @@ from domicile.move.queries import EVERY_ROW, in_order, member_rows, projected_ro
 from domicile.move.rows import KEYS_TABLE, RowSession, load_keys, table_rules
 from domicile.sites.postgres import CopyResult, TableName, copy_format, digest, site_errors
 
-__all__ = ["ROW_PROOF", "prove_rows", "site_digest"]
+__all__ = ["ROW_PROOF", "ahead_of_home", "prove_rows", "shard_digest", "site_digest"]
 
 ROW_PROOF = pa.schema(
     [
@@ -138,6 +138,35 @@ def _query(session: RowSession, shard: RowShard, *, at_home: bool = False) -> sq
     if shard.by_keys:
         return projected_rows(rules, KEYS_TABLE, columns, only_kept=True, where=where)
     return whole_rows(rules, columns)
+
+
+def shard_digest(here: Workplace, shard: RowShard, site: str, *, at_home: bool) -> CopyResult:
+    """A shard's rows at a site as they are now, under a snapshot of their own. Raises SiteError."""
+    session = here.session(site, read_only=False)
+    try:
+        with site_errors(site):
+            return _digest(here, session, shard, at_home=at_home)
+    finally:
+        session[0].rollback()
+
+
+def ahead_of_home(
+    here: Workplace, plan: Plan, shard: RowShard, site: str
+) -> tuple[CopyResult, int]:
+    """A shard's rows at a site as they are now, and how many of them home does not hold as they
+    are there. Raises SiteError."""
+    home_site = str(plan.home_database)
+    session = here.session(site, read_only=False)
+    home = here.session(home_site, read_only=False)
+    try:
+        with site_errors(site):
+            there = _digest(here, session, shard)
+        with site_errors(home_site):
+            _digest(here, home, shard, at_home=True)
+        return there, _missing(session, home, shard, site, home_site) if there.rows else 0
+    finally:
+        session[0].rollback()
+        home[0].rollback()
 
 
 def _columns(session: RowSession, shard: RowShard) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import msgspec
 import domicile
 from domicile.charter import Charter
 from domicile.erase import HeldItems, ShardErased, held_items
+from domicile.erase.past import pasts
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Estate, Run, ledger_directory, read_batches
 from domicile.inventory.standing import Standing, read_standing
@@ -20,6 +21,8 @@ from domicile.move import ObjectShard, Plan, RowShard, ShardVerified
 from domicile.move.entries import Planned, ShardCopied
 from domicile.report.attestations import read_attestations
 from domicile.report.certificates import read_certificates
+from domicile.report.lasting import read_alarms, read_looks
+from domicile.report.media import read_media
 from domicile.report.model import Exempt, LedgerView, PlanView, Reduction, Status
 from domicile.report.progress import ShardFacts, Tally
 from domicile.report.shreds import shred_views
@@ -48,6 +51,8 @@ def load_status(estate: Estate) -> Status:
     before = _scan(run)
     plan = _plan(run) if planned else None
     made = datetime.now(UTC)
+    past = pasts(entries, estate.boundary_name)
+    days = estate.charter.records.recheck_days
     ours = [e for e in entries if getattr(e.body, "run", None) == story]
     shards = tuple(_facts(run, plan, before, ours)) if plan else ()
     return assemble(
@@ -69,6 +74,9 @@ def load_status(estate: Estate) -> Status:
             attestations=read_attestations(estate.records, estate.charter, entries, made.date()),
             shreds=shred_views(entries),
             standing=_standing(estate),
+            alarms=read_alarms(entries),
+            media=read_media(estate.records, estate.charter, entries),
+            looks=read_looks(entries, past.values(), days, made),
         )
     )
 

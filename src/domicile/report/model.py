@@ -12,6 +12,7 @@ from domicile.scan import SiteInfo
 
 __all__ = [
     "AWAY",
+    "AlarmView",
     "AttestationView",
     "CertificateView",
     "Event",
@@ -21,6 +22,8 @@ __all__ = [
     "ItemState",
     "Kind",
     "LedgerView",
+    "LookView",
+    "MediumView",
     "PlanView",
     "Reduction",
     "ShardProgress",
@@ -41,6 +44,7 @@ ItemState = Literal[
     "copied",
     "verified",
     "erased",
+    "absent",
     "at home",
     "reduced",
     "held",
@@ -50,7 +54,8 @@ ItemState = Literal[
 ]
 
 AWAY: tuple[ItemState, ...] = (
-    "found", "copied", "verified", "erased", "reduced", "held", "attested", "failed", "not examined"
+    "found", "copied", "verified", "erased", "absent", "reduced", "held", "attested", "failed",
+    "not examined",
 )  # fmt: skip
 """States of an item away from home, in the order of the story."""
 
@@ -208,6 +213,54 @@ class ShredView(msgspec.Struct, frozen=True):
     certificate: str
 
 
+class AlarmView(msgspec.Struct, frozen=True):
+    """Members' items that lie again at a site that was erased. since: when that was first seen,
+    without a clean scan after it; seen: when last. certified: when the site's certificate was
+    signed, whose file has this digest; empty where it has none. origins: where the items come from
+    and what to do about them, a sentence each."""
+
+    site: str
+    dataset: str
+    items: int
+    since: str
+    seen: str
+    certified: str
+    certificate_sha256: str
+    origins: tuple[str, ...]
+
+
+class LookView(msgspec.Struct, frozen=True):
+    """The last look at a site that was erased, by a scan, a recheck or the erasure itself (how);
+    due: until when the charter wants the next one. absent: after the erasure it was looked at
+    again, and nothing of the members was there."""
+
+    site: str
+    last: str
+    how: str
+    due: str
+    overdue: bool
+    absent: bool
+
+
+class MediumView(msgspec.Struct, frozen=True):
+    """A disk or tape as signed acts leave it: ``in custody`` (of holder), ``missing``,
+    ``destroyed`` (by holder) since the day of the last one; ``not attested`` where no act about it
+    counts. home: whether it was registered at a site that is home. evidence: SHA-256. problems:
+    acts that do not count, and why."""
+
+    serial: str
+    medium: str
+    place: str
+    state: str
+    holder: str
+    day: str
+    method: str
+    attester: str
+    home: bool
+    evidence: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
 class Exempt(msgspec.Struct, frozen=True):
     """A dataset that may lie away from home, as the charter says: public, or excepted for a
     reason and until a day (RFC 3339)."""
@@ -310,6 +363,9 @@ class Status(msgspec.Struct, frozen=True):
     ledger: LedgerView
     timeline: tuple[Event, ...]
     notices: tuple[str, ...]
+    alarms: tuple[AlarmView, ...] = ()
+    looks: tuple[LookView, ...] = ()
+    media: tuple[MediumView, ...] = ()
 
     @property
     def scanned_again(self) -> bool:

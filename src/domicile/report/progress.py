@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import structs
 
 from domicile.erase import ShardErased
 from domicile.move import ObjectShard, RowShard, ShardVerified
@@ -97,13 +100,23 @@ def failures(shards: Iterable[ShardFacts]) -> tuple[Failure, ...]:
 
 
 def state_counts(
-    before: Snapshot, after: Snapshot, shards: Sequence[ShardFacts]
+    before: Snapshot,
+    after: Snapshot,
+    shards: Sequence[ShardFacts],
+    absent: AbstractSet[str] = frozenset(),
 ) -> tuple[StateCount, ...]:
     """Items per site, dataset and state: found as the plan's scan saw them, moved on as the ledger
-    says, and what the latest scan saw at home and could not examine."""
+    says, and what the latest scan saw at home and could not examine. absent: sites where what was
+    erased was looked for again, and not found."""
     home = after.home_sites | before.home_sites
     away = [holding for holding in before.holdings if holding.site not in home]
     counts = list(_away(_seen(away, "protected"), _seen(away, "reduced"), _reached(shards)))
+    counts = [
+        structs.replace(count, state="absent")
+        if count.state == "erased" and count.site in absent
+        else count
+        for count in counts
+    ]
     counts += [
         StateCount(*place, "at home", items)
         for place, items in _seen(after.holdings, "protected").items()

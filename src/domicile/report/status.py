@@ -12,11 +12,14 @@ from domicile.ledger import Entry
 from domicile.report.attestations import cover
 from domicile.report.figures import moment
 from domicile.report.model import (
+    AlarmView,
     AttestationView,
     CertificateView,
     Event,
     Exempt,
     LedgerView,
+    LookView,
+    MediumView,
     PlanView,
     ShredView,
     Snapshot,
@@ -33,6 +36,9 @@ _WHAT = {
     "scan.started": "a scan began",
     "people.frozen": "the list of members was frozen for the run",
     "scan.finished": "a scan of every site was complete",
+    "scan.rechecked": "sites that were erased were looked at again, later",
+    "scan.drift": "members' items were found again where they had been erased",
+    "scan.medium-stated": "signed acts about disks and tapes were recorded",
     "scan.attested": "a signed statement about what could not be examined was recorded",
     "move.planned": "a plan was written down",
     "move.schema-made": "home's schema was made",
@@ -70,6 +76,9 @@ class Records:
     attestations: tuple[AttestationView, ...]
     shreds: tuple[ShredView, ...]
     standing: Standing
+    alarms: tuple[AlarmView, ...] = ()
+    looks: tuple[LookView, ...] = ()
+    media: tuple[MediumView, ...] = ()
 
 
 def assemble(records: Records) -> Status:
@@ -88,6 +97,9 @@ def assemble(records: Records) -> Status:
         ledger=records.ledger,
         held=records.held,
         unapproved=records.standing.warning() or "",
+        alarms=records.alarms,
+        looks=records.looks,
+        media=records.media,
     )
     return Status(
         made=records.made,
@@ -105,7 +117,9 @@ def assemble(records: Records) -> Status:
         after=after,
         plan=records.plan,
         shards=shards,
-        states=state_counts(before, after, records.shards),
+        states=state_counts(
+            before, after, records.shards, {look.site for look in records.looks if look.absent}
+        ),
         failures=failures(records.shards),
         held=records.held,
         attestations=attestations,
@@ -115,6 +129,9 @@ def assemble(records: Records) -> Status:
         ledger=records.ledger,
         timeline=tuple(_timeline(records.entries)),
         notices=tuple(_notices(records, before, after)),
+        alarms=records.alarms,
+        looks=records.looks,
+        media=records.media,
     )
 
 

@@ -9,8 +9,11 @@ Rules:
 3. *home, except for what is attested*: the same, but for items that nobody examined and a signed
    statement is about. It is not *home*: nobody looked.
 4. While anything is held (retention or legal hold) it is not *home*.
-5. Nothing above *running* is said on a ledger in which anything is wrong.
-6. Every certificate given and findings nevertheless: they came later, so the work still runs.
+5. While an alarm of drift stands, or a look at an erased site is overdue, it is not *home*: what
+   was said before is withdrawn. Nor while a disk or tape is registered away from home that is not
+   destroyed; one that is, as somebody signed, is attested.
+6. Nothing above *running* is said on a ledger in which anything is wrong.
+7. Every certificate given and findings nevertheless: they came later, so the work still runs.
 """
 
 from __future__ import annotations
@@ -19,10 +22,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from domicile.erase import HeldItems
-from domicile.report.figures import moment, word_for
+from domicile.report.figures import moment, shown, word_for
 from domicile.report.model import (
+    AlarmView,
     CertificateView,
     LedgerView,
+    LookView,
+    MediumView,
     PlanView,
     ShardProgress,
     Snapshot,
@@ -47,14 +53,19 @@ class Found:
     held: tuple[HeldItems, ...] = ()
     unapproved: str = ""
     """What is said of a charter that its custodians must sign and did not."""
+    alarms: tuple[AlarmView, ...] = ()
+    looks: tuple[LookView, ...] = ()
+    media: tuple[MediumView, ...] = ()
 
 
 def judge(found: Found) -> Verdict:
     """Judge what the records say."""
     shards, ledger = found.shards, found.ledger
-    lacking = [*_unsound(ledger), *_of_scan(found), *_of_held(found), *_of_certificates(found)]
+    lacking = [*_unsound(ledger), *_of_alarms(found), *_of_scan(found), *_of_held(found)]
+    lacking += [*_of_certificates(found), *_of_looks(found), *_of_media(found)]
     if not lacking:
-        word: Word = "home, except for what is attested" if found.after.attested else "home"
+        attested = found.after.attested or any(not medium.home for medium in found.media)
+        word: Word = "home, except for what is attested" if attested else "home"
         return Verdict(word, tuple(_rests_on(found)), ())
     if found.plan is None:
         return Verdict("not planned", (), ("no plan was made", *lacking))
@@ -72,6 +83,35 @@ def judge(found: Found) -> Verdict:
 def _unsound(ledger: LedgerView) -> Iterator[str]:
     if not ledger.sound:
         yield f"the ledger is not sound ({word_for(ledger.problem_count, 'problem', 'problems')})"
+
+
+def _of_alarms(found: Found) -> Iterator[str]:
+    for alarm in found.alarms:
+        items = word_for(alarm.items, "item of", "items of")
+        what = alarm.dataset or "no dataset"
+        said = f", certified clear on {moment(alarm.certified)}" if alarm.certified else ""
+        yield (
+            f"withdrawn since {moment(alarm.since)}: {items} {what} lie again at {alarm.site}{said}"
+        )
+
+
+def _of_looks(found: Found) -> Iterator[str]:
+    for look in found.looks:
+        if look.overdue:
+            yield (
+                f"overdue: {look.site} was looked at last on {moment(look.last)} and was to be"
+                f" again by {moment(look.due)} (`domicile recheck`)"
+            )
+
+
+def _of_media(found: Found) -> Iterator[str]:
+    for medium in found.media:
+        name = f"medium {shown(medium.serial)}"
+        if medium.problems:
+            yield f"{name}: {'; '.join(medium.problems)}"
+        elif medium.state != "destroyed" and not medium.home:
+            who = f"{medium.state} of" if medium.state == "in custody" else f"{medium.state} from"
+            yield f"{name} ({medium.medium}) is {who} {medium.holder}: nobody examined it"
 
 
 def _of_scan(found: Found) -> Iterator[str]:
@@ -176,6 +216,12 @@ def _rests_on(found: Found) -> Iterator[str]:
         certified = word_for(len(certificates), "certificate", "certificates")
         but = ", but for what is attested" if after.attested else ""
         yield f"{certified} of erasure: complete{but}, and signed with the ledger's key"
+    destroyed = sum(not medium.home for medium in found.media)
+    if destroyed:
+        yield (
+            f"{word_for(destroyed, 'medium', 'media')} destroyed, as signed statements say"
+            " (attested)"
+        )
     yield (
         f"the ledger's {ledger.size:,} entries and {ledger.files_checked:,} file digests were"
         " recomputed and are sound"

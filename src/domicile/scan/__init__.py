@@ -7,8 +7,8 @@ from domicile.scan.attestation import (
     is_signed,
     record_attestation,
 )
-from domicile.scan.objects import ObjectCount, list_objects
-from domicile.scan.run import read_scan, run_scan
+from domicile.scan.objects import ObjectCount, list_objects, scan_objects
+from domicile.scan.run import index_keys, read_scan, run_scan
 from domicile.scan.summary import ScanSummary, SiteInfo
 from domicile.scan.tables import TableCount, count_tables
 
@@ -21,9 +21,11 @@ __all__ = [
     "TableCount",
     "attestation",
     "count_tables",
+    "index_keys",
     "is_signed",
     "list_objects",
     "read_scan",
     "record_attestation",
     "run_scan",
+    "scan_objects",
 ]

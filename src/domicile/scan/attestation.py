@@ -25,6 +25,7 @@ __all__ = [
     "LARGEST_STATEMENT_BYTES",
     "Attestation",
     "attestation",
+    "attester_of",
     "is_signed",
     "record_attestation",
 ]
@@ -72,7 +73,7 @@ def attestation(  # noqa: PLR0913 - what is signed, by name
     """
     if (site, dataset) not in unexamined:
         raise _nothing_there(unexamined, site, dataset)
-    _attester(estate, attester)
+    attester_of(estate, attester)
     if until < today:
         raise UsageError(
             f"the statement holds until {until}, which has passed",
@@ -123,7 +124,7 @@ def record_attestation(
     Raises UsageError, and keeps nothing, where the attester did not sign exactly this.
     """
     statement, signature = files
-    attester, text = _attester(estate, made.attester), made.text()
+    attester, text = attester_of(estate, made.attester), made.text()
     fits = len(signature) == _SIGNATURE_BYTES
     if not fits or not is_signed(text, signature, attester):
         raise UsageError(
@@ -159,7 +160,8 @@ def record_attestation(
     return body
 
 
-def _attester(estate: Estate, name: str) -> Attester:
+def attester_of(estate: Estate, name: str) -> Attester:
+    """Who may sign, by their name in the charter. Raises UsageError where it names none so."""
     known = estate.charter.attesters
     if name not in known:
         raise UsageError(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
 import msgspec
 import pyarrow as pa
@@ -67,16 +68,17 @@ class Tally:
         ]
 
 
-def scan_objects(charter: Charter, site: ObjectSite, run: Run) -> list[ObjectCount]:
-    """List a store once and write what concerns the boundary (members' items and what could not
-    be examined): to ``found/<site>.parquet`` in key order, uploads to
-    ``found/<site>.uploads.parquet``."""
+def scan_objects(
+    charter: Charter, site: ObjectSite, run: Run, into: tuple[Path, Path] | None = None
+) -> list[ObjectCount]:
+    """List a store once, by the run's register and keys, and write what concerns the boundary
+    (members' items and what could not be examined): versions in key order, and uploads. into: the
+    two files; ``found/<site>.parquet`` and ``found/<site>.uploads.parquet`` without it."""
+    versions, uploads = into or (run.found(site.name), run.found(f"{site.name}.uploads"))
     tally = Tally(site.name)
     with _judging(charter, run) as judge:
-        write_parquet(run.found(site.name), FOUND, _tables(_versions(site, judge, tally)))
-        write_parquet(
-            run.found(f"{site.name}.uploads"), FOUND, _tables(_uploads(site, judge, tally))
-        )
+        write_parquet(versions, FOUND, _tables(_versions(site, judge, tally)))
+        write_parquet(uploads, FOUND, _tables(_uploads(site, judge, tally)))
     return tally.counts()
 
 
@@ -91,7 +93,7 @@ def list_objects(charter: Charter, site: ObjectSite, run: Run) -> list[ObjectCou
 
 @contextmanager
 def _judging(charter: Charter, run: Run) -> Iterator[_Judge]:
-    index = KeyIndex(run.people_index.with_name("keys.sqlite"))
+    index = KeyIndex(run.key_index)
     lookups = {name: partial(index.persons, name) for name in charter.objects}
     try:
         with Register(run.people, run.people_index) as register:

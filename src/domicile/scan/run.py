@@ -39,7 +39,7 @@ from domicile.sites.postgres import Database, TableName, read_database, site_err
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
 
-__all__ = ["read_scan", "run_scan"]
+__all__ = ["index_keys", "read_scan", "run_scan"]
 
 
 def run_scan(estate: Estate, evidence: Evidence, state: State, crew: Crew) -> ScanSummary:
@@ -62,7 +62,7 @@ def run_scan(estate: Estate, evidence: Evidence, state: State, crew: Crew) -> Sc
     )
     frozen, spellings = _freeze_people(estate, run, crew.progress)
     evidence.record(frozen)
-    _index_keys(estate, run)
+    index_keys(estate, run)
     job = estate.job(run.id)
     tables, objects = _read_sites(estate, crew, job)
     summary = _summary(estate, started, frozen, spellings, (tuple(tables), tuple(objects)))
@@ -108,10 +108,10 @@ def _database(estate: Estate, site: str) -> Database:
         return read_database(connection)
 
 
-def _index_keys(estate: Estate, run: Run) -> None:
+def index_keys(estate: Estate, run: Run) -> None:
     """Index the keys that database columns name, from every database that has the column."""
     named = {name: d for name, d in estate.charter.objects.items() if d.key_column}
-    index = KeyIndex(run.people_index.with_name("keys.sqlite"))
+    index = KeyIndex(run.key_index)
     for site in estate.postgres_names if named else ():
         with site_errors(site), estate.database(site).connect(read_only=True) as connection:
             rules = read_rules(connection, estate)

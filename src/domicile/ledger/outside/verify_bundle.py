@@ -49,8 +49,8 @@ custody.boundary-key-made custody.boundary-key-pending custody.boundary-keys-rew
 custody.keys-opened custody.operation-approved custody.persons-readmitted custody.root-recovered
 custody.root-split custody.shred-cancelled custody.survivors-rewrapping erase.absence-checked
 erase.certified erase.tables-rewritten move.home-opened move.home-opening move.planned
-move.schema-made move.sequences-set move.shard-copied people.frozen scan.attested scan.finished
-scan.started"""
+move.schema-made move.sequences-set move.shard-copied people.frozen scan.attested scan.drift
+scan.finished scan.medium-stated scan.rechecked scan.started"""
 NO_CLAIMS = [f"{kind} 1" for kind in _OTHERS.split()]
 FORMAT = "domicile ledger bundle 1"
 Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read
