@@ -176,7 +176,10 @@ def test_what_may_hold_rows_and_is_no_ordinary_table_has_its_reason(
         "CREATE TABLE public.part_1 PARTITION OF public.parts FOR VALUES FROM ('2020-01-01')"
         " TO ('2021-01-01')",
         "CREATE TABLE public.base (id int)",
-        "CREATE TABLE public.derived (x int) INHERITS (public.base)",
+        "INSERT INTO public.base VALUES (1)",
+        "CREATE TABLE public.heir (x int) INHERITS (public.base)",
+        "CREATE TABLE public.abstract (id int)",
+        "CREATE TABLE public.concrete (x int) INHERITS (public.abstract)",
         "CREATE UNLOGGED TABLE public.fleeting (id int)",
         "CREATE TABLE public.kept (id int PRIMARY KEY)",
         "CREATE MATERIALIZED VIEW public.copies AS SELECT * FROM public.kept",
@@ -190,18 +193,101 @@ def test_what_may_hold_rows_and_is_no_ordinary_table_has_its_reason(
         "CREATE TABLE domicile.markers (id int)",
         "SELECT lo_from_bytea(0, 'x')",
     )
-    assert set(database.tables) == {named("kept")}
+    assert set(database.tables) == set(
+        map(named, ("kept", "parts", "fleeting", "heir", "concrete"))
+    )
+    assert [table.name for table in database.tables.values() if table.unlogged] == [
+        named("fleeting")
+    ]
+    assert [view.name for view in database.materialised] == [named("copies")]
     reasons = {str(name): reason for name, reason in database.other_relations.items()}
     assert reasons == {
-        "parts": "a partitioned table",
-        "base": "a table that inherits or is inherited from",
-        "derived": "a table that inherits or is inherited from",
-        "fleeting": "an unlogged table: a crash empties it",
-        "copies": "a materialised view: it keeps copies of rows",
+        "base": "a table with rows of its own that others inherit from",
         "ruled": "a rewrite rule changes what writing to it does",
         "far": "a foreign table: its rows lie on another server",
         "pg_catalog.pg_largeobject": "1 large objects",
     }
+
+
+def test_a_partitioned_table_is_its_root_with_the_keys_and_triggers_of_all(
+    postgres_server: PostgresServer,
+) -> None:
+    database = read_after(
+        postgres_server,
+        "CREATE SCHEMA archive",
+        "CREATE TABLE public.person (id int PRIMARY KEY)",
+        "CREATE TABLE public.post (id int, at date, who int REFERENCES public.person,"
+        " PRIMARY KEY (at, id)) PARTITION BY RANGE (at)",
+        "CREATE TABLE archive.old (x int, who int, id int NOT NULL, at date NOT NULL)"
+        " PARTITION BY LIST (id)",
+        "ALTER TABLE archive.old DROP x",
+        "ALTER TABLE public.post ATTACH PARTITION archive.old FOR VALUES FROM (MINVALUE)"
+        " TO ('2020-01-01')",
+        "CREATE TABLE archive.odd PARTITION OF archive.old DEFAULT",
+        "CREATE TABLE public.rest PARTITION OF public.post DEFAULT",
+        "CREATE TABLE public.reply (at date, post int,"
+        " FOREIGN KEY (at, post) REFERENCES public.post (at, id))",
+        "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+        "CREATE TRIGGER everywhere AFTER DELETE ON public.post FOR EACH ROW"
+        " EXECUTE FUNCTION public.f()",
+        "CREATE TRIGGER here AFTER DELETE ON archive.odd FOR EACH ROW EXECUTE FUNCTION public.f()",
+        "INSERT INTO public.post VALUES (1, '2019-01-01', NULL)",
+    )
+    post = named("post")
+    assert set(database.tables) == {post, named("person"), named("reply")}
+    assert database.tables[post].primary_key == ("at", "id")
+    assert database.tables[post].size_bytes > 0
+    assert {(key.child, key.columns, key.parent) for key in database.foreign_keys} == {
+        (post, ("who",), named("person")),
+        (named("reply"), ("at", "post"), post),
+    }
+    assert {(trigger.table, trigger.name) for trigger in database.triggers} == {
+        (post, "everywhere"),
+        (post, "here of its partition odd"),
+    }
+
+
+def test_a_partition_with_a_foreign_key_of_its_own_leaves_the_whole_unexamined(
+    postgres_server: PostgresServer,
+) -> None:
+    database = read_after(
+        postgres_server,
+        "CREATE TABLE public.person (id int PRIMARY KEY)",
+        "CREATE TABLE public.post (at date, who int) PARTITION BY RANGE (at)",
+        "CREATE TABLE public.rest (x int, who int, at date)",
+        "ALTER TABLE public.rest DROP x",
+        "ALTER TABLE public.post ATTACH PARTITION public.rest DEFAULT",
+        "ALTER TABLE public.rest ADD FOREIGN KEY (who) REFERENCES public.person",
+    )
+    assert database.other_relations == {
+        named("post"): "a foreign key is of one of its partitions, not of the whole"
+    }
+    assert [(key.child, key.columns) for key in database.foreign_keys] == [
+        (named("post"), ("who",))
+    ]
+
+
+def test_materialised_views_come_after_what_they_read_and_say_what_that_is(
+    postgres_server: PostgresServer,
+) -> None:
+    database = read_after(
+        postgres_server,
+        "CREATE TABLE public.person (id int PRIMARY KEY, name text)",
+        "CREATE VIEW public.named AS SELECT name FROM public.person",
+        "CREATE MATERIALIZED VIEW public.z_first AS SELECT * FROM public.named",
+        "CREATE MATERIALIZED VIEW public.a_second AS SELECT count(*) FROM public.z_first"
+        " WITH NO DATA",
+        "CREATE TABLE public.abstract (id int)",
+        "CREATE TABLE public.heir () INHERITS (public.abstract)",
+        "CREATE MATERIALIZED VIEW public.unclear AS SELECT * FROM public.abstract",
+        "CREATE FUNCTION public.any() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'",
+        "CREATE MATERIALIZED VIEW public.calling AS SELECT public.any() AS x",
+    )
+    views = {str(view.name): view for view in database.materialised}
+    assert list(views) == ["calling", "unclear", "z_first", "a_second"]
+    assert views["z_first"].reads == views["a_second"].reads == (named("person"),)
+    assert [name for name, view in views.items() if not view.populated] == ["a_second"]
+    assert {name for name, view in views.items() if view.unclear} == {"calling", "unclear"}
 
 
 def test_tables_of_an_extension_are_not_examined(postgres15: PostgresServer) -> None:
@@ -294,7 +380,7 @@ def test_more_tables_take_no_more_queries(
         database = read_database(connection)
     assert len(database.tables) == 300
     assert len(database.foreign_keys) == 300
-    assert len(asked) == len(set(asked)) == 9
+    assert len(asked) == len(set(asked)) == 10
 
 
 def test_a_lost_connection_is_unreachable(postgres_server: PostgresServer) -> None:

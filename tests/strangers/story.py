@@ -88,7 +88,7 @@ class Place:
             keys = connection.execute(
                 "SELECT conrelid::pg_catalog.regclass::text, pg_catalog.quote_ident(conname),"
                 " pg_catalog.pg_get_constraintdef(oid), convalidated"
-                " FROM pg_catalog.pg_constraint WHERE contype = 'f'"
+                " FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conparentid = 0"
             ).fetchall()
             broken = [f"{table} {name}" for table, name, _, valid in keys if not valid]
             for table, name, definition, _ in keys:
@@ -111,7 +111,7 @@ class Place:
                 for table, name, definition in connection.execute(
                     "SELECT conrelid::pg_catalog.regclass::text, conname,"
                     " pg_catalog.pg_get_constraintdef(oid)"
-                    " FROM pg_catalog.pg_constraint WHERE contype = 'f'"
+                    " FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conparentid = 0"
                 )
             }
 

@@ -30,7 +30,9 @@ from domicile.move import ObjectShard, Plan, RowShard, ShardVerified, latest_ver
 from domicile.sites.postgres import (
     TableName,
     checkpoint,
+    held_back,
     read_database,
+    refresh_view,
     rewrite_statistics,
     rewrite_table,
     site_errors,
@@ -52,8 +54,9 @@ class Erasable:
 
 @dataclass
 class EraseReport:
-    """What a site's erasure did. held_until: from when on all that is held can be erased; empty
-    where nobody can say."""
+    """What a site's erasure did. kept: tables in whose files erased rows still are; held_back: by
+    what, in words, as far as this user may see it. held_until: from when on all that is held can
+    be erased; empty where nobody can say."""
 
     site: str
     erased: int = 0
@@ -65,12 +68,14 @@ class EraseReport:
     unexamined: int = 0
     failures: list[tuple[str, DomicileError]] = field(default_factory=list)
     unproven: int = 0
+    kept: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = ()
     certificate: str = ""
 
     @property
     def complete(self) -> bool:
         """Nothing failed, nothing is held or left, nothing was left unexamined."""
-        left = self.failed or self.held or self.remaining or self.unexamined
+        left = self.failed or self.held or self.remaining or self.unexamined or self.kept
         return not (self.failures or left or self.unproven)
 
 
@@ -253,11 +258,12 @@ class _Eraser:
         self.report.held_until = last_held_until(erasures(self.entries, self.site))
 
     def _rewrite(self) -> None:
-        """Write the tables anew whose rows were erased or reduced since they were last."""
-        tables = self._touched()
-        if not tables:
+        """Write the tables anew whose rows were erased or reduced since they were last, and then
+        the materialised views that were made from them."""
+        tables, views = self._touched()
+        if not tables and not views:
             return
-        self.progress.stage(f"rewrite tables at {self.site}", items=len(tables) + 1)
+        self.progress.stage(f"rewrite tables at {self.site}", items=len(tables) + len(views) + 1)
         with (
             site_errors(self.site),
             self.estate.database(self.site).connect() as connection,
@@ -267,30 +273,47 @@ class _Eraser:
             for table in tables:
                 kept[table] = rewrite_table(connection, table)
                 self.progress.advance()
+            for view in views:
+                try:
+                    refresh_view(connection, view)
+                    kept[view] = rewrite_table(connection, view)
+                except DomicileError as error:
+                    self.report.failures.append((str(view), error))
+                self.progress.advance()
+            self.report.kept = tuple(str(table) for table in kept if kept[table])
+            self.report.held_back = tuple(held_back(connection)) if self.report.kept else ()
             reasons = [rewrite_statistics(connection), checkpoint(connection)]
             self.progress.advance()
         self.evidence.record(
             TablesRewritten(
                 run=self.run.id,
                 site=self.site,
-                tables=tuple(str(table) for table in tables if not kept[table]),
-                kept=tuple(str(table) for table in tables if kept[table]),
+                tables=tuple(str(table) for table in kept if not kept[table]),
+                kept=tuple(str(table) for table in kept if kept[table]),
                 statistics="; ".join(reason for reason in reasons if reason),
             ),
             into=self.entries,
         )
 
-    def _touched(self) -> list[TableName]:
+    def _touched(self) -> tuple[list[TableName], list[TableName]]:
+        """Tables to be written anew, and materialised views, each after those that it reads."""
+        with (
+            site_errors(self.site),
+            self.estate.database(self.site).connect(read_only=True) as connection,
+        ):
+            views = read_database(connection).materialised
         since: set[TableName] = set()
         for entry in self.entries.entries():
             body = entry.body
             if isinstance(body, ShardErased) and body.site == self.site:
                 shard = self.plan.row_shard(body.shard)
                 if shard is not None and (body.erased or body.reduced):
-                    since.add(TableName(shard.schema, shard.table))
+                    table = TableName(shard.schema, shard.table)
+                    since |= {table, *(view.name for view in views if table in view.reads)}
             if isinstance(body, TablesRewritten) and body.site == self.site:
                 since -= {TableName.parse(name) for name in body.tables}
-        return sorted(since)
+        derived = [view.name for view in views if view.name in since and view.populated]
+        return sorted(since - {view.name for view in views}), derived
 
     def _look_again(self) -> None:
         self.progress.stage(f"look again at {self.site}", items=1)

@@ -42,7 +42,13 @@ from domicile.move.placeholders import placeholder_blockers
 from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
 from domicile.move.store_rules import rule_blockers, rule_warnings
 from domicile.scan import ScanSummary, read_scan
-from domicile.sites.postgres import Database, TableName, read_database, site_errors
+from domicile.sites.postgres import (
+    Database,
+    TableName,
+    read_database,
+    site_errors,
+    unidentified_tables,
+)
 
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
@@ -223,6 +229,12 @@ def _plan_database(estate: Estate, run: Run, site: str, draft: _Draft) -> None:
         draft.blockers += placeholder_blockers(
             connection, rules, staying.tables, staying.rows, site
         )
+        draft.blockers += [
+            f"{site}: {name} is published and has no replica identity, so that the server refuses"
+            f" to erase its rows: give it a primary key, or ALTER TABLE … REPLICA IDENTITY FULL"
+            for name in unidentified_tables(connection)
+            if name in rules.tables and rules.tables[name].protected
+        ]
         draft.effects += database_effects(rules, site)
         draft.tables += _table_plans(connection, rules, site, copied, staying.rows)
         connection.rollback()
@@ -276,7 +288,7 @@ def _staying(connection: psycopg.Connection, rules: DatabaseRules) -> Closure:
         name: _not(partial(rules.tables[name].belong, rules.key))
         if name in protected
         else _everything
-        for name in rules.database.tables
+        for name in {*rules.database.tables, *(key.child for key in rules.database.foreign_keys)}
     }
     return close_references(
         connection,

@@ -36,6 +36,7 @@ from domicile.sites.postgres import (
     TableName,
     apply_sql,
     read_database,
+    refresh_view,
     schema_sql,
     set_sequence,
     site_errors,
@@ -177,7 +178,7 @@ class _Mover:
         for _ in ranks:
             before = dict(ranks)
             for key in database.foreign_keys:
-                if key.child != key.parent:
+                if key.child != key.parent and {key.child, key.parent} <= set(ranks):
                     ranks[key.child] = max(ranks[key.child], ranks[key.parent] + 1)
             if ranks == before or max(ranks.values()) > len(ranks):
                 break
@@ -218,6 +219,8 @@ class _Mover:
             self._set_sequences(connection)
             connection.commit()
             connection.autocommit = True
+            for view in read_database(connection).materialised:
+                refresh_view(connection, view.name)
             connection.execute("ANALYZE")
 
     def _apply(self, connection: psycopg.Connection, section: str) -> None:

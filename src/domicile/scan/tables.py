@@ -10,6 +10,7 @@ from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules
 from domicile.people import MEMBERS, UNKNOWN, PersonPath, belongs, has_person
+from domicile.scan.derived import Derived, look_at_views
 from domicile.sites.postgres import TableName, site_errors
 
 __all__ = ["TableCount", "count_tables"]
@@ -55,8 +56,31 @@ def count_tables(
                     site, str(name), str(name), "protected", rows, 0, 0, 0, rows, 0, "", reason
                 )
             )
+        counts += [
+            _count_derived(view, site, at_home=at_home) for view in look_at_views(connection, rules)
+        ]
         connection.rollback()
     return counts
+
+
+def _count_derived(view: Derived, site: str, *, at_home: bool) -> TableCount:
+    """A materialised view that holds what its tables give is as they are; one at home may be
+    older than they are, it holds nothing that was not at home."""
+    unexamined = view.rows if view.reason and not (at_home and view.stale) else 0
+    return TableCount(
+        site,
+        str(view.name),
+        str(view.name),
+        "derived",
+        view.rows,
+        0,
+        0,
+        0,
+        unexamined,
+        0,
+        f"{view.name} <- {', '.join(map(str, view.reads))}",
+        view.reason if unexamined else "",
+    )
 
 
 def _count_treated(

@@ -16,13 +16,20 @@ from domicile.sites.postgres.model import (
     Column,
     Database,
     ForeignKey,
+    MaterialisedView,
     Sequence,
     Table,
     TableName,
     Trigger,
 )
-from domicile.sites.postgres.remains import remains
-from domicile.sites.postgres.rewrite import checkpoint, rewrite_statistics, rewrite_table
+from domicile.sites.postgres.publishing import unidentified_tables
+from domicile.sites.postgres.remains import held_back, remains
+from domicile.sites.postgres.rewrite import (
+    checkpoint,
+    refresh_view,
+    rewrite_statistics,
+    rewrite_table,
+)
 from domicile.sites.postgres.selecting import (
     CopyFormat,
     column_list,
@@ -42,6 +49,7 @@ __all__ = [
     "CopyStream",
     "Database",
     "ForeignKey",
+    "MaterialisedView",
     "PostgresSite",
     "Sequence",
     "Table",
@@ -54,10 +62,12 @@ __all__ = [
     "copy_from_statement",
     "copy_to_statement",
     "digest",
+    "held_back",
     "open_postgres_site",
     "order_terms",
     "pipe",
     "read_database",
+    "refresh_view",
     "remains",
     "rewrite_statistics",
     "rewrite_table",
@@ -67,4 +77,5 @@ __all__ = [
     "site_errors",
     "site_name",
     "table_identifier",
+    "unidentified_tables",
 ]

@@ -1,8 +1,9 @@
 """Read a database's catalogue: a fixed number of set-based queries, whatever the tables.
 
-Tables that this version can examine are `Database.tables`; every other relation that may hold
-rows is in `Database.other_relations` with its reason. Nothing falls between: a relation is in
-one of the two, or holds no rows of its own (views, indexes, partitions of a listed table).
+Tables that this version can examine are `Database.tables`, a partitioned one as its root;
+materialised views are `Database.materialised`; every other relation that may hold rows is in
+`Database.other_relations` with its reason. Nothing falls between: a relation is in one of these, or
+holds no rows of its own (views, indexes, partitions of a listed table, empty tables with heirs).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from domicile.sites.postgres.catalogue_queries import (
     IN_RECOVERY,
     INDEXES,
     LARGE_OBJECTS,
+    MATERIALISED,
     OURS,
     RELATIONS,
     SEQUENCES,
@@ -29,6 +31,7 @@ from domicile.sites.postgres.catalogue_queries import (
     AnswerRow,
     AttributeRow,
     IndexRow,
+    MaterialisedRow,
     ReferenceRow,
     RelationRow,
     SequenceRow,
@@ -48,6 +51,7 @@ from domicile.sites.postgres.model import (
     Column,
     Database,
     ForeignKey,
+    MaterialisedView,
     Sequence,
     Table,
     TableName,
@@ -78,7 +82,9 @@ def read_database(connection: Connection) -> Database:
 
 
 def _read(connection: Connection) -> Database:
-    relations = {row.oid: row for row in _rows(connection, RELATIONS, RelationRow)}
+    relations = {
+        row.oid: row for row in _rows(connection, RELATIONS, RelationRow) if not row.only_heirs
+    }
     reasons = {oid: _not_examined(row) for oid, row in relations.items()}
     names = {oid: row.table_name for oid, row in relations.items()}
     attributes = _by_relation(_rows(connection, COLUMNS, AttributeRow))
@@ -89,7 +95,7 @@ def _read(connection: Connection) -> Database:
     tables = {
         row.table_name: _table(row, attributes.get(oid, {}), indexes[oid], types)
         for oid, row in relations.items()
-        if row.kind == "r" and reasons[oid] is None
+        if row.kind in "rp" and reasons[oid] is None
     }
     others = {names[oid]: reason for oid, reason in reasons.items() if reason is not None}
     return Database(
@@ -112,6 +118,14 @@ def _read(connection: Connection) -> Database:
             if row.oid in names and reasons[row.oid] is None
         ),
         other_relations=others | _large_objects(connection),
+        materialised=_materialised(
+            [
+                row
+                for row in _rows(connection, MATERIALISED, MaterialisedRow)
+                if reasons.get(row.oid, "") is None
+            ],
+            names,
+        ),
     )
 
 
@@ -129,32 +143,27 @@ def _by_relation(rows: list[AttributeRow]) -> dict[int, dict[int, AttributeRow]]
 
 def _not_examined(row: RelationRow) -> str | None:
     """Why this version does not examine a relation; None where it does."""
-    kinds = {
-        "p": "a partitioned table",
-        "f": "a foreign table: its rows lie on another server",
-        "m": "a materialised view: it keeps copies of rows",
-    }
     if row.extension is not None:
         return f"it belongs to the extension {row.extension}"
-    if row.kind in kinds:
-        return kinds[row.kind]
+    if row.kind == "f":
+        return "a foreign table: its rows lie on another server"
     if not row.readable:
         return "the site's user has no permission to read it"
-    if row.kind == "S":
+    if row.kind in "Sm":
         return None
     return _table_not_examined(row)
 
 
 def _table_not_examined(row: RelationRow) -> str | None:
-    if row.persistence == "u":
-        return "an unlogged table: a crash empties it"
-    if row.inherits:
-        return "a table that inherits or is inherited from"
-    if row.row_security:
-        return "row-level security hides rows from the site's user"
-    if row.rules:
-        return "a rewrite rule changes what writing to it does"
-    return None
+    reasons = (
+        (row.foreign_part, "a partition of it is a foreign table: its rows lie on another server"),
+        (row.detaching, "a partition is being detached from it: no table shows its rows now"),
+        (row.keys_of_its_own, "a foreign key is of one of its partitions, not of the whole"),
+        (row.has_heirs, "a table with rows of its own that others inherit from"),
+        (row.row_security, "row-level security hides rows from the site's user"),
+        (row.rules, "a rewrite rule changes what writing to it does"),
+    )
+    return next((reason for applies, reason in reasons if applies), None)
 
 
 def _table(
@@ -174,6 +183,7 @@ def _table(
         unique=tuple(named(index) for index in unique if not index.is_primary),
         size_bytes=row.size_bytes,
         estimated_rows=row.estimated_rows(),
+        unlogged=row.persistence == "u",
     )
 
 
@@ -233,6 +243,31 @@ def _sequence(row: SequenceRow, names: Mapping[int, TableName]) -> Sequence:
         max_value=row.max_value,
         owned_by=row.owned_by,
     )
+
+
+def _materialised(
+    rows: list[MaterialisedRow], names: Mapping[int, TableName]
+) -> tuple[MaterialisedView, ...]:
+    among = {row.oid for row in rows}
+    ordered = sorted(rows, key=lambda row: len(among & set(row.reads)))
+    return tuple(
+        MaterialisedView(
+            names[row.oid],
+            row.populated,
+            row.definition.rstrip().rstrip(";"),
+            tuple(sorted(names[oid] for oid in row.reads if oid in names and oid not in among)),
+            _unclear(row, names),
+        )
+        for row in ordered
+    )
+
+
+def _unclear(row: MaterialisedRow, names: Mapping[int, TableName]) -> str:
+    if row.calls:
+        return f"its definition calls {', '.join(sorted(row.calls))}, which may read anything"
+    if not set(row.reads) <= set(names):
+        return "it reads a relation of the system, or of no table that is listed"
+    return ""
 
 
 def _large_objects(connection: Connection) -> dict[TableName, str]:

@@ -15,6 +15,7 @@ __all__ = [
     "INDEXES",
     "IN_RECOVERY",
     "LARGE_OBJECTS",
+    "MATERIALISED",
     "OURS",
     "RELATIONS",
     "SEQUENCES",
@@ -24,6 +25,7 @@ __all__ = [
     "AnswerRow",
     "AttributeRow",
     "IndexRow",
+    "MaterialisedRow",
     "ReferenceRow",
     "RelationRow",
     "SequenceRow",
@@ -39,19 +41,31 @@ OURS = sql.SQL("n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 
 RELATIONS: LiteralString = """
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
   c.relpersistence::text AS persistence, c.relpages AS pages, c.reltuples::float8 AS tuples,
-  CASE WHEN c.relkind IN ('r', 'm') THEN coalesce(pg_table_size(c.oid), 0) ELSE 0 END AS size_bytes,
-  CASE WHEN c.relkind IN ('r', 'm') THEN coalesce(pg_relation_size(c.oid), 0) ELSE 0 END
-    AS heap_bytes,
+  coalesce(s.size_bytes, 0)::bigint AS size_bytes, coalesce(s.heap_bytes, 0)::bigint AS heap_bytes,
   has_schema_privilege(n.oid, 'USAGE') AND CASE WHEN c.relkind = 'S'
     THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END
     AS readable,
-  EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid OR i.inhrelid = c.oid) AS inherits,
+  c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_heirs,
+  p.foreign_part, p.detaching, p.keys_of_its_own,
   row_security_active(c.oid) AS row_security,
   EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type <> '1') AS rules,
   (SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
     AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' LIMIT 1) AS extension
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN LATERAL (SELECT sum(pg_table_size(l.relid)) AS size_bytes,
+    sum(pg_relation_size(l.relid)) AS heap_bytes
+    FROM (SELECT c.oid::regclass AS relid WHERE c.relkind IN ('r', 'm') UNION ALL
+      SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf AND c.relkind = 'p') AS l) s ON true
+  LEFT JOIN LATERAL (SELECT
+    coalesce(bool_or(x.relkind = 'f'), false) AS foreign_part,
+    EXISTS (SELECT FROM pg_inherits i WHERE to_jsonb(i) ->> 'inhdetachpending' = 'true'
+      AND i.inhparent = ANY (array_agg(x.oid))) AS detaching,
+    EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0
+      AND (k.conrelid = ANY (array_agg(x.oid) FILTER (WHERE x.oid <> c.oid))
+        OR k.confrelid = ANY (array_agg(x.oid) FILTER (WHERE x.oid <> c.oid)))) AS keys_of_its_own
+    FROM pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) AS t
+    JOIN pg_class x ON x.oid = t.relid) p ON true
 WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND NOT c.relispartition
   AND c.relpersistence <> 't' AND {ours}
 ORDER BY 2, 3
@@ -88,21 +102,34 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND i.indislive AND {ours
 ORDER BY i.indrelid, x.relname
 """
 
+# A constraint of a partition alone is told as its root's, whose columns have other numbers.
 FOREIGN_KEYS: LiteralString = """
-SELECT k.conname AS name, k.conrelid::bigint AS child, k.conkey::int[] AS columns,
-  k.confrelid::bigint AS parent, k.confkey::int[] AS parent_columns,
+SELECT k.conname AS name, child.root::bigint AS child, child.columns,
+  parent.root::bigint AS parent, parent.columns AS parent_columns,
   k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.condeferrable AS deferrable
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-  JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_namespace n ON n.oid = c.relnamespace,
+  LATERAL (SELECT r.root, (SELECT array_agg(b.attnum::int ORDER BY u.place)
+    FROM unnest(k.conkey) WITH ORDINALITY AS u(number, place)
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
+    JOIN pg_attribute b ON b.attrelid = r.root AND b.attname = a.attname) AS columns
+    FROM (SELECT coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid) AS root) AS r) AS child,
+  LATERAL (SELECT r.root, (SELECT array_agg(b.attnum::int ORDER BY u.place)
+    FROM unnest(k.confkey) WITH ORDINALITY AS u(number, place)
+    JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number
+    JOIN pg_attribute b ON b.attrelid = r.root AND b.attname = a.attname) AS columns
+    FROM (SELECT coalesce(pg_partition_root(k.confrelid)::oid, k.confrelid) AS root) AS r) AS parent
 WHERE k.contype = 'f' AND k.conparentid = 0 AND {ours}
 ORDER BY n.nspname, c.relname, k.conname
 """
 
 TRIGGERS: LiteralString = """
-SELECT t.tgrelid::bigint AS relation, t.tgname AS name, t.tgtype::int AS type,
+SELECT coalesce(pg_partition_root(c.oid)::oid, c.oid)::bigint AS relation,
+  CASE WHEN c.relispartition THEN format('%s of its partition %s', t.tgname, c.relname)
+    ELSE t.tgname::text END AS name, t.tgtype::int AS type,
   t.tgenabled IN ('O', 'A') AS enabled
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT t.tgisinternal AND c.relkind <> 'v' AND NOT c.relispartition AND {ours}
+WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND c.relkind <> 'v' AND {ours}
 ORDER BY n.nspname, c.relname, t.tgname
 """
 
@@ -123,6 +150,31 @@ WHERE c.relpersistence <> 't' AND {ours}
 ORDER BY n.nspname, c.relname
 """
 
+# What each reads, through views and other materialised views; and functions that may read on.
+MATERIALISED: LiteralString = """
+WITH RECURSIVE reads(view, relation, rule) AS (
+  SELECT c.oid, c.oid, w.oid FROM pg_class c JOIN pg_rewrite w ON w.ev_class = c.oid
+    WHERE c.relkind = 'm'
+  UNION
+  SELECT r.view, d.refobjid, w.oid FROM reads r
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.rule
+      AND d.refclassid = 'pg_class'::regclass
+    LEFT JOIN pg_class c ON c.oid = d.refobjid AND c.relkind IN ('v', 'm')
+    LEFT JOIN pg_rewrite w ON w.ev_class = c.oid
+)
+SELECT c.oid::bigint AS oid, c.relispopulated AS populated, pg_get_viewdef(c.oid) AS definition,
+  (SELECT coalesce(array_agg(DISTINCT coalesce(pg_partition_root(r.relation)::oid,
+      r.relation)::bigint), '{{}}') FROM reads r JOIN pg_class x ON x.oid = r.relation
+    WHERE r.view = c.oid AND r.relation <> c.oid AND x.relkind <> 'v') AS reads,
+  (SELECT coalesce(array_agg(DISTINCT p.proname::text), '{{}}') FROM reads r
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.rule
+      AND d.refclassid = 'pg_proc'::regclass
+    JOIN pg_proc p ON p.oid = d.refobjid AND p.provolatile <> 'i'
+    WHERE r.view = c.oid) AS calls
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'm' AND {ours} ORDER BY n.nspname, c.relname
+"""
+
 LARGE_OBJECTS: LiteralString = "SELECT count(*) AS amount FROM pg_largeobject_metadata"
 IN_RECOVERY: LiteralString = "SELECT pg_is_in_recovery() AS answer"
 
@@ -141,7 +193,10 @@ class RelationRow:
     size_bytes: int
     heap_bytes: int
     readable: bool
-    inherits: bool
+    has_heirs: bool
+    foreign_part: bool
+    detaching: bool
+    keys_of_its_own: bool
     row_security: bool
     rules: bool
     extension: str | None
@@ -150,6 +205,11 @@ class RelationRow:
     def table_name(self) -> TableName:
         """The relation's schema and name."""
         return TableName(self.schema, self.name)
+
+    @property
+    def only_heirs(self) -> bool:
+        """A table that others inherit from, without a page of its own: it has no rows."""
+        return self.has_heirs and not self.heap_bytes
 
     def estimated_rows(self) -> int:
         """The planner's way: rows per page when last counted, times the pages of today."""
@@ -220,6 +280,17 @@ class SequenceRow:
     max_value: int
     last_value: int | None
     owned_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialisedRow:
+    """A materialised view; reads holds OIDs, calls the functions that are not immutable."""
+
+    oid: int
+    populated: bool
+    definition: str
+    reads: list[int]
+    calls: list[str]
 
 
 @dataclass(frozen=True, slots=True)

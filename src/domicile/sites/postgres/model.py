@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Column", "Database", "ForeignKey", "Sequence", "Table", "TableName", "Trigger"]
+__all__ = [
+    "Column",
+    "Database",
+    "ForeignKey",
+    "MaterialisedView",
+    "Sequence",
+    "Table",
+    "TableName",
+    "Trigger",
+]
 
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
 
@@ -92,9 +101,9 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An ordinary table. primary_key is empty where there is none. unique holds the column sets
-    of every other unique index without expression or predicate. size_bytes is the heap's and
-    TOAST's, without indexes; estimated_rows is the planner's."""
+    """An ordinary table, or a partitioned one as its root. primary_key is empty where there is
+    none. unique holds the column sets of every other unique index without expression or predicate.
+    size_bytes is the heaps' and TOAST's, without indexes; estimated_rows is the planner's."""
 
     name: TableName
     columns: tuple[Column, ...]
@@ -102,6 +111,7 @@ class Table:
     unique: tuple[tuple[str, ...], ...]
     size_bytes: int
     estimated_rows: int
+    unlogged: bool = False
 
     def column(self, name: str) -> Column:
         """The column of this name. Raises KeyError."""
@@ -122,12 +132,27 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class MaterialisedView:
+    """A stored answer to a query. reads: the tables that the answer comes from, through views and
+    other materialised views; of these, ``definition`` gives what a refresh would store.
+
+    unclear: why its content can't be told from its tables; empty where it can.
+    """
+
+    name: TableName
+    populated: bool
+    definition: str
+    reads: tuple[TableName, ...]
+    unclear: str
+
+
+@dataclass(frozen=True, slots=True)
 class Database:
     """What the catalogue says about one database, system schemas and ``domicile`` left out.
 
-    other_relations: relations that may hold rows and are not ordinary tables (partitioned,
-    inherited, foreign, materialised views, unlogged, with row-level security forced on us ...),
-    each with the reason why this version does not examine them.
+    other_relations: relations that may hold rows and are no tables that this version examines
+    (foreign, with heirs, with rewrite rules, with row-level security forced on us ...), each with
+    the reason. materialised: each after those that it reads.
     """
 
     server_version: int  # 180004
@@ -137,3 +162,4 @@ class Database:
     triggers: tuple[Trigger, ...]
     sequences: tuple[Sequence, ...]
     other_relations: Mapping[TableName, str]
+    materialised: tuple[MaterialisedView, ...] = ()

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from domicile.sites.postgres.connect import Connection, site_name
 from domicile.sites.postgres.failures import site_errors
 
-__all__ = ["remains"]
+__all__ = ["held_back", "remains"]
 
 _SETTINGS: LiteralString = """
 SELECT current_setting('wal_level') AS wal_level, current_setting('archive_mode') AS archive_mode,
@@ -29,6 +29,15 @@ SELECT format('the %s replication slot %s keeps write-ahead log%s', slot_type, s
   CASE WHEN xmin IS NULL AND catalog_xmin IS NULL THEN ''
     ELSE ', and holds back the removal of dead rows' END) AS sentence
 FROM pg_replication_slots ORDER BY 1
+"""
+_HOLDING_SLOTS: LiteralString = """
+SELECT format('the %s replication slot %s', slot_type, slot_name) AS sentence
+FROM pg_replication_slots WHERE xmin IS NOT NULL OR catalog_xmin IS NOT NULL ORDER BY 1
+"""
+_STANDBYS: LiteralString = """
+SELECT format('queries on the standby %s, which feeds back its snapshots', application_name)
+  AS sentence
+FROM pg_stat_replication WHERE backend_xmin IS NOT NULL ORDER BY 1
 """
 _PUBLICATIONS: LiteralString = """
 SELECT format('the publication %s: whoever subscribes to it has copies', pubname) AS sentence
@@ -79,6 +88,17 @@ def remains(connection: Connection) -> list[str]:
             with connection.cursor(row_factory=class_row(_Found)) as cursor:
                 sentences += [row.sentence for row in cursor.execute(query)]
     return [*sentences, _ALWAYS]
+
+
+def held_back(connection: Connection) -> list[str]:
+    """What keeps the server from removing dead rows now, as far as this user may see. Raises
+    `SiteError`."""
+    sentences: list[str] = []
+    with site_errors(site_name(connection)):
+        for query in (_HOLDING_SLOTS, _STANDBYS, _SNAPSHOTS, _PREPARED):
+            with connection.cursor(row_factory=class_row(_Found)) as cursor:
+                sentences += [row.sentence for row in cursor.execute(query)]
+    return sentences
 
 
 def _of_settings(settings: _Settings) -> list[str]:
