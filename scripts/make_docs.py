@@ -171,6 +171,36 @@ A template says which keys a dataset of objects has, and whose object each is.
   left; those after a `{name...}` take as little as they can from the right.
 - `{person}` is the person's key as text.
 
+## Archives
+
+A dataset of objects with a `treatment` is one of archives: exports and dumps that hold many
+persons' rows. Every scan reads them row by row.
+
+```toml
+[objects.exports]
+template = "exports/{name...}"
+treatment = "rewrite"
+person = ["user_id"]
+
+[objects.dumps]
+template = "dumps/{name...}"
+treatment = "erase"
+```
+
+- Read are CSV, JSON lines and Parquet by the columns that `person` names, and `pg_dump` (plain,
+  custom, tar) by the tables whose columns hold a person's key in the database. All of them may be
+  compressed (gz, bz2, zst), and lie in tar or zip.
+- One with a member's row is a member's. It is brought home whole, sealed under the dataset's key
+  where home is sealed, and read back, as any object.
+- With `erase`, `domicile erase` then erases it whole: others' rows in it go with it. That is the
+  company's decision, and the plan says how many rows it is about.
+- With `rewrite` it first writes a version in which members' rows are left out and every other row
+  is as it was, in order, under the same key; compares the two row by row; reads it back from the
+  store and compares again; and only then erases the verified one. One in which nobody else has a
+  row is erased whole.
+- What can't be read is not examined, with the reason; somebody may attest it
+  ([attest.md](attest.md)).
+
 ## What must hold
 
 - There is one boundary, and its custodian is not the company.
@@ -188,7 +218,9 @@ A template says which keys a dataset of objects has, and whose object each is.
   else's; no more must sign than there are, and there are at most 12.
   [Custody](custody.md#quorums) says what their signatures do.
 - Each dataset of objects has a `template` or a `key_column`; a template names `{person}` unless
-  the dataset is public.
+  the dataset is public or of archives.
+- A dataset of archives is protected, has a `template` without `{person}`, and names with `person`
+  as many columns as `[people] key` has, or, where it is erased, none.
 - An exception has a reason and an end; once the end has passed, the charter is refused.
 - A witness of the ledger has keys and a name of its own, none of them the log's; no more must
   co-sign than there are.

@@ -187,3 +187,30 @@ def test_what_is_doubtful_is_a_warning(text: str, before: str, after: str, messa
     told = warnings(text.replace(before, after, 1))
     assert message in told
     assert told.startswith("domicile.toml:")
+
+
+def archives(more: str, template: str = "dumps/{name...}") -> str:
+    return f'\n[objects.dumps]\ntemplate = "{template}"\n{more}\n'
+
+
+def test_archives_of_many_persons_need_no_person_in_their_keys(text: str) -> None:
+    assert "dumps" not in warnings(text + archives('treatment = "erase"'))
+    one = 'treatment = "rewrite"\nperson = ["user_id"]'
+    assert "dumps" not in warnings(text + archives(one))
+
+
+@pytest.mark.parametrize(
+    ("more", "template", "message"),
+    [
+        ("", "dumps/{name...}", "add a `treatment`"),
+        ('treatment = "rewrite"', "dumps/{name...}", "nothing can be left out"),
+        ('treatment = "erase"\nperson = ["a", "b"]', "dumps/{name...}", "names 2 columns"),
+        ('treatment = "erase"', "dumps/{person}", "many persons' protected rows"),
+        ('treatment = "erase"\nclassification = "public"', "d/{a}", "many persons' protected rows"),
+        ('person = ["user_id"]', "dumps/{person}", "is for archives alone"),
+    ],
+)
+def test_an_archive_that_says_too_little_or_too_much_is_refused(
+    text: str, more: str, template: str, message: str
+) -> None:
+    assert message in refusal(text + archives(more, template))

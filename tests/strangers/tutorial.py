@@ -23,6 +23,7 @@ _VARYING = (
     (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}"), "RUN"),
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "DIGEST"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00)?"), "TIME"),
+    (re.compile(r"\b\d{1,2} [A-Z][a-z]{2,8} \d{4}\b"), "DAY"),
     (re.compile(r"(\S+/)?(?=\.domicile/)"), ""),
     (re.compile(r"[ \t]+$", re.MULTILINE), ""),
 )

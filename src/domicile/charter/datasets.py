@@ -31,6 +31,7 @@ def dataset_problems(charter: Charter, today: date) -> Iterator[Problem]:
         path = ("objects", name)
         yield from _exception_problems(path, objects, today)
         yield from _object_problems(path, objects, composite=len(charter.people.key) > 1)
+        yield from _archive_problems(path, objects, len(charter.people.key))
 
 
 def _people_problems(charter: Charter) -> Iterator[Problem]:
@@ -101,12 +102,13 @@ def _template_problems(
     except CharterError as error:
         yield Problem(path, error.failed, error.expected, error.next_step)
         return
-    if not template.has_person and dataset.classification != "public":
+    if not (template.has_person or dataset.is_archive or dataset.classification == "public"):
         yield Problem(
             path,
             "has no {person}, so its keys do not say whose they are",
             "`{person}` in the template of what is not public",
-            "add {person}, name a key_column instead, or classify it public",
+            "add {person}, name a key_column instead, classify it public, or, where they are"
+            " archives of many persons' rows, add a `treatment`",
         )
     if template.has_person and composite:
         yield Problem(
@@ -115,6 +117,44 @@ def _template_problems(
             "a key_column",
             "name the column that holds the keys",
         )
+
+
+def _archive_problems(path: KeyPath, dataset: ObjectDataset, key_columns: int) -> Iterator[Problem]:
+    if dataset.person and not dataset.is_archive:
+        yield Problem(
+            (*path, "person"),
+            "is for archives alone",
+            'a `treatment`, "erase" or "rewrite"',
+            "add `treatment`, or remove `person`",
+        )
+    if not dataset.is_archive:
+        return
+    yield from _doubled((*path, "person"), dataset.person)
+    if len(dataset.person) not in {0, key_columns}:
+        yield Problem(
+            (*path, "person"),
+            f"names {len(dataset.person)} columns",
+            f"the {key_columns} that hold a person's key",
+            "name as many as [people] key has",
+        )
+    if dataset.treatment == "rewrite" and not dataset.person:
+        yield Problem(
+            (*path, "person"),
+            "is missing: nothing can be left out of these archives",
+            "the column that holds the person's key",
+            'add `person = ["..."]`, or write treatment = "erase"',
+        )
+    if dataset.template is None or dataset.classification != "protected" or _names_person(dataset):
+        yield Problem(
+            (*path, "treatment"),
+            "is for archives of many persons' protected rows",
+            "a `template` without {person}, of what is protected",
+            "correct the template, or remove `treatment`",
+        )
+
+
+def _names_person(dataset: ObjectDataset) -> bool:
+    return "{person}" in (dataset.template or "")
 
 
 def _exception_problems(

@@ -205,18 +205,37 @@ class TableDataset(_Dataset):
 
 
 class ObjectDataset(_Dataset):
-    """Objects whose keys fit a template, or are named by a database column."""
+    """Objects whose keys fit a template, or are named by a database column: each is one person's,
+    or, with a `treatment`, an archive of many persons' rows."""
 
     template: str | None = Field(
         default=None,
         description="Path template, `videos/{person}/{file}`: `{name}` is one path segment (or a"
-        " part of one), `{name...}` may span several. `{person}` is required unless public.",
+        " part of one), `{name...}` may span several. `{person}` is required unless public, or"
+        " of archives.",
     )
     key_column: str | None = Field(
         default=None,
         description="`table.column` that holds the keys; the row's person is the object's.",
     )
+    treatment: Literal["erase", "rewrite"] | None = Field(
+        default=None,
+        description="These objects are archives, read row by row: exports (CSV, JSON lines,"
+        " Parquet), `pg_dump` in a file, compressed (gz, bz2, zst) or in tar or zip. One with a"
+        " member's row comes home whole; then it is erased (`erase`), or (`rewrite`, exports alone)"
+        " a version without members' rows takes its place.",
+    )
+    person: tuple[str, ...] = Field(
+        default=(),
+        description="The columns of an export that hold the person's key, in the order of `[people]"
+        " key`. Tables of a `pg_dump` tell it as the database does.",
+    )
     category: DataCategory | None = Field(default=None, description="Fideslang data category.")
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether its objects are archives."""
+        return self.treatment is not None
 
 
 class OfflinePlace(Frozen):

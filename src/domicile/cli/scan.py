@@ -57,6 +57,12 @@ def print_scan(session: Session, summary: ScanSummary) -> None:
     out.print(_rows_table(summary))
     if summary.objects:
         out.print(_objects_table(summary))
+    for count in summary.archives:
+        out.print(
+            f"archives of {count.dataset} at {count.site}: {count.holding:,} of"
+            f" {count.archives:,} hold rows of members ({count.members:,} of {count.rows:,} rows)",
+            markup=False,
+        )
     _print_unexamined(session, summary)
     verdict = (
         "everything of the members is at home"

@@ -12,7 +12,7 @@ from rich.table import Table
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.report import Status, load_status, shred_lines, status_rows
-from domicile.report.figures import moment, shown
+from domicile.report.figures import day, shown
 
 __all__ = ["exit_of", "print_status", "status"]
 
@@ -66,7 +66,7 @@ def print_status(session: Session, found: Status) -> None:
     for look in found.looks:
         state = "absent" if look.absent else "erased"
         session.out.print(
-            f"{look.site}: {state}, looked at by {look.how} on {moment(look.last)}; next by"
-            f" {moment(look.due)}"
+            f"{look.site}: {state}, looked at by {look.how} on {day(look.last)}; next by"
+            f" {day(look.due)}"
         )
     session.out.print(escape(found.charter_standing))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from domicile.charter import Charter, PostgresSiteConfig
+from domicile.charter import PostgresSiteConfig
 from domicile.erase.certificate import Check
 from domicile.erase.entries import AbsenceChecked, ShardErased
 from domicile.errors import SiteMissing
@@ -59,7 +59,7 @@ class Look:
     remains: tuple[str, ...]
 
 
-Lister = Callable[[Charter, ObjectSite, Run], list[ObjectCount]]
+Lister = Callable[[Estate, ObjectSite, Run], list[ObjectCount]]
 """What lists a store once."""
 
 
@@ -113,7 +113,7 @@ def _number(count: ObjectCount) -> int:
 
 def _database(estate: Estate, run: Run, site: str) -> tuple[_Seen, tuple[Check, ...]]:
     with member_session(estate, run, site, read_only=True) as (connection, rules):
-        counts = count_tables(connection, rules, site, at_home=False)
+        counts = count_tables(connection, rules, site, at_home=False, replicas=estate.replicas)
         with site_errors(site):
             kept = tuple(remains(connection))
     left = sum(count.members for count in counts)
@@ -137,7 +137,7 @@ def _store(
     estate: Estate, run: Run, site: str, entries: RunEntries, lister: Lister
 ) -> tuple[_Seen, tuple[Check, ...]]:
     store = estate.objects(site)
-    counts = lister(estate.charter, store, run)
+    counts = lister(estate, store, run)
     asked, readable = _ask_again(store, run, site, entries)
     left = sum(_number(count) for count in counts if count.state == "member")
     unexamined = sum(_number(count) for count in counts if count.state == "not examined")

@@ -39,6 +39,10 @@ from domicile.sites.postgres import TableName
 __all__ = ["certify", "erasures", "last_held_until", "unsigned"]
 
 _FORMAT = "domicile erasure certificate 1 (after NIST SP 800-88 Rev. 2, section 4.6)"
+_REWRITTEN = (
+    "; where others have rows in an archive that is rewritten, a version without members' rows was"
+    " written in its place first, and read back"
+)
 _PLACES = {"erased": 0, "failed": 2, "held": 3}
 
 
@@ -113,6 +117,7 @@ def _sign(
 def _place(estate: Estate, site: str) -> dict[str, str]:
     config = estate.charter.sites[site]
     database = isinstance(config, PostgresSiteConfig)
+    datasets = estate.charter.objects.values()
     return {
         "site_kind": "PostgreSQL database" if database else "object store",
         "site_place": config.url,
@@ -125,7 +130,8 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
         "technique": "rows deleted, or reduced to their public projection where others refer to"
         " them; tables, indexes and statistics rewritten"
         if database
-        else "every version and delete marker deleted by its id; unfinished uploads aborted",
+        else "every version and delete marker deleted by its id; unfinished uploads aborted"
+        + (_REWRITTEN if any(d.treatment == "rewrite" for d in datasets) else ""),
     }
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from domicile.sites.objects import DeleteFailure, ObjectSite, ObjectVersion, Upload, VersionRef
 
-__all__ = ["OBJECTS_ERASED", "erase_objects", "listed_range"]
+__all__ = ["OBJECTS_ERASED", "erase_objects", "listed_range", "result_row"]
 
 OBJECTS_ERASED = pa.schema(
     [
@@ -23,6 +23,7 @@ OBJECTS_ERASED = pa.schema(
         pa.field("state", pa.string(), nullable=False),  # erased, held, failed
         pa.field("reason", pa.string(), nullable=False),
         pa.field("held_until", pa.timestamp("s", tz="UTC")),  # null: nobody can say
+        pa.field("rewritten_as", pa.string()),  # the version that took an archive's place
     ]
 )
 """What became of each verified item of a site."""
@@ -49,7 +50,7 @@ def erase_objects(site: ObjectSite, proofs: Sequence[Row]) -> list[Row]:
     for proof in chosen:
         if proof["kind"] == "upload":
             site.abort(Upload(proof["key"], proof["version_id"], _EPOCH, proof["size_bytes"]))
-    return [_row(proof, left.get(_ref(proof))) for proof in chosen]
+    return [result_row(proof, left.get(_ref(proof))) for proof in chosen]
 
 
 def _delete(site: ObjectSite, refs: Sequence[VersionRef]) -> dict[VersionRef, DeleteFailure]:
@@ -99,7 +100,8 @@ def _ref(proof: Row) -> VersionRef:
     return VersionRef(proof["key"], proof["version_id"])
 
 
-def _row(proof: Row, failure: DeleteFailure | None) -> Row:
+def result_row(proof: Row, failure: DeleteFailure | None) -> Row:
+    """What became of one proof's item: erased, or why not."""
     hold = failure.hold if failure else None
     reason = hold.reason if hold else failure.reason if failure else ""
     return {
@@ -111,4 +113,5 @@ def _row(proof: Row, failure: DeleteFailure | None) -> Row:
         "state": "held" if hold else "failed" if failure else "erased",
         "reason": reason,
         "held_until": hold.until if hold else None,
+        "rewritten_as": None,
     }

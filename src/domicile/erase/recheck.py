@@ -19,8 +19,9 @@ from domicile.erase.past import Past, pasts
 from domicile.errors import DomicileError, UsageError
 from domicile.inventory import Estate, Evidence, Run, RunEntries, digest_under, ledger_directory
 from domicile.ledger import Entry, decode, read_only
-from domicile.scan import ScanSummary, TableCount, index_keys, scan_objects
+from domicile.scan import ObjectCount, ScanSummary, TableCount, index_keys, scan_objects
 from domicile.scan.entries import DriftFound, Rechecked
+from domicile.sites.objects import ObjectSite
 from domicile.state import State
 
 __all__ = ["Recheck", "record_drift", "run_recheck"]
@@ -91,7 +92,7 @@ def _recheck(
     files = (run.back(past.site, number), run.back(f"{past.site}.uploads", number))
     if past.site in estate.object_names and not run.key_index.exists():
         index_keys(estate, run)
-    look = look_at(estate, run, past.site, mine, partial(scan_objects, into=files))
+    look = look_at(estate, run, past.site, mine, partial(_counted, into=files))
     listed = files if files[0].exists() else ()
     body = _entry(estate, run, past, look, listed)
     evidence.record(body)
@@ -158,3 +159,10 @@ def _never_erased(site: str, past: dict[str, Past]) -> UsageError:
         expected="; ".join(past) or "a site where `domicile erase` erased",
         next_step="name such a site with --site, or none: then all of them are looked at",
     )
+
+
+def _counted(
+    estate: Estate, store: ObjectSite, run: Run, *, into: tuple[Path, Path]
+) -> list[ObjectCount]:
+    """A listing that is kept."""
+    return scan_objects(estate, store, run, into)[0]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from domicile.erase.archives import erase_with_archives
 from domicile.erase.bare import erase_bare
 from domicile.erase.entries import ShardErased
 from domicile.erase.held import last_end
-from domicile.erase.objects import OBJECTS_ERASED, erase_objects
+from domicile.erase.objects import OBJECTS_ERASED
 from domicile.erase.rows import RowErasure, erase_rows
 from domicile.errors import EvidenceError
 from domicile.inventory import (
@@ -139,7 +140,8 @@ def _proven_rows(here: Workplace, proven: Proven, site: str) -> tuple[int, str]:
 
 def _objects(here: Workplace, site: str, proven: Proven, shard: ObjectShard) -> int:
     proofs = list(read_batches(here.run.verified(shard.id, proven.verified)))
-    rows = erase_objects(here.estate.objects(site), proofs)
+    store = here.estate.objects(site)
+    rows = erase_with_archives(here, store, proofs)
     states = Counter(row["state"] for row in rows)
     body = ShardErased(
         run=here.run.id,

@@ -1,5 +1,6 @@
 """What lies where: the estate's sites, runs and their immutable files, rules per table, shards."""
 
+from domicile.inventory.archives import Archives, memberships, writing
 from domicile.inventory.estate import Estate, Job
 from domicile.inventory.evidence import (
     Evidence,
@@ -45,6 +46,7 @@ from domicile.inventory.workers import (
 
 __all__ = [
     "FOUND",
+    "Archives",
     "Closure",
     "Condition",
     "Crew",
@@ -71,6 +73,7 @@ __all__ = [
     "listed_session",
     "make_executor",
     "member_session",
+    "memberships",
     "new_run_id",
     "open_member_session",
     "project",
@@ -83,4 +86,5 @@ __all__ = [
     "workplace",
     "write_bytes",
     "write_parquet",
+    "writing",
 ]

@@ -110,6 +110,12 @@ class Estate:
         return None
 
     @property
+    def replicas(self) -> frozenset[str]:
+        """The database sites that are replicas."""
+        sites = self.charter.sites
+        return frozenset(name for name in self.postgres_names if sites[name].role == "replica")
+
+    @property
     def seals(self) -> bool:
         """Whether protected objects lie sealed at home."""
         return self.boundary.keys is not None

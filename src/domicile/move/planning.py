@@ -41,7 +41,7 @@ from domicile.move.holds import held_versions
 from domicile.move.placeholders import placeholder_blockers
 from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
 from domicile.move.store_rules import rule_blockers, rule_warnings
-from domicile.scan import ScanSummary, read_scan
+from domicile.scan import ArchiveCount, ScanSummary, read_scan
 from domicile.sites.postgres import (
     Database,
     TableName,
@@ -211,7 +211,26 @@ def _warnings(summary: ScanSummary) -> list[str]:
             f"{summary.unknown_persons:,} people have no known country: what is theirs is not"
             " examined"
         )
-    return warnings
+    home = {site.name for site in summary.sites if site.home}
+    return warnings + [
+        _about_archives(count)
+        for count in summary.archives
+        if count.holding and count.site not in home
+    ]
+
+
+def _about_archives(count: ArchiveCount) -> str:
+    """What becomes of archives, and of others' rows in them."""
+    then = (
+        "then erased, with every other row in them"
+        if count.treatment == "erase"
+        else "then the current ones are rewritten without members' rows, and older ones erased"
+    )
+    return (
+        f"{count.holding:,} of {count.archives:,} archives of {count.dataset} at {count.site} hold"
+        f" members' rows ({count.members:,} of {count.rows:,} rows): they are brought home whole,"
+        f" {then}"
+    )
 
 
 def _plan_database(estate: Estate, run: Run, site: str, draft: _Draft) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime
 
-__all__ = ["count", "moment", "short", "shown", "size", "word_for"]
+__all__ = ["count", "day", "moment", "short", "shown", "size", "word_for"]
 
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -39,6 +39,11 @@ def moment(text: str) -> str:
     if when.tzinfo is not None:
         when = when.astimezone(UTC)
     return f"{when.day} {when:%B %Y, %H:%M:%S} UTC"
+
+
+def day(text: str) -> str:
+    """The day of an RFC 3339 time, for people: ``23 November 2026``."""
+    return moment(text).partition(",")[0]
 
 
 def shown(text: object) -> str:

@@ -1,5 +1,6 @@
 """Find it: walk tables and objects, attribute, count. Reads only."""
 
+from domicile.scan.archives import ArchiveCount
 from domicile.scan.attestation import (
     LARGEST_STATEMENT_BYTES,
     Attestation,
@@ -14,6 +15,7 @@ from domicile.scan.tables import TableCount, count_tables
 
 __all__ = [
     "LARGEST_STATEMENT_BYTES",
+    "ArchiveCount",
     "Attestation",
     "ObjectCount",
     "ScanSummary",

@@ -79,6 +79,8 @@ def verdict(
     shared = len(attributed.persons) > 1
     if dataset.classification != "protected":
         return Verdict(dataset.classification, attributed.dataset, person, "", shared)
+    if dataset.is_archive:
+        return Verdict("other", attributed.dataset, "", "")  # until its rows are read
     known = {who: memberships[who] for who in attributed.persons if who in memberships}
     for who, member in known.items():
         if member:

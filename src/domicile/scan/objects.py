@@ -14,8 +14,9 @@ import msgspec
 import pyarrow as pa
 
 from domicile.charter import Charter
-from domicile.inventory import FOUND, Run, write_parquet
+from domicile.inventory import FOUND, Archives, Estate, Run, write_parquet
 from domicile.people import Register
+from domicile.scan.archives import ArchiveCount, ArchiveJudge, unread
 from domicile.scan.attribution import Attributor, Verdict, verdict
 from domicile.scan.keys import KeyIndex
 from domicile.sites.objects import ObjectSite, ObjectVersion, Upload
@@ -69,35 +70,38 @@ class Tally:
 
 
 def scan_objects(
-    charter: Charter, site: ObjectSite, run: Run, into: tuple[Path, Path] | None = None
-) -> list[ObjectCount]:
+    estate: Estate, site: ObjectSite, run: Run, into: tuple[Path, Path] | None = None
+) -> tuple[list[ObjectCount], list[ArchiveCount]]:
     """List a store once, by the run's register and keys, and write what concerns the boundary
     (members' items and what could not be examined): versions in key order, and uploads. into: the
     two files; ``found/<site>.parquet`` and ``found/<site>.uploads.parquet`` without it."""
     versions, uploads = into or (run.found(site.name), run.found(f"{site.name}.uploads"))
     tally = Tally(site.name)
-    with _judging(charter, run) as judge:
+    with _judging(estate, run) as judge:
         write_parquet(versions, FOUND, _tables(_versions(site, judge, tally)))
         write_parquet(uploads, FOUND, _tables(_uploads(site, judge, tally)))
-    return tally.counts()
+    return tally.counts(), judge.archives.counts()
 
 
-def list_objects(charter: Charter, site: ObjectSite, run: Run) -> list[ObjectCount]:
-    """List a store once more, by the run's register and keys, and only count."""
+def list_objects(estate: Estate, site: ObjectSite, run: Run) -> list[ObjectCount]:
+    """List a store once more, its archives read again, by the run's register and keys, and only
+    count."""
     tally = Tally(site.name)
-    with _judging(charter, run) as judge:
+    with _judging(estate, run) as judge:
         for _ in chain(_versions(site, judge, tally), _uploads(site, judge, tally)):
             pass
     return tally.counts()
 
 
 @contextmanager
-def _judging(charter: Charter, run: Run) -> Iterator[_Judge]:
+def _judging(estate: Estate, run: Run) -> Iterator[_Judge]:
+    charter = estate.charter
     index = KeyIndex(run.key_index)
     lookups = {name: partial(index.persons, name) for name in charter.objects}
     try:
         with Register(run.people, run.people_index) as register:
-            yield _Judge(charter, Attributor(charter, lookups), register)
+            archives = ArchiveJudge(charter, Archives(estate, run), register)
+            yield _Judge(charter, Attributor(charter, lookups), register, archives)
     finally:
         index.close()
 
@@ -107,6 +111,7 @@ class _Judge:
     charter: Charter
     attributor: Attributor
     register: Register
+    archives: ArchiveJudge
 
     def __call__(self, keys: Iterable[str]) -> dict[str, Verdict]:
         unique = list(dict.fromkeys(keys))
@@ -123,6 +128,8 @@ def _versions(site: ObjectSite, judge: _Judge, tally: Tally) -> Iterator[dict[st
         verdicts = judge(version.key for version in page)
         for version in page:
             found = verdicts[version.key]
+            if _is_archive(judge.charter, found):
+                found = judge.archives.judge(site, version, found)
             kind = "marker" if version.is_marker else "version"
             tally.add(found, kind, version.size_bytes)
             if found.state in {"member", "not examined"}:
@@ -134,9 +141,15 @@ def _uploads(site: ObjectSite, judge: _Judge, tally: Tally) -> Iterator[dict[str
         verdicts = judge(upload.key for upload in page)
         for upload in page:
             found = verdicts[upload.key]
+            if _is_archive(judge.charter, found):
+                found = unread(found)
             tally.add(found, "upload", upload.size_bytes)
             if found.state in {"member", "not examined"}:
                 yield _upload_row(site.name, upload, found)
+
+
+def _is_archive(charter: Charter, found: Verdict) -> bool:
+    return bool(found.dataset) and charter.objects[found.dataset].is_archive
 
 
 def _version_row(site: str, kind: str, version: ObjectVersion, found: Verdict) -> dict[str, object]:

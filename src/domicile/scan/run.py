@@ -28,6 +28,7 @@ from domicile.inventory import (
 )
 from domicile.people import PeopleFrozen, RegisterBuilder, read_people
 from domicile.people.register import SCHEMA
+from domicile.scan.archives import ArchiveCount
 from domicile.scan.entries import ScanFinished, ScanStarted
 from domicile.scan.keys import KeyIndex, named_keys
 from domicile.scan.names import check_names
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
 
 __all__ = ["index_keys", "read_scan", "run_scan"]
+
+_Counts = tuple[list[TableCount], list[ObjectCount], list[ArchiveCount]]
 
 
 def run_scan(estate: Estate, evidence: Evidence, state: State, crew: Crew) -> ScanSummary:
@@ -64,8 +67,8 @@ def run_scan(estate: Estate, evidence: Evidence, state: State, crew: Crew) -> Sc
     evidence.record(frozen)
     index_keys(estate, run)
     job = estate.job(run.id)
-    tables, objects = _read_sites(estate, crew, job)
-    summary = _summary(estate, started, frozen, spellings, (tuple(tables), tuple(objects)))
+    counts = _read_sites(estate, crew, job)
+    summary = _summary(estate, started, frozen, spellings, counts)
     write_bytes(run.scan, msgspec.json.format(msgspec.json.encode(summary)))
     evidence.record(_finished(estate, run, summary))
     state.scanned(run.id, datetime.now(UTC))
@@ -120,11 +123,12 @@ def index_keys(estate: Estate, run: Run) -> None:
     index.close()
 
 
-def _read_sites(estate: Estate, crew: Crew, job: Job) -> tuple[list[TableCount], list[ObjectCount]]:
+def _read_sites(estate: Estate, crew: Crew, job: Job) -> _Counts:
     sites = [*estate.postgres_names, *estate.object_names]
     crew.progress.stage("scan", items=len(sites))
     tables: list[TableCount] = []
     objects: list[ObjectCount] = []
+    archives: list[ArchiveCount] = []
     failures: list[DomicileError] = []
     for outcome in run_all(crew, _read_site, ((job, site) for site in sites)):
         if outcome.error is not None:
@@ -132,22 +136,26 @@ def _read_sites(estate: Estate, crew: Crew, job: Job) -> tuple[list[TableCount],
         elif outcome.result is not None:
             tables += outcome.result[0]
             objects += outcome.result[1]
+            archives += outcome.result[2]
         crew.progress.advance()
     if failures:
         raise failures[0]
     rank = {site: number for number, site in enumerate(sites)}
     tables.sort(key=lambda count: (rank[count.site], count.table))
     objects.sort(key=lambda count: (rank[count.site], count.dataset, count.state))
-    return tables, objects
+    archives.sort(key=lambda count: (rank[count.site], count.dataset))
+    return tables, objects, archives
 
 
-def _read_site(task: tuple[Job, str]) -> tuple[list[TableCount], list[ObjectCount]]:
+def _read_site(task: tuple[Job, str]) -> _Counts:
     job, site = task
     here = workplace(job)
     if isinstance(here.estate.charter.sites[site], PostgresSiteConfig):
         connection, rules = here.session(site, read_only=True)
-        return count_tables(connection, rules, site, at_home=here.estate.is_home(site)), []
-    return [], scan_objects(here.estate.charter, here.estate.objects(site), here.run)
+        at_home, replicas = here.estate.is_home(site), here.estate.replicas
+        counts = count_tables(connection, rules, site, at_home=at_home, replicas=replicas)
+        return counts, [], []
+    return [], *scan_objects(here.estate, here.estate.objects(site), here.run)
 
 
 def _summary(
@@ -155,7 +163,7 @@ def _summary(
     started: datetime,
     frozen: PeopleFrozen,
     spellings: dict[str, int],
-    counts: tuple[tuple[TableCount, ...], tuple[ObjectCount, ...]],
+    counts: _Counts,
 ) -> ScanSummary:
     return ScanSummary(
         run=frozen.run,
@@ -168,8 +176,9 @@ def _summary(
         members=frozen.members,
         unknown_persons=frozen.unknown,
         spellings=spellings,
-        tables=counts[0],
-        objects=counts[1],
+        tables=tuple(counts[0]),
+        objects=tuple(counts[1]),
+        archives=tuple(counts[2]),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from domicile.scan.archives import ArchiveCount
 from domicile.scan.objects import ObjectCount
 from domicile.scan.tables import TableCount
 
@@ -39,6 +40,7 @@ class ScanSummary(msgspec.Struct, frozen=True):
     spellings: dict[str, int]
     tables: tuple[TableCount, ...]
     objects: tuple[ObjectCount, ...]
+    archives: tuple[ArchiveCount, ...] = ()
 
     def _home(self) -> frozenset[str]:
         return frozenset(site.name for site in self.sites if site.home)

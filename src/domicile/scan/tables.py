@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import psycopg
@@ -11,7 +11,7 @@ from psycopg import sql
 from domicile.inventory import DatabaseRules, TableRules
 from domicile.people import MEMBERS, UNKNOWN, PersonPath, belongs, has_person
 from domicile.scan.derived import Derived, look_at_views
-from domicile.sites.postgres import TableName, site_errors
+from domicile.sites.postgres import Beside, TableName, copies_beside, site_errors
 
 __all__ = ["TableCount", "count_tables"]
 
@@ -40,10 +40,17 @@ class TableCount(msgspec.Struct, frozen=True):
 
 
 def count_tables(
-    connection: psycopg.Connection, rules: DatabaseRules, site: str, *, at_home: bool
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    site: str,
+    *,
+    at_home: bool,
+    replicas: Collection[str] = (),
 ) -> list[TableCount]:
     """Count every table of a database; at home nothing counts as reduced. Relations that this
-    version cannot examine are listed with unknown rows (-1) and the reason."""
+    version cannot examine are listed with unknown rows (-1) and the reason, and so are, away from
+    home, copies beside the database of which its server tells, but those of ``replicas``: sites
+    of their own, which connect under their names."""
     counts = []
     with site_errors(site):
         for name, table in sorted(rules.tables.items()):
@@ -59,6 +66,9 @@ def count_tables(
         counts += [
             _count_derived(view, site, at_home=at_home) for view in look_at_views(connection, rules)
         ]
+        if not at_home:
+            beside = copies_beside(connection)
+            counts += [_not_in_reach(site, c) for c in beside if c.reader not in replicas]
         connection.rollback()
     return counts
 
@@ -80,6 +90,13 @@ def _count_derived(view: Derived, site: str, *, at_home: bool) -> TableCount:
         0,
         f"{view.name} <- {', '.join(map(str, view.reads))}",
         view.reason if unexamined else "",
+    )
+
+
+def _not_in_reach(site: str, copy: Beside) -> TableCount:
+    """A copy beside a database, as a relation that could not be counted."""
+    return TableCount(
+        site, copy.name, copy.name, "protected", -1, 0, 0, 0, -1, 0, "", copy.sentence
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domicile.sites.postgres.beside import Beside, copies_beside
 from domicile.sites.postgres.catalogue import read_database
 from domicile.sites.postgres.connect import (
     Connection,
@@ -10,7 +11,7 @@ from domicile.sites.postgres.connect import (
     site_name,
 )
 from domicile.sites.postgres.copying import CopyResult, CopyStream, digest, pipe
-from domicile.sites.postgres.dump import apply_sql, schema_sql, set_sequence
+from domicile.sites.postgres.dump import apply_sql, find_pg_restores, schema_sql, set_sequence
 from domicile.sites.postgres.failures import site_errors
 from domicile.sites.postgres.model import (
     Column,
@@ -42,6 +43,7 @@ from domicile.sites.postgres.selecting import (
 )
 
 __all__ = [
+    "Beside",
     "Column",
     "Connection",
     "CopyFormat",
@@ -58,10 +60,12 @@ __all__ = [
     "apply_sql",
     "checkpoint",
     "column_list",
+    "copies_beside",
     "copy_format",
     "copy_from_statement",
     "copy_to_statement",
     "digest",
+    "find_pg_restores",
     "held_back",
     "open_postgres_site",
     "order_terms",

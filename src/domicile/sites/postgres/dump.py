@@ -22,7 +22,15 @@ from domicile.sites.postgres.failures import site_errors
 from domicile.sites.postgres.model import TableName
 from domicile.sites.postgres.selecting import table_identifier
 
-__all__ = ["PgDump", "Section", "apply_sql", "find_pg_dump", "schema_sql", "set_sequence"]
+__all__ = [
+    "PgDump",
+    "Section",
+    "apply_sql",
+    "find_pg_dump",
+    "find_pg_restores",
+    "schema_sql",
+    "set_sequence",
+]
 
 Section = Literal["pre-data", "post-data"]
 
@@ -124,6 +132,12 @@ def find_pg_dump(server_major: int) -> PgDump:
         )
     oldest = min(program.major for program in fitting)
     return max(program for program in fitting if program.major == oldest)
+
+
+def find_pg_restores() -> list[Path]:
+    """Every pg_restore here, beside its pg_dump; the newest first, which reads what all wrote."""
+    beside = (program.path.with_name("pg_restore") for program in reversed(_installed()))
+    return [path for path in beside if path.is_file()]
 
 
 @cache

@@ -1,0 +1,157 @@
+"""Rewriting archives at a site before their verified versions are erased.
+
+A version that is still its key's current one gives way to one without members' rows. That one is
+written only from the very bytes that were verified, compared with them row by row before it is
+written and again as the store gives it back; until then nothing is erased. An older version, and an
+archive in which nobody else has a row, is erased whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, BinaryIO
+
+from domicile.charter import ObjectDataset
+from domicile.erase.objects import erase_objects, listed_range, result_row
+from domicile.errors import SiteMissing
+from domicile.inventory import Archives, Workplace, memberships, writing
+from domicile.people import Register
+from domicile.sites.archives import Key, Unreadable, rewrite, same_but_for, size_of
+from domicile.sites.objects import Attributes, DeleteFailure, ObjectSite, ObjectVersion, VersionRef
+
+__all__ = ["erase_with_archives"]
+
+Row = dict[str, Any]
+_MUTABLE = "null"
+_NOT_THE_SAME = "the store's rewritten version is not what was written: look at it before erasing"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewritten:
+    """What became of one verified version: the version that took its place, or why none did, and
+    it must stay. Neither: it is erased whole."""
+
+    version_id: str = ""
+    failed: str = ""
+
+
+def erase_with_archives(here: Workplace, site: ObjectSite, proofs: Sequence[Row]) -> list[Row]:
+    """`erase_objects`, after archives were rewritten: one that could not be stays; where the store
+    keeps no versions, what took its place is all there is of it."""
+    done = _rewrite_archives(here, site, proofs)
+    settled = {
+        ref: DeleteFailure(ref, new.failed) if new.failed else None
+        for ref, new in done.items()
+        if new.failed or new.version_id == _MUTABLE
+    }
+    mine = [proof for proof in proofs if proof["site"] == site.name]
+    rows = erase_objects(site, [proof for proof in mine if _ref(proof) not in settled])
+    rows += [result_row(p, settled[_ref(p)]) for p in mine if _ref(p) in settled]
+    places = {ref: new.version_id or None for ref, new in done.items()}
+    return [{**row, "rewritten_as": places.get(_ref(row))} for row in rows]
+
+
+def _ref(row: Mapping[str, Any]) -> VersionRef:
+    return VersionRef(row["key"], row["version_id"])
+
+
+def _rewrite_archives(
+    here: Workplace, site: ObjectSite, proofs: Sequence[Row]
+) -> dict[VersionRef, _Rewritten]:
+    """Rewrite those of these verified versions at a site that the charter says are."""
+    chosen = [proof for proof in proofs if _is_rewritten(here, site, proof)]
+    if not chosen:
+        return {}
+    listed = listed_range(site, list(dict.fromkeys(proof["key"] for proof in chosen)))
+    latest = {ref.key: version for ref, version in listed.items() if version.is_latest}
+    archives = Archives(here.estate, here.run)
+    done: dict[VersionRef, _Rewritten] = {}
+    with Register(here.run.people, here.run.people_index) as register:
+        for proof in chosen:
+            ref = _ref(proof)
+            if ref in listed:
+                dataset = here.estate.charter.objects[proof["dataset"]]
+                rewriter = _Rewriter(site, archives, register, dataset)
+                done[ref] = rewriter.rewrite(ref, proof["sha256"], latest[ref.key])
+    return done
+
+
+def _is_rewritten(here: Workplace, site: ObjectSite, proof: Row) -> bool:
+    dataset = here.estate.charter.objects.get(proof["dataset"])
+    verified = (proof["site"], proof["state"], proof["kind"]) == (site.name, "verified", "version")
+    return verified and dataset is not None and dataset.treatment == "rewrite"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewriter:
+    site: ObjectSite
+    archives: Archives
+    register: Register
+    dataset: ObjectDataset
+
+    def rewrite(self, ref: VersionRef, verified: str, latest: ObjectVersion) -> _Rewritten:
+        """Put a version without members' rows in the place of this one, unless another has taken
+        it."""
+        try:
+            with self.archives.fetched(self.site, ref.key, ref.version_id) as (before, attributes):
+                if _sha256(before) != verified:
+                    return _Rewritten(failed="it changed since it was verified")
+                if latest.version_id != ref.version_id:
+                    return self._adopt(before, latest)
+                return self._put(ref.key, before, attributes)
+        except Unreadable as error:
+            return _Rewritten(failed=f"it can't be rewritten: {error}")
+        except SiteMissing:
+            return _Rewritten(failed="it changed while it was rewritten")
+
+    def _put(self, key: str, before: BinaryIO, attributes: Attributes) -> _Rewritten:
+        person = self.dataset.person
+        with self.archives.scratch() as after:
+            if not rewrite(before, after, person, self._keep):
+                return _Rewritten()
+            if not same_but_for(before, after, person, self._keep):
+                return _Rewritten(failed="a version without members' rows could not be made")
+            return self._replace(key, before, after, attributes)
+
+    def _adopt(self, before: BinaryIO, latest: ObjectVersion) -> _Rewritten:
+        """Recognise what an erasure that was killed has put in its place."""
+        if latest.is_marker:
+            return _Rewritten()
+        with self.archives.fetched(self.site, latest.key, latest.version_id) as (stored, _):
+            try:
+                ours = same_but_for(before, stored, self.dataset.person, self._keep)
+            except Unreadable:
+                ours = False
+        return _Rewritten(version_id=latest.version_id if ours else "")
+
+    def _replace(
+        self, key: str, before: BinaryIO, after: BinaryIO, attributes: Attributes
+    ) -> _Rewritten:
+        size_bytes = size_of(after)
+        written = asyncio.run(self.site.write(key, _chunks(after), attributes, size_bytes))
+        with self.archives.fetched(self.site, key, written) as (stored, kept):
+            if kept != attributes or not same_but_for(
+                before, stored, self.dataset.person, self._keep
+            ):
+                return _Rewritten(failed=_NOT_THE_SAME)
+        return _Rewritten(version_id=written)
+
+    def _keep(self, keys: Sequence[Key]) -> list[bool]:
+        """Which rows stay: all that are not known members'."""
+        return [whose is not True for whose in memberships(self.register, keys)]
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = sha256()
+    for chunk in writing(file):
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    for chunk in writing(file):
+        yield chunk

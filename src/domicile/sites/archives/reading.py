@@ -1,0 +1,203 @@
+"""Reading an archive: whose each row is, through compression and containers, as a stream."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copyfileobj
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from domicile.sites.archives.bounds import DEEPEST, Bounded, Budget, Unclosed
+from domicile.sites.archives.columns import opened_parquet, parquet_keys
+from domicile.sites.archives.detection import HEAD_BYTES, Kind, kind_of, why_not
+from domicile.sites.archives.dumps import as_sql, sql_keys
+from domicile.sites.archives.lines import csv_records, json_records
+from domicile.sites.archives.model import Key, Layout, Unreadable
+
+__all__ = ["DAMAGED", "PACKED", "Reader", "decompressed", "kind_in", "size_of"]
+
+PACKED = frozenset({"gz", "bz2", "zst"})
+_MOST_MEMBERS = 100_000
+DAMAGED = (
+    EOFError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,  # zipfile: encrypted
+    pa.ArrowException,
+)
+_BACKUP = frozenset({"backup_label", "PG_VERSION", "./backup_label", "./PG_VERSION"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """layout: how rows tell their person. spool: where anonymous temporary files may lie, for what
+    must be sought in. programs: every ``pg_restore`` here, newest first."""
+
+    layout: Layout
+    spool: Path
+    programs: Sequence[Path] = ()
+
+    def keys(self, file: BinaryIO) -> Iterator[Key]:
+        """The key of every row of an archive, a file from its beginning on. Raises Unreadable,
+        maybe after some rows."""
+        file.seek(0)
+        try:
+            yield from self._keys(file, Budget(size_of(file)), 0)
+        except DAMAGED as error:
+            raise Unreadable(f"it is damaged or encrypted ({type(error).__name__})") from None
+
+    def _keys(self, file: BinaryIO, budget: Budget, depth: int) -> Iterator[Key]:
+        if depth > DEEPEST:
+            raise Unreadable(f"it is packed more than {DEEPEST} times")
+        buffered, head = _peeked(file)
+        kind = kind_of(head)
+        match kind:
+            case "gz" | "bz2" | "zst":
+                with decompressed(buffered, kind) as stream:
+                    yield from self._keys(
+                        cast("BinaryIO", Bounded(stream, budget)), budget, depth + 1
+                    )
+            case "csv" | "jsonl":
+                yield from self._line_keys(buffered, kind)
+            case "sql":
+                yield from sql_keys(buffered, self.layout.tables)
+            case "unknown":
+                raise Unreadable(why_not(head))
+            case _:
+                with self._sought(buffered) as whole:
+                    yield from self._sought_keys(whole, kind, budget, depth)
+
+    def _line_keys(self, stream: BinaryIO, kind: Kind) -> Iterator[Key]:
+        self._require_person()
+        records = (csv_records if kind == "csv" else json_records)(stream, self.layout.person)
+        if kind == "csv":
+            next(records)
+        for _, key in records:
+            yield key
+
+    def _sought_keys(self, file: BinaryIO, kind: Kind, budget: Budget, depth: int) -> Iterator[Key]:
+        if kind == "parquet":
+            self._require_person()
+            with opened_parquet(file) as parquet:
+                yield from parquet_keys(parquet, self.layout.person)
+        elif kind == "pg_dump":
+            with as_sql(file, self.programs, is_tar=False) as stream:
+                yield from sql_keys(stream, self.layout.tables)
+        elif kind == "zip":
+            yield from self._zip_keys(file, budget, depth)
+        else:
+            yield from self._tar_keys(file, budget, depth)
+
+    def _zip_keys(self, file: BinaryIO, budget: Budget, depth: int) -> Iterator[Key]:
+        with zipfile.ZipFile(file) as archive:
+            members = [each for each in archive.infolist() if not each.is_dir()]
+            _check_number(len(members))
+            for member in members:
+                if member.flag_bits & 1:
+                    raise Unreadable("a member of it is encrypted")
+                with archive.open(member) as stream:
+                    inner = cast("BinaryIO", Bounded(cast("BinaryIO", stream), budget))
+                    yield from self._keys(inner, budget, depth + 1)
+
+    def _tar_keys(self, file: BinaryIO, budget: Budget, depth: int) -> Iterator[Key]:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            for number, member in enumerate(archive, 1):
+                _check_number(number)
+                if member.name in _BACKUP:
+                    raise Unreadable("it is a base backup: only a server can read it")
+                if number == 1 and member.name == "toc.dat":
+                    file.seek(0)
+                    with as_sql(file, self.programs, is_tar=True) as stream:
+                        yield from sql_keys(stream, self.layout.tables)
+                    return
+                inner = archive.extractfile(member) if member.isreg() else None
+                if inner is not None:
+                    bounded = cast("BinaryIO", Bounded(cast("BinaryIO", inner), budget))
+                    yield from self._keys(bounded, budget, depth + 1)
+                elif not member.isdir():
+                    raise Unreadable("a member of it is no file")
+
+    @contextmanager
+    def _sought(self, stream: BinaryIO) -> Iterator[BinaryIO]:
+        """The stream as a file that can be sought in, at its beginning."""
+        if stream.seekable():
+            yield stream
+            return
+        with tempfile.TemporaryFile(dir=self.spool) as whole:
+            copyfileobj(stream, whole, 1 << 20)
+            whole.seek(0)
+            yield cast("BinaryIO", whole)
+
+    def _require_person(self) -> None:
+        if not self.layout.person:
+            raise Unreadable("the charter does not say which of its columns holds the person's key")
+
+
+def kind_in(file: BinaryIO) -> tuple[Kind, Kind]:
+    """What a file is, and what is in it where it is compressed (else the same)."""
+    file.seek(0)
+    buffered, head = _peeked(file)
+    outer = inner = kind_of(head)
+    if outer in PACKED:
+        with decompressed(buffered, outer) as stream:
+            inner = kind_of(stream.read(HEAD_BYTES))
+    file.seek(0)
+    return outer, inner
+
+
+@contextmanager
+def decompressed(stream: BinaryIO, kind: Kind) -> Iterator[BinaryIO]:
+    """What a compressed stream holds; the stream itself where it is not."""
+    if kind == "gz":
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            yield cast("BinaryIO", unpacked)
+    elif kind == "bz2":
+        with bz2.BZ2File(stream) as unpacked_bz2:
+            yield cast("BinaryIO", unpacked_bz2)
+    elif kind == "zst":
+        with closing(
+            pa.CompressedInputStream(pa.PythonFile(Unclosed(stream), mode="r"), "zstd")
+        ) as zst:
+            yield cast("BinaryIO", io.BufferedReader(zst, 1 << 20))
+    else:
+        yield stream
+
+
+def size_of(file: BinaryIO) -> int:
+    """A file's size; it stays where it is."""
+    here = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(here)
+    return size
+
+
+def _peeked(file: BinaryIO) -> tuple[BinaryIO, bytes]:
+    """A reader over what is left of a stream, and its first bytes."""
+    if file.seekable():
+        here = file.tell()
+        head = file.read(HEAD_BYTES)
+        file.seek(here)
+        return file, head
+    buffered = io.BufferedReader(cast("io.RawIOBase", file), 1 << 16)
+    return cast("BinaryIO", buffered), buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
+
+
+def _check_number(members: int) -> None:
+    if members > _MOST_MEMBERS:
+        raise Unreadable(f"it has more than {_MOST_MEMBERS:,} members")

@@ -1,0 +1,68 @@
+"""Copies of a database's rows beside it, of which its server knows: who reads its write-ahead log,
+for whom it is kept, and whether it is archived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg.rows import class_row
+
+from domicile.sites.postgres.connect import Connection, site_name
+from domicile.sites.postgres.failures import site_errors
+
+__all__ = ["Beside", "copies_beside"]
+
+_ATTEST = "or have its keeper attest what is there"
+
+_READERS: LiteralString = """
+SELECT DISTINCT coalesce(nullif(application_name, ''), 'unnamed') AS reader,
+  'replica ' || coalesce(nullif(application_name, ''), 'unnamed') AS name,
+  'it receives every change' AS reason,
+  'name it as a site, with the application_name that it connects with' AS next_step
+FROM pg_catalog.pg_stat_replication ORDER BY 2
+"""
+_SLOTS: LiteralString = """
+SELECT coalesce(r.application_name, '') AS reader, 'replication slot ' || s.slot_name AS name,
+  pg_catalog.format('it keeps the write-ahead log%s, and in it rows that were erased since',
+    ' of ' || pg_catalog.pg_size_pretty(CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL
+      ELSE pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.restart_lsn) END))
+    AS reason,
+  'drop it (pg_drop_replication_slot) once nobody needs it' AS next_step
+FROM pg_catalog.pg_replication_slots s
+LEFT JOIN pg_catalog.pg_stat_replication r ON r.pid = s.active_pid
+WHERE s.database IS NULL OR s.database = pg_catalog.current_database() ORDER BY 2
+"""
+_ARCHIVE: LiteralString = """
+SELECT '' AS reader, 'archive of the write-ahead log' AS name,
+  'every change is archived (archive_mode is ' || pg_catalog.current_setting('archive_mode')
+    || '), rows that were erased since too' AS reason,
+  'let its files expire' AS next_step
+WHERE pg_catalog.current_setting('archive_mode') <> 'off'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One copy that is not in reach from here. reader: the name under which it connects, where it
+    does; name: what it is called in the records."""
+
+    reader: str
+    name: str
+    reason: str
+    next_step: str
+
+    @property
+    def sentence(self) -> str:
+        """Why it is not examined, and what to do."""
+        return f"{self.reason}: {self.next_step}, {_ATTEST}"
+
+
+def copies_beside(connection: Connection) -> list[Beside]:
+    """What the server tells of. Raises `SiteError`."""
+    found: list[Beside] = []
+    with site_errors(site_name(connection)):
+        for query in (_READERS, _SLOTS, _ARCHIVE):
+            with connection.cursor(row_factory=class_row(Beside)) as cursor:
+                found += cursor.execute(query).fetchall()
+    return found
