@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile.charter import People, TableDataset
 from domicile.people import PersonPath, attribute_tables, paths_to_people
 from domicile.sites.postgres import Database, ForeignKey, TableName
-from tests.people.catalogues import charter, database, path, refers, table
+from tests.people.catalogues import charter, column, database, path, refers, table
 
 USERS = TableName("public", "users")
 OWNER = refers("videos(owner)", "users(id)")
@@ -118,6 +120,32 @@ def test_a_soft_reference_carries_what_refers_to_its_table() -> None:
         database(["users", table("events", "who"), "details"], [details]),
     )
     assert found.paths[named("details")] == (path("details", details, ("who", "users(id)")),)
+
+
+TYPES = {
+    name: replace(column("who"), type=name, base_type=f"pg_catalog.{base}")
+    for name, base in (
+        ("smallint", "int2"),
+        ("numeric", "numeric"),
+        ("text", "text"),
+        ("uuid", "uuid"),
+        ("double precision", "float8"),
+    )
+}
+
+
+@pytest.mark.parametrize("held", TYPES)
+def test_a_soft_reference_is_followed_only_where_types_compare_exactly(held: str) -> None:
+    found = attribute_tables(
+        charter({"events": TableDataset(table="events", person=("who",))}),
+        database(["users", table("events", TYPES[held])]),
+    )
+    if held in {"smallint", "numeric"}:
+        assert found.paths[named("events")] == (path("events", ("who", "users(id)")),)
+    else:
+        undecided = found.undecided[named("events")]
+        assert f"who is {held}, a person's id is bigint" in undecided.reason
+        assert "give who the type bigint" in undecided.next_step
 
 
 COMPOSITE = People(table="users", key=("tenant", "id"), country="country")

@@ -8,7 +8,7 @@ Rules:
 3. Several such keys are undecided: the charter names one with ``person``. What refers to an
    undecided table is undecided.
 4. ``person`` starts the path: columns with a foreign key take that hop first, then rule 2; any
-   other columns hold the person's key itself (a soft reference).
+   other columns hold the person's key itself (a soft reference), if their types compare exactly.
 5. No path and no ``person``: the table's rows cannot be attributed.
 """
 
@@ -18,9 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from domicile.charter import Charter, TableDataset
-from domicile.sites.postgres import Database, ForeignKey, TableName
+from domicile.sites.postgres import Column, Database, ForeignKey, TableName
 
 __all__ = ["Attribution", "Hop", "PersonPath", "Undecided", "attribute_tables", "paths_to_people"]
+
+_EXACT_NUMBERS = frozenset(f"pg_catalog.{name}" for name in ("int2", "int4", "int8", "numeric"))
+_TEXTS = frozenset(f"pg_catalog.{name}" for name in ("text", "varchar", "bpchar"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,28 @@ class _Walk:
                 f"`person` names {len(columns)} column(s), a person's key has {len(key)}",
                 f"name the columns that hold {','.join(key)}",
             )
+        for name, part in zip(columns, key, strict=True):
+            held, wanted = self._column(table, name), self._column(self.people, part)
+            if held and wanted and not _comparable(held, wanted):
+                return Undecided(
+                    table,
+                    f"`person` column {name} is {held.type}, a person's {part} is {wanted.type}:"
+                    " they cannot be compared exactly",
+                    f"give {name} the type {wanted.type} or a foreign key, or name another column",
+                )
         return (PersonPath(table, (Hop(columns, self.people, key, None),)),)
+
+    def _column(self, table: TableName, name: str) -> Column | None:
+        found = self.database.tables.get(table)
+        columns = found.columns if found else ()
+        return next((column for column in columns if column.name == name), None)
+
+
+def _comparable(held: Column, wanted: Column) -> bool:
+    """Whether the server compares two types by itself, and exactly: equal types, whole and decimal
+    numbers among each other, texts among each other."""
+    one, other = held.base_type, wanted.base_type
+    return one == other or any({one, other} <= kinds for kinds in (_EXACT_NUMBERS, _TEXTS))
 
 
 def _hop(key: ForeignKey) -> Hop:

@@ -161,12 +161,18 @@ def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
 
 
 def _orphaned(paths: Sequence[PersonPath], key: tuple[str, ...]) -> sql.Composable:
-    """A soft reference that names nobody here; foreign keys cannot be orphaned."""
+    """Any soft reference that names nobody here, whoever the others name; foreign keys cannot be
+    orphaned."""
     soft = [path for path in paths if path.hops and path.hops[-1].foreign_key is None]
     if not soft:
         return sql.SQL("false")
-    return sql.SQL("({} AND {} IS NOT TRUE)").format(
-        sql.SQL(" OR ").join(_names_somebody(path) for path in soft), has_person(soft, key, "t")
+    return sql.SQL("({})").format(
+        sql.SQL(" OR ").join(
+            sql.SQL("({} AND {} IS NOT TRUE)").format(
+                _names_somebody(path), has_person([path], key, "t")
+            )
+            for path in soft
+        )
     )
 
 

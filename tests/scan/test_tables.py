@@ -1,0 +1,32 @@
+"""Counting a table's rows: none is passed over as somebody else's while one of its persons is
+unknown."""
+
+from __future__ import annotations
+
+from domicile.charter import TableDataset
+from domicile.scan import count_tables
+from tests.inventory.databases import member_database
+from tests.people.catalogues import charter
+from tests.services.postgres import PostgresServer
+
+# 1 is a member, 2 belongs elsewhere, 9 is nobody whom anybody knows.
+WORLD = """
+CREATE TABLE users (id bigint PRIMARY KEY, country text);
+INSERT INTO users VALUES (1, 'US'), (2, 'DE');
+CREATE TABLE calls (id int PRIMARY KEY, caller bigint, callee numeric);
+INSERT INTO calls VALUES (1, 1, 2), (2, 2, 1), (3, 2, 2), (4, 2, 9), (5, 9, 2), (6, 1, 9),
+    (7, 2, NULL), (8, NULL, 9), (9, NULL, NULL);
+"""
+CHARTER = charter(
+    {"calls": TableDataset(table="calls", person=("caller", "callee"), persons="any")}
+)
+
+
+def test_a_row_of_somebody_known_and_somebody_unknown_is_not_examined(
+    postgres18: PostgresServer,
+) -> None:
+    with member_database(postgres18, WORLD, CHARTER, ["1"]) as (connection, rules):
+        counts = {c.table: c for c in count_tables(connection, rules, "old", at_home=False)}
+    calls = counts["calls"]
+    assert (calls.rows, calls.members, calls.unexamined, calls.nobody) == (9, 3, 3, 1)
+    assert "no site knows" in calls.reason
