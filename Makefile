@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium \
 	golang-go golang-golang-x-mod-dev softhsm2 pgcopydb
 SPREAD := --dist worksteal # who is done takes over half of what the other has still to do
-LONG := tests/story/test_kills.py tests/strangers/test_nasty.py tests/ledger/test_kill.py tests/ledger/test_power_loss.py
+LONG := tests/story/test_kills.py tests/strangers tests/ledger/test_kill.py tests/ledger/test_power_loss.py
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options

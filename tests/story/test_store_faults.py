@@ -23,7 +23,7 @@ url = "s3://{bucket}"
 endpoint = "{endpoint}"
 access_key_env = "STORY_KEY"
 secret_key_env = "STORY_SECRET"
-timeout_s = 2
+timeout_s = 1
 country = "US"
 provider = "{provider}"
 """

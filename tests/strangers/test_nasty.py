@@ -273,10 +273,10 @@ _REFUSING = {
 
 @pytest.mark.parametrize("case", _REFUSING.values(), ids=list(_REFUSING))
 def test_a_placeholder_that_a_constraint_refuses_blocks_the_plan_and_names_it(
-    upgrade: Direction, tmp_path: Path, case: tuple[str, str]
+    postgres18: PostgresServer, tmp_path: Path, case: tuple[str, str]
 ) -> None:
     statements, word = case
-    story = nasty_story(tmp_path, upgrade, more=statements)
+    story = nasty_story(tmp_path, (postgres18, postgres18), more=statements)
     before = story.source.tables()
     story.run("scan", expected=1)
     said = " ".join(story.run("plan", expected=1).split())
@@ -287,13 +287,13 @@ def test_a_placeholder_that_a_constraint_refuses_blocks_the_plan_and_names_it(
 
 
 def test_constraints_that_placeholders_keep_block_nothing(
-    upgrade: Direction, tmp_path: Path
+    postgres18: PostgresServer, tmp_path: Path
 ) -> None:
     kept = (
         f'ALTER TABLE {USERS} ADD CONSTRAINT named CHECK (length("Login") > 1),'
         ' ADD CHECK (photo IS NULL OR length(photo) < 100), ADD CHECK ("No." > 0);'
     )
-    story = nasty_story(tmp_path, upgrade, more=kept)
+    story = nasty_story(tmp_path, (postgres18, postgres18), more=kept)
     story.run("scan", expected=1)
     story.run("plan")
 
