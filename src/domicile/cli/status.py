@@ -11,8 +11,8 @@ from rich.table import Table
 
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
-from domicile.report import Status, load_status, shred_lines, status_rows
-from domicile.report.figures import day, shown
+from domicile.report import Status, load_status, look_lines, shred_lines, status_rows
+from domicile.report.figures import shown
 
 __all__ = ["exit_of", "print_status", "status"]
 
@@ -63,10 +63,6 @@ def print_status(session: Session, found: Status) -> None:
     for alarm in found.alarms:
         for line in alarm.origins:
             session.out.print(f"  {alarm.site}: {escape(shown(f'{alarm.dataset}: {line}'))}")
-    for look in found.looks:
-        state = "absent" if look.absent else "erased"
-        session.out.print(
-            f"{look.site}: {state}, looked at by {look.how} on {day(look.last)}; next by"
-            f" {day(look.due)}"
-        )
+    for line in look_lines(found):
+        session.out.print(escape(line))
     session.out.print(escape(found.charter_standing))

@@ -3,7 +3,14 @@
 from domicile.report.html import render_certificate, render_report
 from domicile.report.load import load_status
 from domicile.report.model import CertificateView, LedgerView, Snapshot, Status, Verdict
-from domicile.report.terminal import TextTable, shred_lines, state_rows, status_rows, verdict_lines
+from domicile.report.terminal import (
+    TextTable,
+    look_lines,
+    shred_lines,
+    state_rows,
+    status_rows,
+    verdict_lines,
+)
 
 __all__ = [
     "CertificateView",
@@ -13,6 +20,7 @@ __all__ = [
     "TextTable",
     "Verdict",
     "load_status",
+    "look_lines",
     "render_certificate",
     "render_report",
     "shred_lines",

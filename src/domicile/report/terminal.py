@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domicile.charter import country_name
-from domicile.report.figures import count, moment, shown, word_for
+from domicile.report.figures import count, day, moment, shown, word_for
 from domicile.report.model import ShredView, Status
 from domicile.report.views import SiteLine, site_lines
 
-__all__ = ["TextTable", "shred_lines", "state_rows", "status_rows", "verdict_lines"]
+__all__ = ["TextTable", "look_lines", "shred_lines", "state_rows", "status_rows", "verdict_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,17 @@ def state_rows(status: Status) -> TextTable:
 def verdict_lines(status: Status) -> tuple[str, ...]:
     """The verdict in words: first the word, then what it rests on and what is lacking."""
     return tuple(map(shown, _lines(status)))
+
+
+def look_lines(status: Status) -> tuple[str, ...]:
+    """When the erased sites were last looked at, and until when they must be again: a line for
+    those of whom the same is true."""
+    sites: dict[str, list[str]] = {}
+    for look in status.looks:
+        state = "absent" if look.absent else "erased"
+        said = f"{state}, looked at by {look.how} on {day(look.last)}; next by {day(look.due)}"
+        sites.setdefault(said, []).append(look.site)
+    return tuple(shown(f"{', '.join(names)}: {said}") for said, names in sites.items())
 
 
 def shred_lines(status: Status) -> tuple[str, ...]:
