@@ -8,7 +8,7 @@ from psycopg import sql
 
 from domicile.charter import TableDataset
 from domicile.inventory import DatabaseRules, TableRules, dataset_name, identity, rules_for
-from domicile.sites.postgres import TableName
+from domicile.sites.postgres import NotExamined, TableName
 from tests.inventory.databases import Session, column, member_database
 from tests.people.catalogues import charter, database, refers, table
 from tests.people.catalogues import column as a_column
@@ -72,8 +72,8 @@ def test_public_columns_named_for_a_public_table_bound_its_projection() -> None:
 def test_relations_that_cannot_be_examined_are_undecided_with_their_reason() -> None:
     plain = database(["users"])
     view = public("digest")
-    found = rules_for(charter(), replace(plain, other_relations={view: "a materialised view"}))
-    assert found.undecided[view].reason == "a materialised view"
+    found = rules_for(charter(), replace(plain, other_relations={view: NotExamined("far", "see")}))
+    assert (found.undecided[view].reason, found.undecided[view].next_step) == ("far", "see")
     assert view not in found.tables
 
 

@@ -82,6 +82,7 @@ def database(tables: Iterable[Table | str], keys: Iterable[ForeignKey] = ()) -> 
         foreign_keys=keys,
         triggers=(),
         sequences=(),
+        views={},
         other_relations={},
     )
 

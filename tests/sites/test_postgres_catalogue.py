@@ -37,6 +37,10 @@ def named(name: str) -> TableName:
     return TableName.parse(name)
 
 
+def reasons_in(database: Database) -> dict[str, str]:
+    return {str(name): why.reason for name, why in database.other_relations.items()}
+
+
 def keys_of(database: Database, child: TableName) -> dict[tuple[str, ...], ForeignKey]:
     return {key.columns: key for key in database.foreign_keys if key.child == child}
 
@@ -176,10 +180,7 @@ def test_what_may_hold_rows_and_is_no_ordinary_table_has_its_reason(
         "CREATE TABLE public.part_1 PARTITION OF public.parts FOR VALUES FROM ('2020-01-01')"
         " TO ('2021-01-01')",
         "CREATE TABLE public.base (id int)",
-        "INSERT INTO public.base VALUES (1)",
-        "CREATE TABLE public.heir (x int) INHERITS (public.base)",
-        "CREATE TABLE public.abstract (id int)",
-        "CREATE TABLE public.concrete (x int) INHERITS (public.abstract)",
+        "CREATE TABLE public.derived (x int) INHERITS (public.base)",
         "CREATE UNLOGGED TABLE public.fleeting (id int)",
         "CREATE TABLE public.kept (id int PRIMARY KEY)",
         "CREATE MATERIALIZED VIEW public.copies AS SELECT * FROM public.kept",
@@ -193,101 +194,142 @@ def test_what_may_hold_rows_and_is_no_ordinary_table_has_its_reason(
         "CREATE TABLE domicile.markers (id int)",
         "SELECT lo_from_bytea(0, 'x')",
     )
-    assert set(database.tables) == set(
-        map(named, ("kept", "parts", "fleeting", "heir", "concrete"))
-    )
-    assert [table.name for table in database.tables.values() if table.unlogged] == [
-        named("fleeting")
-    ]
-    assert [view.name for view in database.materialised] == [named("copies")]
-    reasons = {str(name): reason for name, reason in database.other_relations.items()}
-    assert reasons == {
-        "base": "a table with rows of its own that others inherit from",
+    assert set(database.tables) == {named("kept"), named("parts"), named("fleeting")}
+    assert database.tables[named("parts")].leaves == (named("part_1"),)
+    assert database.tables[named("fleeting")].unlogged
+    assert database.views[named("copies")].tables == {named("kept")}
+    assert reasons_in(database) == {
+        "base": "a table that inherits or is inherited from",
+        "derived": "a table that inherits or is inherited from",
         "ruled": "a rewrite rule changes what writing to it does",
         "far": "a foreign table: its rows lie on another server",
         "pg_catalog.pg_largeobject": "1 large objects",
     }
 
 
-def test_a_partitioned_table_is_its_root_with_the_keys_and_triggers_of_all(
+PARTS = (
+    "CREATE TABLE public.one (id int PRIMARY KEY)",
+    "CREATE TABLE public.all (id int, at date, who int) PARTITION BY RANGE (at)",
+    (
+        "CREATE TABLE public.y1 PARTITION OF public.all FOR VALUES FROM ('2020-01-01') TO"
+        " ('2021-01-01') PARTITION BY LIST (id)"
+    ),
+    "CREATE TABLE public.y1_a PARTITION OF public.y1 DEFAULT",
+    "CREATE TABLE public.y2 PARTITION OF public.all DEFAULT",
+)
+
+
+def test_a_partitioned_table_is_one_table_with_what_its_partitions_have(
     postgres_server: PostgresServer,
 ) -> None:
     database = read_after(
         postgres_server,
-        "CREATE SCHEMA archive",
-        "CREATE TABLE public.person (id int PRIMARY KEY)",
-        "CREATE TABLE public.post (id int, at date, who int REFERENCES public.person,"
-        " PRIMARY KEY (at, id)) PARTITION BY RANGE (at)",
-        "CREATE TABLE archive.old (x int, who int, id int NOT NULL, at date NOT NULL)"
-        " PARTITION BY LIST (id)",
-        "ALTER TABLE archive.old DROP x",
-        "ALTER TABLE public.post ATTACH PARTITION archive.old FOR VALUES FROM (MINVALUE)"
-        " TO ('2020-01-01')",
-        "CREATE TABLE archive.odd PARTITION OF archive.old DEFAULT",
-        "CREATE TABLE public.rest PARTITION OF public.post DEFAULT",
-        "CREATE TABLE public.reply (at date, post int,"
-        " FOREIGN KEY (at, post) REFERENCES public.post (at, id))",
-        "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
-        "CREATE TRIGGER everywhere AFTER DELETE ON public.post FOR EACH ROW"
-        " EXECUTE FUNCTION public.f()",
-        "CREATE TRIGGER here AFTER DELETE ON archive.odd FOR EACH ROW EXECUTE FUNCTION public.f()",
-        "INSERT INTO public.post VALUES (1, '2019-01-01', NULL)",
+        *PARTS,
+        "ALTER TABLE public.all ADD FOREIGN KEY (who) REFERENCES public.one",
+        "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE TRIGGER everywhere AFTER DELETE ON public.all FOR EACH ROW EXECUTE FUNCTION"
+        " public.f()",
+        "CREATE TRIGGER alone AFTER DELETE ON public.y2 FOR EACH ROW EXECUTE FUNCTION public.f()",
+        "INSERT INTO public.one VALUES (1)",
+        "INSERT INTO public.all SELECT 1, '2020-01-01', 1 FROM generate_series(1, 500)",
     )
-    post = named("post")
-    assert set(database.tables) == {post, named("person"), named("reply")}
-    assert database.tables[post].primary_key == ("at", "id")
-    assert database.tables[post].size_bytes > 0
-    assert {(key.child, key.columns, key.parent) for key in database.foreign_keys} == {
-        (post, ("who",), named("person")),
-        (named("reply"), ("at", "post"), post),
-    }
-    assert {(trigger.table, trigger.name) for trigger in database.triggers} == {
-        (post, "everywhere"),
-        (post, "here of its partition odd"),
+    table = database.tables[named("all")]
+    assert table.leaves == (named("y1_a"), named("y2"))
+    assert table.size_bytes >= 500 * 30
+    assert set(database.tables) == {named("all"), named("one")}
+    keys = [(key.child, key.columns, key.parent) for key in database.foreign_keys]
+    assert keys == [(named("all"), ("who",), named("one"))]
+    assert {(t.table, t.name) for t in database.triggers} == {
+        (named("all"), "everywhere"),
+        (named("all"), "alone"),
     }
 
 
-def test_a_partition_with_a_foreign_key_of_its_own_leaves_the_whole_unexamined(
+def test_a_foreign_key_that_every_partition_has_of_its_own_is_the_tables(
     postgres_server: PostgresServer,
 ) -> None:
     database = read_after(
         postgres_server,
-        "CREATE TABLE public.person (id int PRIMARY KEY)",
-        "CREATE TABLE public.post (at date, who int) PARTITION BY RANGE (at)",
-        "CREATE TABLE public.rest (x int, who int, at date)",
-        "ALTER TABLE public.rest DROP x",
-        "ALTER TABLE public.post ATTACH PARTITION public.rest DEFAULT",
-        "ALTER TABLE public.rest ADD FOREIGN KEY (who) REFERENCES public.person",
+        *PARTS,
+        "CREATE TABLE public.two (a int, b int, UNIQUE (a, b))",
+        "ALTER TABLE public.two ADD FOREIGN KEY (a) REFERENCES public.one",
+        "ALTER TABLE public.two ADD FOREIGN KEY (b) REFERENCES public.one",
+        "ALTER TABLE public.y1_a ADD CONSTRAINT k1 FOREIGN KEY (who, id) REFERENCES public.two"
+        " (b, a)",
+        "ALTER TABLE public.y2 ADD CONSTRAINT k2 FOREIGN KEY (who, id) REFERENCES public.two"
+        " (b, a)",
     )
-    assert database.other_relations == {
-        named("post"): "a foreign key is of one of its partitions, not of the whole"
+    assert named("all") in database.tables
+    keys = {
+        (str(k.child), k.columns, str(k.parent), k.parent_columns) for k in database.foreign_keys
     }
-    assert [(key.child, key.columns) for key in database.foreign_keys] == [
-        (named("post"), ("who",))
-    ]
+    assert keys == {
+        ("all", ("who", "id"), "two", ("b", "a")),
+        ("two", ("a",), "one", ("id",)),
+        ("two", ("b",), "one", ("id",)),
+    }
+    assert len(database.foreign_keys) == 3
 
 
-def test_materialised_views_come_after_what_they_read_and_say_what_that_is(
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        (
+            (
+                "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;"
+                " CREATE FOREIGN TABLE public.far PARTITION OF public.all FOR VALUES"
+                " FROM ('1999-01-01') TO ('2000-01-01') SERVER s"
+            ),
+            "its partition far is a foreign table: its rows lie on another server",
+        ),
+        (
+            "ALTER TABLE public.y2 ADD CONSTRAINT own FOREIGN KEY (who) REFERENCES public.one",
+            "the foreign key own is of a partition alone",
+        ),
+        (
+            (
+                "ALTER TABLE public.y2 ADD PRIMARY KEY (id); ALTER TABLE public.one ADD"
+                " CONSTRAINT own FOREIGN KEY (id) REFERENCES public.y2 NOT VALID"
+            ),
+            "the foreign key own is of a partition alone",
+        ),
+        (
+            (
+                "ALTER TABLE public.all ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE"
+                " ROLE {role} NOLOGIN; GRANT SELECT ON public.all TO {role}; SET ROLE {role}"
+            ),
+            "row-level security hides rows from the site's user",
+        ),
+    ],
+)
+def test_partitions_that_the_root_does_not_speak_for_are_not_examined(
+    postgres_server: PostgresServer, statement: str, reason: str
+) -> None:
+    with fresh_database(postgres_server).connect() as connection:
+        for part in (*PARTS, *statement.format(role="parted").replace("; ", ";").split(";")):
+            connection.execute(sql.SQL(part))
+        database = read_database(connection)
+        connection.rollback()
+    assert database.other_relations[named("all")].reason == reason
+    assert named("all") not in database.tables
+
+
+def test_a_partition_that_is_being_detached_hides_its_rows(
     postgres_server: PostgresServer,
 ) -> None:
-    database = read_after(
-        postgres_server,
-        "CREATE TABLE public.person (id int PRIMARY KEY, name text)",
-        "CREATE VIEW public.named AS SELECT name FROM public.person",
-        "CREATE MATERIALIZED VIEW public.z_first AS SELECT * FROM public.named",
-        "CREATE MATERIALIZED VIEW public.a_second AS SELECT count(*) FROM public.z_first"
-        " WITH NO DATA",
-        "CREATE TABLE public.abstract (id int)",
-        "CREATE TABLE public.heir () INHERITS (public.abstract)",
-        "CREATE MATERIALIZED VIEW public.unclear AS SELECT * FROM public.abstract",
-        "CREATE FUNCTION public.any() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'",
-        "CREATE MATERIALIZED VIEW public.calling AS SELECT public.any() AS x",
-    )
-    views = {str(view.name): view for view in database.materialised}
-    assert list(views) == ["calling", "unclear", "z_first", "a_second"]
-    assert views["z_first"].reads == views["a_second"].reads == (named("person"),)
-    assert [name for name, view in views.items() if not view.populated] == ["a_second"]
-    assert {name for name, view in views.items() if view.unclear} == {"calling", "unclear"}
+    site = fresh_database(postgres_server)
+    with site.connect() as connection, site.connect() as other:
+        for part in (*PARTS[:3], *PARTS[3:4]):
+            connection.execute(sql.SQL(part))
+        connection.commit()
+        other.execute("SELECT FROM public.all").fetchall()  # keeps the detaching from its end
+        connection.autocommit = True
+        connection.execute("SET statement_timeout = '300ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("ALTER TABLE public.all DETACH PARTITION public.y1 CONCURRENTLY")
+        other.rollback()
+        reason = read_database(connection).other_relations[named("all")].reason
+    assert reason.startswith("its partition public.y1 is being detached")
 
 
 def test_tables_of_an_extension_are_not_examined(postgres15: PostgresServer) -> None:
@@ -298,7 +340,7 @@ def test_tables_of_an_extension_are_not_examined(postgres15: PostgresServer) -> 
         "ALTER EXTENSION citext ADD TABLE public.adopted",
     )
     assert database.tables == {}
-    assert database.other_relations == {named("adopted"): "it belongs to the extension citext"}
+    assert reasons_in(database) == {"adopted": "it belongs to the extension citext"}
 
 
 def test_what_the_user_may_not_read_is_not_examined(postgres15: PostgresServer) -> None:
@@ -325,11 +367,11 @@ def test_what_the_user_may_not_read_is_not_examined(postgres15: PostgresServer) 
     assert set(database.tables) == {named("free")}
     assert database.sequences == ()
     unreadable = "the site's user has no permission to read it"
-    assert database.other_relations == {
-        named("secret"): unreadable,
-        named("unseen"): unreadable,
-        named("closed.away"): unreadable,
-        named("filtered"): "row-level security hides rows from the site's user",
+    assert reasons_in(database) == {
+        "secret": unreadable,
+        "unseen": unreadable,
+        "closed.away": unreadable,
+        "filtered": "row-level security hides rows from the site's user",
     }
 
 

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +73,39 @@ def test_sessions_read_alike_whatever_the_database_configures(
         assert row == ("2024-01-02 03:04:05+00", "1 mon", "\\xff", "0.30000000000000004", "")
         assert shown(connection, "search_path") == "pg_catalog, pg_temp"
         assert not connection.autocommit
+
+
+@contextmanager
+def pooler_before(server: PostgresServer) -> Iterator[int]:
+    """The port of what answers as a pooler does: under a process number of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=_pool, args=(listening, server), daemon=True).start()
+        yield int(listening.getsockname()[1])
+
+
+def _pool(listening: socket.socket, server: PostgresServer) -> None:
+    client, _ = listening.accept()
+    with client, socket.create_connection((server.host, server.port)) as upstream:
+        while True:
+            readable, _, _ = select.select([client, upstream], [], [])
+            for one in readable:
+                data = one.recv(1 << 16)
+                if not data:
+                    return
+                if one is upstream:
+                    client.sendall(_KEY_DATA.sub(lambda found: found[1] + b"\0\0\0\7", data))
+                else:
+                    upstream.sendall(data)
+
+
+_KEY_DATA = re.compile(rb"(K\x00\x00\x00\x0c)....", re.DOTALL)
+
+
+def test_a_pooler_is_refused_with_what_to_name_instead(postgres15: PostgresServer) -> None:
+    with pooler_before(postgres15) as port:
+        site = replace(postgres15, port=port).site("postgres")
+        with pytest.raises(SiteRefused, match=r"a connection pooler.*the server's own host"):
+            site.connect()
 
 
 def test_pinned_settings_survive_a_rollback(postgres_server: PostgresServer) -> None:

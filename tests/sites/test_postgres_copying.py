@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -320,3 +322,29 @@ def test_a_table_without_columns_keeps_its_number_of_rows(
         query = sql.SQL("SELECT FROM generate_series(1, 7)").format()
         assert pipe(source, query, home, nothing, [], form).rows == 7
         assert count(home, nothing) == 7
+
+
+@pytest.mark.parametrize("more", ["", ", price money"], ids=["binary", "text"])
+def test_values_of_64_mib_take_a_few_times_their_length_however_many_they_are(
+    postgres18: PostgresServer, more: str
+) -> None:
+    sites = [fresh_database(postgres18) for _ in range(2)]
+    for site in sites:
+        with site.connect() as connection:
+            connection.execute(f"CREATE TABLE public.long (id int, value bytea{more})")
+            connection.execute("ALTER TABLE public.long ALTER value SET STORAGE external")
+    with sites[0].connect() as connection:
+        connection.execute(
+            "INSERT INTO public.long (id, value) SELECT id, decode(repeat(md5(id::text), 4194304),"
+            " 'hex') FROM generate_series(1, 4) AS id"
+        )
+    configs = [site.config.model_dump_json(exclude_none=True) for site in sites]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.sites.long_values", *configs],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    longest_mib = 128 if more else 64  # as it travels
+    assert int(done.stdout) < 6 * longest_mib

@@ -12,6 +12,7 @@ from domicile.sites.postgres import (
     PostgresSite,
     TableName,
     checkpoint,
+    held_back_by,
     read_database,
     remains,
     rewrite_statistics,
@@ -139,6 +140,54 @@ def test_a_rewrite_tells_of_rows_that_an_older_snapshot_keeps(
         assert "holds a snapshot since" in held[0]
     assert rewrite_table(connection, PEOPLE) == 0
     assert not [line for line in remains(connection) if "an old report" in line]
+
+
+def test_a_table_that_others_use_all_the_while_is_held_back_by_them(
+    planted: tuple[PostgresServer, Connection], postgres_server: PostgresServer
+) -> None:
+    _, connection = planted
+    site = postgres_server.site(connection.info.dbname)
+    with site.connect(application="left open") as reader:
+        reader.execute("SELECT FROM public.people LIMIT 1")
+        assert rewrite_table(connection, PEOPLE, patience_s=1) == -1
+        (holder,) = held_back_by(connection, PEOPLE)
+        assert f"session {reader.info.backend_pid} (left open) since" in holder
+    assert rewrite_table(connection, PEOPLE) == 0
+
+
+def test_a_partitioned_table_is_rewritten_leaf_by_leaf_with_the_statistics_over_all(
+    postgres_server: PostgresServer,
+) -> None:
+    with autocommitting(fresh_database(postgres_server)) as connection:
+        for statement in (
+            "CREATE TABLE public.people (id int, name text) PARTITION BY RANGE (id)",
+            (
+                "CREATE TABLE public.low PARTITION OF public.people FOR VALUES FROM (0) TO (500)"
+                " PARTITION BY LIST (id)"
+            ),
+            "CREATE TABLE public.low_all PARTITION OF public.low DEFAULT",
+            "CREATE TABLE public.rest PARTITION OF public.people DEFAULT",
+            (
+                "INSERT INTO public.people SELECT i, CASE WHEN i % 3 = 0 THEN 'erased-person-'"
+                " ELSE 'kept-person-' END || i % 9 FROM generate_series(1, 1000) AS i"
+            ),
+            "ANALYZE public.people",
+            "DELETE FROM public.people WHERE name LIKE 'erased%'",
+        ):
+            connection.execute(statement)
+        leaves = read_database(connection).tables[PEOPLE].leaves
+        assert rewrite_table(connection, PEOPLE, leaves) == 0
+        sampled = connection.execute(
+            "SELECT tablename, inherited, concat(most_common_vals, histogram_bounds)"
+            " FROM pg_stats WHERE attname = 'name'"
+        ).fetchall()
+    assert {(table, inherited) for table, inherited, _ in sampled} == {
+        ("people", True),
+        ("low", True),
+        ("low_all", False),
+        ("rest", False),
+    }
+    assert not [row for row in sampled if "erased" in row[2]]
 
 
 def test_a_user_who_does_not_own_the_table_is_refused(postgres15: PostgresServer) -> None:

@@ -155,7 +155,6 @@ def _json(report: EraseReport) -> dict[str, object]:
         "held_until": report.held_until,
         "remaining": report.remaining,
         "unexamined": report.unexamined,
-        "kept": report.kept,
         "held_back": report.held_back,
         "unproven_shards": report.unproven,
         "failures": [{"shard": name, "error": str(e)} for name, e in report.failures],
@@ -178,11 +177,10 @@ def _print(session: Session, report: EraseReport) -> None:
             f"{report.failed:,} items failed, {report.unproven:,} shards are not proven and stay",
             style="bold red",
         )
-    if report.kept:
-        by = "; ".join(report.held_back) or "what this user may not see"
+    for table in report.held_back:
         out.print(
-            f"erased rows are still in the files of {escape(', '.join(report.kept))}: held back by"
-            f" {escape(by)}; end it, then erase again",
+            f"not gone from the files of {report.site} yet: erased rows of {escape(table)};"
+            " end that, then erase again",
             style="bold red",
         )
     if report.held:

@@ -128,7 +128,7 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
         "sanitization_method": "partial: logical deletion, which is not Clear (section 4.2);"
         " Purge or Destroy of the media is the provider's",
         "technique": "rows deleted, or reduced to their public projection where others refer to"
-        " them; tables, indexes and statistics rewritten"
+        " them; tables, indexes and statistics rewritten, materialised views refreshed"
         if database
         else "every version and delete marker deleted by its id; unfinished uploads aborted"
         + (_REWRITTEN if any(d.treatment == "rewrite" for d in datasets) else ""),

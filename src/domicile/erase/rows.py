@@ -162,7 +162,7 @@ def _staying(
     """Rows of the shards that are still referred to: from outside the group by any row left
     there, from inside it by rows that are not erased now."""
     seeds: dict[TableName, Condition] = {}
-    for name in {*rules.database.tables, *(key.child for key in rules.database.foreign_keys)}:
+    for name in rules.database.tables:
         if name in group:
             seeds[name] = _not(partial(_in_shards, rules, [s for s in shards if _of(s, name)]))
         else:

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import psycopg
+
 from domicile.charter import PostgresSiteConfig
 from domicile.erase.absence import check_absence
 from domicile.erase.certify import certify, erasures, last_held_until
 from domicile.erase.entries import ShardBegun, ShardErased, ShardRefused, TablesRewritten
 from domicile.erase.order import erasure_groups, refers_to_itself
 from domicile.erase.steps import EraseTask, Proven, Unit, erase_unit
+from domicile.erase.views import views_to_refresh
 from domicile.errors import DomicileError, PlanError, SourceChanged
 from domicile.inventory import (
     Crew,
@@ -28,9 +31,10 @@ from domicile.inventory import (
 )
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified, latest_verified
 from domicile.sites.postgres import (
+    MaterialisedView,
     TableName,
     checkpoint,
-    held_back,
+    held_back_by,
     read_database,
     refresh_view,
     rewrite_statistics,
@@ -54,9 +58,9 @@ class Erasable:
 
 @dataclass
 class EraseReport:
-    """What a site's erasure did. kept: tables in whose files erased rows still are; held_back: by
-    what, in words, as far as this user may see it. held_until: from when on all that is held can
-    be erased; empty where nobody can say."""
+    """What a site's erasure did. held_until: from when on all that is held can be erased; empty
+    where nobody can say. held_back: tables whose erased rows the server could not remove from its
+    files yet, and whose doing that is."""
 
     site: str
     erased: int = 0
@@ -68,15 +72,14 @@ class EraseReport:
     unexamined: int = 0
     failures: list[tuple[str, DomicileError]] = field(default_factory=list)
     unproven: int = 0
-    kept: tuple[str, ...] = ()
-    held_back: tuple[str, ...] = ()
+    held_back: list[str] = field(default_factory=list)
     certificate: str = ""
 
     @property
     def complete(self) -> bool:
-        """Nothing failed, nothing is held or left, nothing was left unexamined."""
-        left = self.failed or self.held or self.remaining or self.unexamined or self.kept
-        return not (self.failures or left or self.unproven)
+        """Nothing failed, nothing is held, held back or left, nothing was left unexamined."""
+        left = self.failed or self.held or self.remaining or self.unexamined
+        return not (self.failures or left or self.unproven or self.held_back)
 
 
 def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
@@ -258,62 +261,69 @@ class _Eraser:
         self.report.held_until = last_held_until(erasures(self.entries, self.site))
 
     def _rewrite(self) -> None:
-        """Write the tables anew whose rows were erased or reduced since they were last, and then
-        the materialised views that were made from them."""
-        tables, views = self._touched()
-        if not tables and not views:
-            return
-        self.progress.stage(f"rewrite tables at {self.site}", items=len(tables) + len(views) + 1)
+        """Write the tables anew whose rows were erased or reduced since they were last."""
+        tables = self._touched()
         with (
             site_errors(self.site),
             self.estate.database(self.site).connect() as connection,
         ):
+            there = read_database(connection)
+            views = views_to_refresh(connection, there, tables)
+            connection.rollback()
+            if not tables and not views:
+                return
+            self.progress.stage(
+                f"rewrite tables at {self.site}", items=len(tables) + len(views) + 1
+            )
             connection.autocommit = True
-            kept = {}
+            kept: dict[TableName, str] = {}
             for table in tables:
-                kept[table] = rewrite_table(connection, table)
+                leaves = there.tables[table].leaves if table in there.tables else ()
+                if rewrite_table(connection, table, leaves):
+                    holders = ", ".join(held_back_by(connection, table))
+                    kept[table] = f"{table} (held back by {holders})"
                 self.progress.advance()
-            for view in views:
-                try:
-                    refresh_view(connection, view)
-                    kept[view] = rewrite_table(connection, view)
-                except DomicileError as error:
-                    self.report.failures.append((str(view), error))
-                self.progress.advance()
-            self.report.kept = tuple(str(table) for table in kept if kept[table])
-            self.report.held_back = tuple(held_back(connection)) if self.report.kept else ()
+            refreshed = self._refresh(connection, views)
             reasons = [rewrite_statistics(connection), checkpoint(connection)]
             self.progress.advance()
+        self.report.held_back = list(kept.values())
         self.evidence.record(
             TablesRewritten(
                 run=self.run.id,
                 site=self.site,
-                tables=tuple(str(table) for table in kept if not kept[table]),
-                kept=tuple(str(table) for table in kept if kept[table]),
+                tables=(*(str(table) for table in tables if table not in kept), *refreshed),
+                kept=tuple(kept.values()),
                 statistics="; ".join(reason for reason in reasons if reason),
             ),
             into=self.entries,
         )
 
-    def _touched(self) -> tuple[list[TableName], list[TableName]]:
-        """Tables to be written anew, and materialised views, each after those that it reads."""
-        with (
-            site_errors(self.site),
-            self.estate.database(self.site).connect(read_only=True) as connection,
-        ):
-            views = read_database(connection).materialised
+    def _refresh(
+        self, connection: psycopg.Connection, views: Sequence[MaterialisedView]
+    ) -> list[str]:
+        """Refresh materialised views; those that the server refreshed. The next count says what the
+        others may still hold."""
+        refreshed = []
+        for view in views:
+            reason = refresh_view(connection, view)
+            if reason:
+                self.progress.note(f"the materialised view {view.name} was not refreshed: {reason}")
+            else:
+                refreshed.append(str(view.name))
+            self.progress.advance()
+        return refreshed
+
+    def _touched(self) -> list[TableName]:
         since: set[TableName] = set()
         for entry in self.entries.entries():
             body = entry.body
             if isinstance(body, ShardErased) and body.site == self.site:
                 shard = self.plan.row_shard(body.shard)
                 if shard is not None and (body.erased or body.reduced):
-                    table = TableName(shard.schema, shard.table)
-                    since |= {table, *(view.name for view in views if table in view.reads)}
+                    since.add(TableName(shard.schema, shard.table))
             if isinstance(body, TablesRewritten) and body.site == self.site:
                 since -= {TableName.parse(name) for name in body.tables}
-        derived = [view.name for view in views if view.name in since and view.populated]
-        return sorted(since - {view.name for view in views}), derived
+        return sorted(since)
 
     def _look_again(self) -> None:
         self.progress.stage(f"look again at {self.site}", items=1)

@@ -37,6 +37,16 @@ _BASE_PLACEHOLDERS: Mapping[str, str] = {
     "pg_catalog.inet": "::",
     "pg_catalog.cidr": "::/128",
     "pg_catalog.macaddr": "00:00:00:00:00:00",
+    "pg_catalog.bit": "0",
+    "pg_catalog.varbit": "",
+    "pg_catalog.tsvector": "",
+    "pg_catalog.xml": "",
+    "pg_catalog.int4range": "empty",
+    "pg_catalog.int8range": "empty",
+    "pg_catalog.numrange": "empty",
+    "pg_catalog.daterange": "empty",
+    "pg_catalog.tsrange": "empty",
+    "pg_catalog.tstzrange": "empty",
 }
 
 

@@ -111,8 +111,8 @@ def rules_for(charter: Charter, database: Database) -> DatabaseRules:
             undecided[name] = attribution.undecided[name]
             continue
         tables[name] = _rules(charter, database, table, dataset, paths)
-    for name, reason in sorted(database.other_relations.items()):
-        undecided[name] = Undecided(name, reason, "examine it yourself, or keep it out of scope")
+    for name, why in sorted(database.other_relations.items()):
+        undecided[name] = Undecided(name, why.reason, why.next_step)
     return DatabaseRules(database, tables, undecided, charter.people.key)
 
 

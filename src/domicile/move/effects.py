@@ -14,6 +14,8 @@ __all__ = [
     "projection_blockers",
     "reached",
     "schema_blockers",
+    "unlogged_warnings",
+    "unseen_referrers",
 ]
 
 
@@ -66,6 +68,33 @@ def schema_blockers(rules: DatabaseRules, home: Database) -> Iterator[str]:
         ours = [(column.name, column.type) for column in table.columns]
         if ours != [(column.name, column.type) for column in there.columns]:
             yield f"home's {name} has other columns than the source's: migrate home's schema first"
+        lacking = sorted(set(table.leaves) - set(there.leaves)) if there.leaves else []
+        if lacking:
+            parts = ", ".join(map(str, lacking))
+            yield f"home's {name} lacks the source's partitions {parts}: create them there first"
+
+
+def unseen_referrers(rules: DatabaseRules, site: str) -> Iterator[str]:
+    """Tables that refer to members' rows and cannot be read: a cascade would take their rows, and
+    nothing says which they are."""
+    for key in rules.database.foreign_keys:
+        why = rules.database.other_relations.get(key.child)
+        parent = rules.tables.get(key.parent)
+        if why is not None and parent is not None and parent.protected:
+            yield (
+                f"{site}: {key.child} refers to {key.parent} and is not examined ({why.reason}):"
+                f" {why.next_step}"
+            )
+
+
+def unlogged_warnings(source: Database, home: Database) -> Iterator[str]:
+    """Tables that a crash of home would empty."""
+    for name, table in sorted(source.tables.items()):
+        if home.tables.get(name, table).unlogged:
+            yield (
+                f"{name} is unlogged: a crash of home's server empties it, and what was erased"
+                " elsewhere is lost then; ALTER TABLE … SET LOGGED there, once it is home"
+            )
 
 
 def plan_sequences(source: Database, home: Database) -> tuple[SequencePlan, ...]:

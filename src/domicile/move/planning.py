@@ -35,20 +35,18 @@ from domicile.move.effects import (
     plan_sequences,
     projection_blockers,
     schema_blockers,
+    unlogged_warnings,
+    unseen_referrers,
 )
 from domicile.move.entries import Planned
+from domicile.move.fitting import unfitting
 from domicile.move.holds import held_versions
 from domicile.move.placeholders import placeholder_blockers
 from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
 from domicile.move.store_rules import rule_blockers, rule_warnings
+from domicile.move.writing import write_blockers
 from domicile.scan import ArchiveCount, ScanSummary, read_scan
-from domicile.sites.postgres import (
-    Database,
-    TableName,
-    read_database,
-    site_errors,
-    unidentified_tables,
-)
+from domicile.sites.postgres import Database, TableName, read_database, site_errors
 
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
@@ -65,6 +63,7 @@ class _Draft:
     effects: list[Effect] = field(default_factory=list)
     sequences: tuple[SequencePlan, ...] = ()
     blockers: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def make_plan(
@@ -104,7 +103,7 @@ def make_plan(
         sequences=draft.sequences,
         held=tuple(held_versions(estate, run)),
         blockers=tuple(dict.fromkeys(draft.blockers)),
-        warnings=(*_warnings(summary), *rule_warnings(estate)),
+        warnings=(*_warnings(summary), *rule_warnings(estate), *draft.warnings),
         unexamined=summary.unexamined,
         files=tuple(
             digest_under(path, estate.records)
@@ -248,14 +247,11 @@ def _plan_database(estate: Estate, run: Run, site: str, draft: _Draft) -> None:
         draft.blockers += placeholder_blockers(
             connection, rules, staying.tables, staying.rows, site
         )
-        draft.blockers += [
-            f"{site}: {name} is published and has no replica identity, so that the server refuses"
-            f" to erase its rows: give it a primary key, or ALTER TABLE … REPLICA IDENTITY FULL"
-            for name in unidentified_tables(connection)
-            if name in rules.tables and rules.tables[name].protected
-        ]
+        draft.blockers += unseen_referrers(rules, site)
         draft.effects += database_effects(rules, site)
-        draft.tables += _table_plans(connection, rules, site, copied, staying.rows)
+        plans = _table_plans(connection, rules, site, copied, staying.rows)
+        draft.blockers += write_blockers(connection, rules, plans)
+        draft.tables += plans
         connection.rollback()
 
 
@@ -285,6 +281,8 @@ def _plan_source(
     home = _home_database(estate)
     draft.sequences = plan_sequences(rules.database, home)
     draft.blockers += schema_blockers(rules, home)
+    draft.blockers += [] if home.tables else unfitting(estate)
+    draft.warnings += unlogged_warnings(rules.database, home)
     draft.blockers += projection_blockers(rules, needed.rows, str(estate.home_database))
     draft.tables += _home_plans(estate, rules, draft.shards)
     copied: dict[TableName, int] = {}
@@ -307,7 +305,7 @@ def _staying(connection: psycopg.Connection, rules: DatabaseRules) -> Closure:
         name: _not(partial(rules.tables[name].belong, rules.key))
         if name in protected
         else _everything
-        for name in {*rules.database.tables, *(key.child for key in rules.database.foreign_keys)}
+        for name in rules.database.tables
     }
     return close_references(
         connection,

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from domicile.inventory import TableRules, identity
 from domicile.move.plan import RowShard
-from domicile.sites.postgres import Column, Table, order_terms
+from domicile.sites.postgres import Column, Table, order_terms, ordered_as_text
 
 __all__ = [
     "columns_of",
@@ -26,8 +26,6 @@ __all__ = [
 ]
 
 EVERY_ROW = sql.SQL("true")
-
-_AS_TEXT = frozenset({"E", "A"})  # enums and arrays are ordered as text: see order_terms
 
 
 def member_rows(
@@ -122,7 +120,7 @@ def _literals(table: Table, values: Sequence[str]) -> sql.Composable:
     return sql.SQL(", ").join(
         sql.SQL("CAST({} AS {})").format(
             sql.Literal(value),
-            sql.SQL("text" if column.category in _AS_TEXT else column.type),
+            sql.SQL("text" if ordered_as_text(column) else column.type),
         )
         for column, value in zip(columns, values, strict=True)
     )

@@ -32,11 +32,12 @@ from domicile.move.plan import ObjectShard, Plan, RowShard
 from domicile.move.rows import MARKERS_SQL
 from domicile.move.standing import Unproven, begun, latest_verified, refused, unproven_in
 from domicile.move.steps import ShardTask, copy_shard, verify_shard
+from domicile.move.views import fill_views
 from domicile.sites.postgres import (
+    Database,
     TableName,
     apply_sql,
     read_database,
-    refresh_view,
     schema_sql,
     set_sequence,
     site_errors,
@@ -178,7 +179,7 @@ class _Mover:
         for _ in ranks:
             before = dict(ranks)
             for key in database.foreign_keys:
-                if key.child != key.parent and {key.child, key.parent} <= set(ranks):
+                if key.child != key.parent and {key.child, key.parent} <= ranks.keys():
                     ranks[key.child] = max(ranks[key.child], ranks[key.parent] + 1)
             if ranks == before or max(ranks.values()) > len(ranks):
                 break
@@ -219,9 +220,14 @@ class _Mover:
             self._set_sequences(connection)
             connection.commit()
             connection.autocommit = True
-            for view in read_database(connection).materialised:
-                refresh_view(connection, view.name)
             connection.execute("ANALYZE")
+            for reason in fill_views(connection, self._source()):
+                self.progress.note(reason)
+
+    def _source(self) -> Database:
+        source = str(self.plan.source_database)
+        with site_errors(source), self.estate.database(source).connect(read_only=True) as there:
+            return read_database(there)
 
     def _apply(self, connection: psycopg.Connection, section: str) -> None:
         text = self._statements(section)

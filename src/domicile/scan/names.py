@@ -34,7 +34,7 @@ def _check(
     where: str, table: str, columns: Iterable[str], databases: Mapping[str, Database]
 ) -> None:
     name = TableName.parse(table)
-    if not any(name in (*d.tables, *d.other_relations) for d in databases.values()):
+    if not any(name in (*d.tables, *d.views, *d.other_relations) for d in databases.values()):
         raise CharterError(
             f"{where} no database has a table {table}",
             expected="a table of at least one of the charter's databases",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import psycopg
@@ -10,8 +10,14 @@ from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules
 from domicile.people import MEMBERS, UNKNOWN, PersonPath, belongs, has_person
-from domicile.scan.derived import Derived, look_at_views
-from domicile.sites.postgres import Beside, TableName, copies_beside, site_errors
+from domicile.sites.postgres import (
+    Beside,
+    MaterialisedView,
+    TableName,
+    copies_beside,
+    site_errors,
+    staleness,
+)
 
 __all__ = ["TableCount", "count_tables"]
 
@@ -55,6 +61,9 @@ def count_tables(
     with site_errors(site):
         for name, table in sorted(rules.tables.items()):
             counts.append(_count_treated(connection, rules, table, name, site, at_home=at_home))
+        found = {TableName.parse(count.table): count for count in counts}
+        for _, view in sorted(rules.database.views.items()):
+            counts.append(_count_view(connection, rules, view, found, site, at_home=at_home))
         for name, undecided in sorted(rules.undecided.items()):
             rows = _rows(connection, name) if name in rules.database.tables else -1
             reason = f"{undecided.reason}: {undecided.next_step}"
@@ -63,34 +72,11 @@ def count_tables(
                     site, str(name), str(name), "protected", rows, 0, 0, 0, rows, 0, "", reason
                 )
             )
-        counts += [
-            _count_derived(view, site, at_home=at_home) for view in look_at_views(connection, rules)
-        ]
         if not at_home:
             beside = copies_beside(connection)
             counts += [_not_in_reach(site, c) for c in beside if c.reader not in replicas]
         connection.rollback()
     return counts
-
-
-def _count_derived(view: Derived, site: str, *, at_home: bool) -> TableCount:
-    """A materialised view that holds what its tables give is as they are; one at home may be
-    older than they are, it holds nothing that was not at home."""
-    unexamined = view.rows if view.reason and not (at_home and view.stale) else 0
-    return TableCount(
-        site,
-        str(view.name),
-        str(view.name),
-        "derived",
-        view.rows,
-        0,
-        0,
-        0,
-        unexamined,
-        0,
-        f"{view.name} <- {', '.join(map(str, view.reads))}",
-        view.reason if unexamined else "",
-    )
 
 
 def _not_in_reach(site: str, copy: Beside) -> TableCount:
@@ -135,6 +121,54 @@ def _count_treated(
         if unexamined
         else "",
     )
+
+
+def _count_view(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    view: MaterialisedView,
+    found: Mapping[TableName, TableCount],
+    site: str,
+    *,
+    at_home: bool,
+) -> TableCount:
+    """A materialised view's rows name nobody, if it holds nothing but what its query gives now and
+    that can be nothing of members'."""
+    rows = _rows(connection, view.name) if view.populated else 0
+    reason = ""
+    if rows and not at_home:
+        reason = _may_hold(rules, view, found) or staleness(connection, view)
+    if reason:
+        reason = f"a materialised view: {reason}; `erase` refreshes it"
+    unexamined = rows if reason else 0
+    return TableCount(
+        site=site,
+        dataset=str(view.name),
+        table=str(view.name),
+        classification="protected",
+        rows=rows,
+        members=0,
+        reduced=0,
+        nobody=rows - unexamined,
+        unexamined=unexamined,
+        bytes_members=0,
+        path="a copy of " + ", ".join(map(str, sorted(view.tables))),
+        reason=reason,
+    )
+
+
+def _may_hold(
+    rules: DatabaseRules, view: MaterialisedView, found: Mapping[TableName, TableCount]
+) -> str:
+    """Which of a view's tables may have given it rows of members."""
+    read = set(found) | set(rules.undecided) if view.opaque else view.tables
+    unknown = [name for name in sorted(read) if name not in found or found[name].unexamined]
+    members = [name for name in sorted(read) if name in found and found[name].members]
+    if members:
+        return f"it holds copies of rows of {', '.join(map(str, members))}"
+    if unknown:
+        return f"it may hold copies of {', '.join(map(str, unknown))}, which are not examined"
+    return ""
 
 
 def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:

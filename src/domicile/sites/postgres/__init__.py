@@ -18,19 +18,15 @@ from domicile.sites.postgres.model import (
     Database,
     ForeignKey,
     MaterialisedView,
+    NotExamined,
     Sequence,
     Table,
     TableName,
     Trigger,
 )
-from domicile.sites.postgres.publishing import unidentified_tables
-from domicile.sites.postgres.remains import held_back, remains
-from domicile.sites.postgres.rewrite import (
-    checkpoint,
-    refresh_view,
-    rewrite_statistics,
-    rewrite_table,
-)
+from domicile.sites.postgres.needs import lacking_at, schema_refusal
+from domicile.sites.postgres.remains import held_back_by, remains
+from domicile.sites.postgres.rewrite import checkpoint, rewrite_statistics, rewrite_table
 from domicile.sites.postgres.selecting import (
     CopyFormat,
     column_list,
@@ -38,9 +34,11 @@ from domicile.sites.postgres.selecting import (
     copy_from_statement,
     copy_to_statement,
     order_terms,
+    ordered_as_text,
     row_digests,
     table_identifier,
 )
+from domicile.sites.postgres.views import in_order_of_views, refresh_view, staleness
 
 __all__ = [
     "Beside",
@@ -52,6 +50,7 @@ __all__ = [
     "Database",
     "ForeignKey",
     "MaterialisedView",
+    "NotExamined",
     "PostgresSite",
     "Sequence",
     "Table",
@@ -66,9 +65,12 @@ __all__ = [
     "copy_to_statement",
     "digest",
     "find_pg_restores",
-    "held_back",
+    "held_back_by",
+    "in_order_of_views",
+    "lacking_at",
     "open_postgres_site",
     "order_terms",
+    "ordered_as_text",
     "pipe",
     "read_database",
     "refresh_view",
@@ -76,10 +78,11 @@ __all__ = [
     "rewrite_statistics",
     "rewrite_table",
     "row_digests",
+    "schema_refusal",
     "schema_sql",
     "set_sequence",
     "site_errors",
     "site_name",
+    "staleness",
     "table_identifier",
-    "unidentified_tables",
 ]

@@ -1,15 +1,15 @@
 """Read a database's catalogue: a fixed number of set-based queries, whatever the tables.
 
-Tables that this version can examine are `Database.tables`, a partitioned one as its root;
-materialised views are `Database.materialised`; every other relation that may hold rows is in
-`Database.other_relations` with its reason. Nothing falls between: a relation is in one of these, or
-holds no rows of its own (views, indexes, partitions of a listed table, empty tables with heirs).
+Tables that this version can examine are `Database.tables`; every other relation that may hold
+rows is in `Database.other_relations` with its reason. Nothing falls between: a relation is in
+one of the two, or holds no rows of its own (views, indexes, partitions of a listed table). A
+partitioned table is one table; what its partitions have of their own is told of it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import LiteralString, TypeVar
 
 from psycopg import sql
@@ -21,21 +21,21 @@ from domicile.sites.postgres.catalogue_queries import (
     IN_RECOVERY,
     INDEXES,
     LARGE_OBJECTS,
-    MATERIALISED,
     OURS,
     RELATIONS,
     SEQUENCES,
     TRIGGERS,
     TYPES,
+    VIEWS,
     AmountRow,
     AnswerRow,
     AttributeRow,
     IndexRow,
-    MaterialisedRow,
     ReferenceRow,
     RelationRow,
     SequenceRow,
     TriggerRow,
+    ViewRow,
 )
 from domicile.sites.postgres.column_types import (
     TypeRow,
@@ -52,6 +52,7 @@ from domicile.sites.postgres.model import (
     Database,
     ForeignKey,
     MaterialisedView,
+    NotExamined,
     Sequence,
     Table,
     TableName,
@@ -82,10 +83,13 @@ def read_database(connection: Connection) -> Database:
 
 
 def _read(connection: Connection) -> Database:
-    relations = {
-        row.oid: row for row in _rows(connection, RELATIONS, RelationRow) if not row.only_heirs
+    relations = {row.oid: row for row in _rows(connection, RELATIONS, RelationRow)}
+    references = _rows(connection, FOREIGN_KEYS, ReferenceRow)
+    partial = _partial_keys(relations, references)
+    odd = {row.child: row.name for row in references if row.own_equality}
+    reasons = {
+        oid: _not_examined(row, partial.get(oid), odd.get(oid)) for oid, row in relations.items()
     }
-    reasons = {oid: _not_examined(row) for oid, row in relations.items()}
     names = {oid: row.table_name for oid, row in relations.items()}
     attributes = _by_relation(_rows(connection, COLUMNS, AttributeRow))
     indexes = defaultdict(list)
@@ -104,7 +108,7 @@ def _read(connection: Connection) -> Database:
         tables=tables,
         foreign_keys=tuple(
             _foreign_key(row, names, attributes, indexes[row.child])
-            for row in _rows(connection, FOREIGN_KEYS, ReferenceRow)
+            for row in _once(references)
             if row.child in names and row.parent in names
         ),
         triggers=tuple(
@@ -117,15 +121,12 @@ def _read(connection: Connection) -> Database:
             for row in _rows(connection, SEQUENCES, SequenceRow)
             if row.oid in names and reasons[row.oid] is None
         ),
+        views={
+            names[row.oid]: _view(row, names)
+            for row in _rows(connection, VIEWS, ViewRow)
+            if row.oid in names and reasons[row.oid] is None
+        },
         other_relations=others | _large_objects(connection),
-        materialised=_materialised(
-            [
-                row
-                for row in _rows(connection, MATERIALISED, MaterialisedRow)
-                if reasons.get(row.oid, "") is None
-            ],
-            names,
-        ),
     )
 
 
@@ -141,29 +142,105 @@ def _by_relation(rows: list[AttributeRow]) -> dict[int, dict[int, AttributeRow]]
     return grouped
 
 
-def _not_examined(row: RelationRow) -> str | None:
-    """Why this version does not examine a relation; None where it does."""
+def _once(references: Iterable[ReferenceRow]) -> list[ReferenceRow]:
+    """Each key once, however many partitions have it of their own."""
+    found: dict[tuple[int, object], ReferenceRow] = {}
+    for row in references:
+        found.setdefault((row.child, row.name if row.of_partition is None else row.key), row)
+    return list(found.values())
+
+
+def _partial_keys(
+    relations: Mapping[int, RelationRow], references: Iterable[ReferenceRow]
+) -> dict[int, str]:
+    """Partitioned tables of which only some partitions have a foreign key, or are referred to by
+    one; with its name."""
+    partial: dict[int, str] = {}
+    having: dict[tuple[int, object], set[int]] = defaultdict(set)
+    names: dict[tuple[int, object], str] = {}
+    for row in references:
+        if row.to_partition:
+            partial[row.parent] = row.name
+        if row.of_partition is not None:
+            having[row.child, row.key].add(row.of_partition)
+            names[row.child, row.key] = row.name
+    for (child, key), partitions in having.items():
+        if child in relations and not partitions >= set(relations[child].leaf_oids):
+            partial[child] = names[child, key]
+    return partial
+
+
+def _not_examined(row: RelationRow, partial: str | None, odd: str | None) -> NotExamined | None:
+    """Why this version does not examine a relation; None where it does. partial: a foreign key
+    that only some of its partitions have; odd: one by an equality of its own."""
     if row.extension is not None:
-        return f"it belongs to the extension {row.extension}"
+        return NotExamined(f"it belongs to the extension {row.extension}")
     if row.kind == "f":
-        return "a foreign table: its rows lie on another server"
+        return NotExamined(
+            "a foreign table: its rows lie on another server", "name that server as a site"
+        )
     if not row.readable:
-        return "the site's user has no permission to read it"
-    if row.kind in "Sm":
-        return None
-    return _table_not_examined(row)
+        return NotExamined(
+            "the site's user has no permission to read it",
+            "grant it SELECT, and USAGE on the schema",
+        )
+    return None if row.kind in "Sm" else _table_not_examined(row, partial, odd)
 
 
-def _table_not_examined(row: RelationRow) -> str | None:
-    reasons = (
-        (row.foreign_part, "a partition of it is a foreign table: its rows lie on another server"),
-        (row.detaching, "a partition is being detached from it: no table shows its rows now"),
-        (row.keys_of_its_own, "a foreign key is of one of its partitions, not of the whole"),
-        (row.has_heirs, "a table with rows of its own that others inherit from"),
-        (row.row_security, "row-level security hides rows from the site's user"),
-        (row.rules, "a rewrite rule changes what writing to it does"),
-    )
-    return next((reason for applies, reason in reasons if applies), None)
+def _table_not_examined(
+    row: RelationRow, partial: str | None, odd: str | None
+) -> NotExamined | None:
+    if row.unlogged and row.in_recovery:
+        return NotExamined(
+            "an unlogged table: a standby has none of its rows", "name the primary as the site"
+        )
+    if row.kind == "p" and (why := _parts_not_examined(row, partial)) is not None:
+        return why
+    if row.inherits and row.kind != "p":
+        return NotExamined(
+            "a table that inherits or is inherited from",
+            "make it a partitioned table, or end it with ALTER TABLE … NO INHERIT",
+        )
+    if row.row_security:
+        return NotExamined(
+            "row-level security hides rows from the site's user",
+            "give that user BYPASSRLS, or name the table's owner in the site's url",
+        )
+    return _ways_of_its_own(row, odd)
+
+
+def _ways_of_its_own(row: RelationRow, odd: str | None) -> NotExamined | None:
+    if row.rules:
+        return NotExamined(
+            "a rewrite rule changes what writing to it does",
+            "replace the rule by a trigger, or by a view in front of the table",
+        )
+    if odd is not None:
+        return NotExamined(
+            f"its foreign key {odd} takes for equal what isn't the same (as citext does)",
+            "give both columns a type such as text",
+        )
+    return None
+
+
+def _parts_not_examined(row: RelationRow, partial: str | None) -> NotExamined | None:
+    """Rows of a partitioned table that its root does not show, or not as one table's."""
+    if row.foreign_leaf is not None:
+        return NotExamined(
+            f"its partition {row.foreign_leaf} is a foreign table: its rows lie on another server",
+            "name that server as a site and detach the partition",
+        )
+    if row.detaching is not None:
+        return NotExamined(
+            f"its partition {row.detaching} is being detached",
+            "end that with ALTER TABLE … DETACH PARTITION … FINALIZE",
+        )
+    if partial is not None:
+        return NotExamined(
+            f"the foreign key {partial} is of a partition alone",
+            "add it to the partitioned table instead",
+        )
+    return None
 
 
 def _table(
@@ -183,7 +260,8 @@ def _table(
         unique=tuple(named(index) for index in unique if not index.is_primary),
         size_bytes=row.size_bytes,
         estimated_rows=row.estimated_rows(),
-        unlogged=row.persistence == "u",
+        leaves=tuple(map(TableName, row.leaf_schemas, row.leaf_names)),
+        unlogged=row.unlogged,
     )
 
 
@@ -212,13 +290,14 @@ def _foreign_key(
     indexes: list[IndexRow],
 ) -> ForeignKey:
     width = len(row.columns)
-    wanted = sorted(row.columns)
+    numbers = {attribute.name: number for number, attribute in attributes[row.child].items()}
+    wanted = sorted(numbers[name] for name in row.columns)
     return ForeignKey(
         name=row.name,
         child=names[row.child],
-        columns=tuple(attributes[row.child][number].name for number in row.columns),
+        columns=tuple(row.columns),
         parent=names[row.parent],
-        parent_columns=tuple(attributes[row.parent][n].name for n in row.parent_columns),
+        parent_columns=tuple(row.parent_columns),
         on_delete=_ACTIONS[row.on_delete],
         on_update=_ACTIONS[row.on_update],
         deferrable=row.deferrable,
@@ -234,6 +313,18 @@ def _trigger(row: TriggerRow, names: Mapping[int, TableName]) -> Trigger:
     return Trigger(names[row.relation], row.name, events, row.enabled)
 
 
+def _view(row: ViewRow, names: Mapping[int, TableName]) -> MaterialisedView:
+    return MaterialisedView(
+        name=names[row.oid],
+        definition=row.definition.rstrip().removesuffix(";"),
+        populated=row.populated,
+        tables=frozenset(names[oid] for oid in row.tables if oid in names),
+        views=frozenset(names[oid] for oid in row.views if oid in names),
+        # What lies in a schema that isn't read (a catalogue, a temporary one) isn't known here.
+        opaque=row.opaque or not all(oid in names for oid in row.tables),
+    )
+
+
 def _sequence(row: SequenceRow, names: Mapping[int, TableName]) -> Sequence:
     return Sequence(
         name=names[row.oid],
@@ -245,33 +336,11 @@ def _sequence(row: SequenceRow, names: Mapping[int, TableName]) -> Sequence:
     )
 
 
-def _materialised(
-    rows: list[MaterialisedRow], names: Mapping[int, TableName]
-) -> tuple[MaterialisedView, ...]:
-    among = {row.oid for row in rows}
-    ordered = sorted(rows, key=lambda row: len(among & set(row.reads)))
-    return tuple(
-        MaterialisedView(
-            names[row.oid],
-            row.populated,
-            row.definition.rstrip().rstrip(";"),
-            tuple(sorted(names[oid] for oid in row.reads if oid in names and oid not in among)),
-            _unclear(row, names),
-        )
-        for row in ordered
-    )
-
-
-def _unclear(row: MaterialisedRow, names: Mapping[int, TableName]) -> str:
-    if row.calls:
-        return f"its definition calls {', '.join(sorted(row.calls))}, which may read anything"
-    if not set(row.reads) <= set(names):
-        return "it reads a relation of the system, or of no table that is listed"
-    return ""
-
-
-def _large_objects(connection: Connection) -> dict[TableName, str]:
+def _large_objects(connection: Connection) -> dict[TableName, NotExamined]:
     amount = _rows(connection, LARGE_OBJECTS, AmountRow)[0].amount
     if not amount:
         return {}
-    return {TableName("pg_catalog", "pg_largeobject"): f"{amount:,} large objects"}
+    step = "move them into columns (bytea) or into an object store, or sign a statement about them"
+    return {
+        TableName("pg_catalog", "pg_largeobject"): NotExamined(f"{amount:,} large objects", step)
+    }

@@ -15,21 +15,21 @@ __all__ = [
     "INDEXES",
     "IN_RECOVERY",
     "LARGE_OBJECTS",
-    "MATERIALISED",
     "OURS",
     "RELATIONS",
     "SEQUENCES",
     "TRIGGERS",
     "TYPES",
+    "VIEWS",
     "AmountRow",
     "AnswerRow",
     "AttributeRow",
     "IndexRow",
-    "MaterialisedRow",
     "ReferenceRow",
     "RelationRow",
     "SequenceRow",
     "TriggerRow",
+    "ViewRow",
 ]
 
 _BLOCK_BYTES = 8192
@@ -40,32 +40,39 @@ OURS = sql.SQL("n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 
 
 RELATIONS: LiteralString = """
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
-  c.relpersistence::text AS persistence, c.relpages AS pages, c.reltuples::float8 AS tuples,
-  coalesce(s.size_bytes, 0)::bigint AS size_bytes, coalesce(s.heap_bytes, 0)::bigint AS heap_bytes,
+  c.relpersistence = 'u' OR coalesce(p.unlogged, false) AS unlogged,
+  pg_is_in_recovery() AS in_recovery,
+  coalesce(p.pages, c.relpages)::bigint AS pages, coalesce(p.tuples, c.reltuples)::float8 AS tuples,
+  CASE WHEN c.relkind IN ('r', 'm') THEN coalesce(pg_table_size(c.oid), 0)
+    ELSE coalesce(p.size_bytes, 0) END::bigint AS size_bytes,
+  CASE WHEN c.relkind IN ('r', 'm') THEN coalesce(pg_relation_size(c.oid), 0)
+    ELSE coalesce(p.heap_bytes, 0) END::bigint AS heap_bytes,
+  coalesce(p.schemas, '{{}}') AS leaf_schemas, coalesce(p.names, '{{}}') AS leaf_names,
+  coalesce(p.oids, '{{}}') AS leaf_oids, p.abroad AS foreign_leaf, p.detaching,
   has_schema_privilege(n.oid, 'USAGE') AND CASE WHEN c.relkind = 'S'
     THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END
     AS readable,
-  c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_heirs,
-  p.foreign_part, p.detaching, p.keys_of_its_own,
+  EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid OR i.inhrelid = c.oid) AS inherits,
   row_security_active(c.oid) AS row_security,
   EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type <> '1') AS rules,
   (SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
     AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' LIMIT 1) AS extension
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN LATERAL (SELECT sum(pg_table_size(l.relid)) AS size_bytes,
-    sum(pg_relation_size(l.relid)) AS heap_bytes
-    FROM (SELECT c.oid::regclass AS relid WHERE c.relkind IN ('r', 'm') UNION ALL
-      SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf AND c.relkind = 'p') AS l) s ON true
-  LEFT JOIN LATERAL (SELECT
-    coalesce(bool_or(x.relkind = 'f'), false) AS foreign_part,
-    EXISTS (SELECT FROM pg_inherits i WHERE to_jsonb(i) ->> 'inhdetachpending' = 'true'
-      AND i.inhparent = ANY (array_agg(x.oid))) AS detaching,
-    EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0
-      AND (k.conrelid = ANY (array_agg(x.oid) FILTER (WHERE x.oid <> c.oid))
-        OR k.confrelid = ANY (array_agg(x.oid) FILTER (WHERE x.oid <> c.oid)))) AS keys_of_its_own
-    FROM pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) AS t
-    JOIN pg_class x ON x.oid = t.relid) p ON true
+  LEFT JOIN LATERAL (
+    SELECT sum(pg_table_size(l.oid)) AS size_bytes, sum(pg_relation_size(l.oid)) AS heap_bytes,
+      sum(l.relpages) AS pages, sum(greatest(l.reltuples, 0)) AS tuples,
+      bool_or(l.relpersistence = 'u') AS unlogged,
+      array_agg(m.nspname::text ORDER BY m.nspname, l.relname) FILTER (WHERE t.isleaf) AS schemas,
+      array_agg(l.relname::text ORDER BY m.nspname, l.relname) FILTER (WHERE t.isleaf) AS names,
+      min(l.relname::text) FILTER (WHERE l.relkind = 'f') AS abroad,
+      min((SELECT d.inhrelid::regclass::text FROM pg_inherits d WHERE d.inhparent = l.oid
+        AND to_jsonb(d) ->> 'inhdetachpending' = 'true' LIMIT 1)) AS detaching,
+      array_agg(l.oid::bigint) FILTER (WHERE t.isleaf) AS oids
+    FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid
+      JOIN pg_namespace m ON m.oid = l.relnamespace
+    WHERE c.relkind = 'p'
+  ) p ON true
 WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND NOT c.relispartition
   AND c.relpersistence <> 't' AND {ours}
 ORDER BY 2, 3
@@ -102,34 +109,32 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND i.indislive AND {ours
 ORDER BY i.indrelid, x.relname
 """
 
-# A constraint of a partition alone is told as its root's, whose columns have other numbers.
 FOREIGN_KEYS: LiteralString = """
-SELECT k.conname AS name, child.root::bigint AS child, child.columns,
-  parent.root::bigint AS parent, parent.columns AS parent_columns,
-  k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.condeferrable AS deferrable
+SELECT k.conname AS name, CASE WHEN c.relispartition THEN k.conrelid::bigint END AS of_partition,
+  (SELECT p.relispartition FROM pg_class p WHERE p.oid = k.confrelid) AS to_partition,
+  coalesce(pg_partition_root(k.conrelid), k.conrelid)::oid::bigint AS child,
+  ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(number, place)
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place)
+    AS columns,
+  coalesce(pg_partition_root(k.confrelid), k.confrelid)::oid::bigint AS parent,
+  ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(number, place)
+    JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place)
+    AS parent_columns,
+  k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.condeferrable AS deferrable,
+  EXISTS (SELECT FROM pg_operator o WHERE o.oid = ANY (k.conpfeqop)
+    AND o.oprnamespace <> 'pg_catalog'::regnamespace) AS own_equality
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-  JOIN pg_namespace n ON n.oid = c.relnamespace,
-  LATERAL (SELECT r.root, (SELECT array_agg(b.attnum::int ORDER BY u.place)
-    FROM unnest(k.conkey) WITH ORDINALITY AS u(number, place)
-    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
-    JOIN pg_attribute b ON b.attrelid = r.root AND b.attname = a.attname) AS columns
-    FROM (SELECT coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid) AS root) AS r) AS child,
-  LATERAL (SELECT r.root, (SELECT array_agg(b.attnum::int ORDER BY u.place)
-    FROM unnest(k.confkey) WITH ORDINALITY AS u(number, place)
-    JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number
-    JOIN pg_attribute b ON b.attrelid = r.root AND b.attname = a.attname) AS columns
-    FROM (SELECT coalesce(pg_partition_root(k.confrelid)::oid, k.confrelid) AS root) AS r) AS parent
+  JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype = 'f' AND k.conparentid = 0 AND {ours}
 ORDER BY n.nspname, c.relname, k.conname
 """
 
 TRIGGERS: LiteralString = """
-SELECT coalesce(pg_partition_root(c.oid)::oid, c.oid)::bigint AS relation,
-  CASE WHEN c.relispartition THEN format('%s of its partition %s', t.tgname, c.relname)
-    ELSE t.tgname::text END AS name, t.tgtype::int AS type,
+SELECT coalesce(pg_partition_root(t.tgrelid), t.tgrelid)::oid::bigint AS relation,
+  t.tgname AS name, t.tgtype::int AS type,
   t.tgenabled IN ('O', 'A') AS enabled
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND c.relkind <> 'v' AND {ours}
+WHERE NOT t.tgisinternal AND c.relkind <> 'v' AND t.tgparentid = 0 AND {ours}
 ORDER BY n.nspname, c.relname, t.tgname
 """
 
@@ -150,29 +155,30 @@ WHERE c.relpersistence <> 't' AND {ours}
 ORDER BY n.nspname, c.relname
 """
 
-# What each reads, through views and other materialised views; and functions that may read on.
-MATERIALISED: LiteralString = """
-WITH RECURSIVE reads(view, relation, rule) AS (
-  SELECT c.oid, c.oid, w.oid FROM pg_class c JOIN pg_rewrite w ON w.ev_class = c.oid
-    WHERE c.relkind = 'm'
-  UNION
-  SELECT r.view, d.refobjid, w.oid FROM reads r
-    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.rule
-      AND d.refclassid = 'pg_class'::regclass
-    LEFT JOIN pg_class c ON c.oid = d.refobjid AND c.relkind IN ('v', 'm')
-    LEFT JOIN pg_rewrite w ON w.ev_class = c.oid
+VIEWS: LiteralString = """
+WITH RECURSIVE rests AS (
+  SELECT c.oid AS view, c.oid AS through, c.relkind AS kind
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'm' AND {ours}
+UNION
+  SELECT r.view, c.oid, c.relkind FROM rests r JOIN pg_rewrite w ON w.ev_class = r.through
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+    JOIN pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
+  WHERE r.kind IN ('v', 'm') AND c.oid <> r.through AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 )
-SELECT c.oid::bigint AS oid, c.relispopulated AS populated, pg_get_viewdef(c.oid) AS definition,
-  (SELECT coalesce(array_agg(DISTINCT coalesce(pg_partition_root(r.relation)::oid,
-      r.relation)::bigint), '{{}}') FROM reads r JOIN pg_class x ON x.oid = r.relation
-    WHERE r.view = c.oid AND r.relation <> c.oid AND x.relkind <> 'v') AS reads,
-  (SELECT coalesce(array_agg(DISTINCT p.proname::text), '{{}}') FROM reads r
-    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.rule
+SELECT c.oid::bigint AS oid, pg_get_viewdef(c.oid) AS definition, c.relispopulated AS populated,
+  ARRAY(SELECT DISTINCT coalesce(pg_partition_root(r.through), r.through)::oid::bigint FROM rests r
+    WHERE r.view = c.oid AND r.kind IN ('r', 'p', 'f')) AS tables,
+  ARRAY(SELECT r.through::bigint FROM rests r
+    WHERE r.view = c.oid AND r.kind = 'm' AND r.through <> c.oid) AS views,
+  EXISTS (SELECT FROM rests r JOIN pg_rewrite w ON w.ev_class = r.through
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
       AND d.refclassid = 'pg_proc'::regclass
-    JOIN pg_proc p ON p.oid = d.refobjid AND p.provolatile <> 'i'
-    WHERE r.view = c.oid) AS calls
+    JOIN pg_proc f ON f.oid = d.refobjid JOIN pg_language l ON l.oid = f.prolang
+    WHERE r.view = c.oid AND r.kind IN ('v', 'm') AND l.lanname NOT IN ('internal', 'c')) AS opaque
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'm' AND {ours} ORDER BY n.nspname, c.relname
+WHERE c.relkind = 'm' AND {ours}
+ORDER BY n.nspname, c.relname
 """
 
 LARGE_OBJECTS: LiteralString = "SELECT count(*) AS amount FROM pg_largeobject_metadata"
@@ -187,16 +193,19 @@ class RelationRow:
     schema: str
     name: str
     kind: str
-    persistence: str
+    unlogged: bool
+    in_recovery: bool
     pages: int
     tuples: float
     size_bytes: int
     heap_bytes: int
+    leaf_schemas: list[str]
+    leaf_names: list[str]
+    leaf_oids: list[int]
+    foreign_leaf: str | None
+    detaching: str | None
     readable: bool
-    has_heirs: bool
-    foreign_part: bool
-    detaching: bool
-    keys_of_its_own: bool
+    inherits: bool
     row_security: bool
     rules: bool
     extension: str | None
@@ -205,11 +214,6 @@ class RelationRow:
     def table_name(self) -> TableName:
         """The relation's schema and name."""
         return TableName(self.schema, self.name)
-
-    @property
-    def only_heirs(self) -> bool:
-        """A table that others inherit from, without a page of its own: it has no rows."""
-        return self.has_heirs and not self.heap_bytes
 
     def estimated_rows(self) -> int:
         """The planner's way: rows per page when last counted, times the pages of today."""
@@ -248,16 +252,26 @@ class IndexRow:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
-    """A foreign key, by OIDs and column numbers."""
+    """A foreign key, between roots where they are partitions. of_partition: that of which it is.
+    own_equality: it compares by an operator that isn't PostgreSQL's own."""
 
     name: str
+    of_partition: int | None
+    to_partition: bool
     child: int
-    columns: list[int]
+    columns: list[str]
     parent: int
-    parent_columns: list[int]
+    parent_columns: list[str]
     on_delete: str
     on_update: str
     deferrable: bool
+    own_equality: bool
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What it says, whatever its name."""
+        columns = (tuple(self.columns), tuple(self.parent_columns))
+        return (*columns, self.parent, self.on_delete, self.on_update, self.deferrable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,14 +297,15 @@ class SequenceRow:
 
 
 @dataclass(frozen=True, slots=True)
-class MaterialisedRow:
-    """A materialised view; reads holds OIDs, calls the functions that are not immutable."""
+class ViewRow:
+    """A materialised view and what it rests on, by OIDs."""
 
     oid: int
-    populated: bool
     definition: str
-    reads: list[int]
-    calls: list[str]
+    populated: bool
+    tables: list[int]
+    views: list[int]
+    opaque: bool
 
 
 @dataclass(frozen=True, slots=True)

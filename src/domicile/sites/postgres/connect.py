@@ -3,7 +3,8 @@
 Invariants of every session:
 - its text output depends on nothing that a server, role or database has configured;
 - it sees every row or fails: row-level security raises an error instead of hiding rows;
-- names without a schema mean the system catalogue, so SQL must name schemas.
+- names without a schema mean the system catalogue, so SQL must name schemas;
+- it is the server's own session: a pooler, which may hand it to others, is refused.
 """
 
 from __future__ import annotations
@@ -169,8 +170,15 @@ class PostgresSite:
                 sql.SQL("pg_catalog.set_config({}, {}, false)").format(key, value)
                 for key, value in settings
             )
-            connection.execute(sql.SQL("SELECT ") + calls)
+            answer = sql.SQL("SELECT pg_catalog.pg_backend_pid(), ") + calls
+            row = connection.execute(answer).fetchone()
             connection.autocommit = False
+        if row is not None and row[0] != connection.info.backend_pid:
+            raise SiteRefused(
+                f"site {self.name}: not the server itself answers but a connection pooler",
+                expected="a session of our own, for settings, temporary tables and snapshots",
+                next_step="name the server's own host and port in the site's url",
+            )
 
     def _password_place(self) -> str | None:
         if self.config.password_env:

@@ -30,6 +30,8 @@ from domicile.sites.postgres.selecting import (
 
 __all__ = ["CopyResult", "CopyStream", "digest", "pipe"]
 
+Chunk = bytearray | memoryview
+
 _CHUNK_BYTES = 128 * 1024
 
 
@@ -45,7 +47,8 @@ class CopyResult:
 class CopyStream:
     """``COPY (query) TO STDOUT`` as chunks of bytes, to be iterated once.
 
-    Chunks are of some 128 KiB, or one row where that is longer; their borders mean nothing.
+    Chunks are of some 128 KiB, or one row where that is longer; their borders mean nothing, and
+    a chunk is the reader's to keep no longer than it needs.
     `result` is there when the iteration has ended. Raises `SiteError` while iterating. Close the
     iterator (`contextlib.closing`) where it may be left early: the server's query is cancelled.
     """
@@ -55,7 +58,7 @@ class CopyStream:
         self._connection = connection
         self._statement = copy_to_statement(query, form)
 
-    def chunks(self) -> Generator[bytearray, None, None]:
+    def chunks(self) -> Generator[Chunk, None, None]:
         """The stream's bytes."""
         seen = hashlib.sha256()
         size_bytes = 0
@@ -70,6 +73,7 @@ class CopyStream:
                 seen.update(chunk)
                 size_bytes += len(chunk)
                 yield chunk
+                del chunk
             rows = _finish(connection.pgconn)
         self.result = CopyResult(rows, size_bytes, seen.hexdigest())
 
@@ -87,6 +91,7 @@ def digest(
         for chunk in chunks:
             if on_bytes is not None:
                 on_bytes(len(chunk))
+            del chunk
     return _result(stream)
 
 
@@ -113,6 +118,7 @@ def pipe(  # noqa: PLR0913 - two ends, and what goes between them
                 copy.write(chunk)
                 if on_bytes is not None:
                     on_bytes(len(chunk))
+                del chunk
         taken = cursor.rowcount
     result = _result(stream)
     if taken != result.rows:
@@ -130,7 +136,7 @@ def _result(stream: CopyStream) -> CopyResult:
     return stream.result
 
 
-def _batched(pgconn: pq.abc.PGconn) -> Iterator[bytearray]:
+def _batched(pgconn: pq.abc.PGconn) -> Iterator[Chunk]:
     """COPY data in chunks. libpq hands out one small message per row, so this loop is hot: a row's
     memory must be free again before the next one comes."""
     read = pgconn.get_copy_data
@@ -139,7 +145,13 @@ def _batched(pgconn: pq.abc.PGconn) -> Iterator[bytearray]:
     poller.register(pgconn.socket, select.POLLIN)
     while True:
         length, row = read(1)
-        if length > 0:
+        if length >= _CHUNK_BYTES:  # as it is: a copy of a long row would be the fourth
+            if chunk:
+                yield chunk
+                chunk = bytearray()
+            yield row
+            del row
+        elif length > 0:
             chunk += row
             if len(chunk) >= _CHUNK_BYTES:
                 yield chunk

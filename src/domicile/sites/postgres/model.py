@@ -14,6 +14,7 @@ __all__ = [
     "Database",
     "ForeignKey",
     "MaterialisedView",
+    "NotExamined",
     "Sequence",
     "Table",
     "TableName",
@@ -101,9 +102,13 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An ordinary table, or a partitioned one as its root. primary_key is empty where there is
-    none. unique holds the column sets of every other unique index without expression or predicate.
-    size_bytes is the heaps' and TOAST's, without indexes; estimated_rows is the planner's."""
+    """An ordinary table, or a partitioned one as a whole. primary_key is empty where there is none.
+    unique holds the column sets of every other unique index without expression or predicate.
+    size_bytes is the heap's and TOAST's, without indexes; estimated_rows is the planner's.
+
+    leaves: of a partitioned table, the partitions that hold its rows; such a table is read and
+    written through its root alone. unlogged: a crash empties it, or some of its partitions.
+    """
 
     name: TableName
     columns: tuple[Column, ...]
@@ -111,6 +116,7 @@ class Table:
     unique: tuple[tuple[str, ...], ...]
     size_bytes: int
     estimated_rows: int
+    leaves: tuple[TableName, ...] = ()
     unlogged: bool = False
 
     def column(self, name: str) -> Column:
@@ -133,26 +139,32 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class MaterialisedView:
-    """A stored answer to a query. reads: the tables that the answer comes from, through views and
-    other materialised views; of these, ``definition`` gives what a refresh would store.
-
-    unclear: why its content can't be told from its tables; empty where it can.
-    """
+    """A view that keeps copies. tables: those that its query reads, through other views too,
+    foreign tables among them; views: the materialised ones on that way. opaque: it calls functions
+    that may read any table."""
 
     name: TableName
-    populated: bool
     definition: str
-    reads: tuple[TableName, ...]
-    unclear: str
+    populated: bool
+    tables: frozenset[TableName]
+    views: frozenset[TableName]
+    opaque: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotExamined:
+    """Why this version does not examine a relation, and what the operator can do."""
+
+    reason: str
+    next_step: str = "examine it yourself, or sign a statement about it (`domicile attest`)"
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """What the catalogue says about one database, system schemas and ``domicile`` left out.
 
-    other_relations: relations that may hold rows and are no tables that this version examines
-    (foreign, with heirs, with rewrite rules, with row-level security forced on us ...), each with
-    the reason. materialised: each after those that it reads.
+    other_relations: relations that may hold rows and are not examined (inherited, foreign, with
+    row-level security forced on us ...), each with the reason why and the next step.
     """
 
     server_version: int  # 180004
@@ -161,5 +173,5 @@ class Database:
     foreign_keys: tuple[ForeignKey, ...]
     triggers: tuple[Trigger, ...]
     sequences: tuple[Sequence, ...]
-    other_relations: Mapping[TableName, str]
-    materialised: tuple[MaterialisedView, ...] = ()
+    views: Mapping[TableName, MaterialisedView]
+    other_relations: Mapping[TableName, NotExamined]

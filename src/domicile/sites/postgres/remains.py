@@ -9,8 +9,10 @@ from psycopg.rows import class_row
 
 from domicile.sites.postgres.connect import Connection, site_name
 from domicile.sites.postgres.failures import site_errors
+from domicile.sites.postgres.model import TableName
+from domicile.sites.postgres.selecting import table_identifier
 
-__all__ = ["held_back", "remains"]
+__all__ = ["held_back_by", "remains"]
 
 _SETTINGS: LiteralString = """
 SELECT current_setting('wal_level') AS wal_level, current_setting('archive_mode') AS archive_mode,
@@ -30,15 +32,6 @@ SELECT format('the %s replication slot %s keeps write-ahead log%s', slot_type, s
     ELSE ', and holds back the removal of dead rows' END) AS sentence
 FROM pg_replication_slots ORDER BY 1
 """
-_HOLDING_SLOTS: LiteralString = """
-SELECT format('the %s replication slot %s', slot_type, slot_name) AS sentence
-FROM pg_replication_slots WHERE xmin IS NOT NULL OR catalog_xmin IS NOT NULL ORDER BY 1
-"""
-_STANDBYS: LiteralString = """
-SELECT format('queries on the standby %s, which feeds back its snapshots', application_name)
-  AS sentence
-FROM pg_stat_replication WHERE backend_xmin IS NOT NULL ORDER BY 1
-"""
 _PUBLICATIONS: LiteralString = """
 SELECT format('the publication %s: whoever subscribes to it has copies', pubname) AS sentence
 FROM pg_publication ORDER BY 1
@@ -55,6 +48,22 @@ _PREPARED: LiteralString = """
 SELECT format('a prepared transaction since %s holds back the removal of dead rows', prepared)
   AS sentence
 FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared
+"""
+_HOLDERS: LiteralString = """
+SELECT format('session %%s (%%s) since %%s', pid,
+  coalesce(nullif(application_name, ''), backend_type), xact_start) AS sentence
+FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'
+  AND (backend_xmin IS NOT NULL AND (datname = current_database() OR datname IS NULL)
+    OR pid IN (SELECT l.pid FROM pg_locks l WHERE l.granted AND l.relation = ANY (%(tables)s::oid[])
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())))
+UNION ALL
+SELECT format('the prepared transaction %%L since %%s', gid, prepared)
+FROM pg_prepared_xacts WHERE database = current_database()
+UNION ALL
+SELECT format('the replication slot %%s', slot_name) FROM pg_replication_slots
+WHERE xmin IS NOT NULL
+ORDER BY 1
 """
 _ALWAYS = (
     "backups, snapshots of disks and file systems, and freed blocks of disks: no query shows them"
@@ -90,15 +99,18 @@ def remains(connection: Connection) -> list[str]:
     return [*sentences, _ALWAYS]
 
 
-def held_back(connection: Connection) -> list[str]:
-    """What keeps the server from removing dead rows now, as far as this user may see. Raises
-    `SiteError`."""
-    sentences: list[str] = []
+def held_back_by(connection: Connection, table: TableName) -> list[str]:
+    """Who keeps the server from removing a table's dead rows, as far as the site's user may see.
+    Raises `SiteError`."""
     with site_errors(site_name(connection)):
-        for query in (_HOLDING_SLOTS, _STANDBYS, _SNAPSHOTS, _PREPARED):
-            with connection.cursor(row_factory=class_row(_Found)) as cursor:
-                sentences += [row.sentence for row in cursor.execute(query)]
-    return sentences
+        oids = connection.execute(
+            "SELECT relid::oid FROM pg_partition_tree(CAST(%(table)s AS regclass))"
+            " UNION SELECT CAST(%(table)s AS regclass)::oid",
+            {"table": table_identifier(table).as_string(connection)},
+        ).fetchall()
+        with connection.cursor(row_factory=class_row(_Found)) as cursor:
+            rows = cursor.execute(_HOLDERS, {"tables": [oid for (oid,) in oids]}).fetchall()
+    return [row.sentence for row in rows] or ["a session that the site's user may not see"]
 
 
 def _of_settings(settings: _Settings) -> list[str]:

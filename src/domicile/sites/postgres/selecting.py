@@ -20,16 +20,24 @@ __all__ = [
     "copy_from_statement",
     "copy_to_statement",
     "order_terms",
+    "ordered_as_text",
     "row_digests",
     "table_identifier",
 ]
 
 CopyFormat = Literal["binary", "text"]
 
-# Types with a collation, whose order a server's locale would decide; typcategory S is text-like.
-_TEXT_LIKE = "S"
-_ENUM = "E"
-_ARRAY = "A"
+# Types whose own order is the same on every server.
+_PLAIN = frozenset(
+    f"pg_catalog.{name}"
+    for name in (
+        *("bool", "int2", "int4", "int8", "float4", "float8", "numeric", "money", "uuid", "bytea"),
+        *("date", "time", "timetz", "timestamp", "timestamptz", "interval", "bit", "varbit"),
+        *("inet", "cidr", "macaddr", "macaddr8", "pg_lsn"),
+    )
+)
+# Types with a collation, whose order a server's locale would decide.
+_TEXT_LIKE = frozenset(f"pg_catalog.{name}" for name in ("text", "varchar", "bpchar", "name"))
 
 
 def copy_format(columns: Iterable[Column]) -> CopyFormat:
@@ -64,8 +72,14 @@ def copy_from_statement(table: TableName, columns: Sequence[str], form: CopyForm
 
 def order_terms(columns: Iterable[Column], alias: str = "") -> sql.Composed:
     """What goes behind ORDER BY to sort by these columns in one way everywhere: text by the
-    bytes it is stored as, enums and arrays by their text's."""
+    bytes it is stored as; what has an order of one server only by its text's (enums, arrays,
+    composites, ranges, what holds an OID, types of extensions)."""
     return sql.SQL(", ").join(_order_term(column, alias) for column in columns)
+
+
+def ordered_as_text(column: Column) -> bool:
+    """Whether a column is compared by its text in an order made here."""
+    return column.base_type not in _PLAIN | _TEXT_LIKE
 
 
 def row_digests(query: sql.Composable, columns: Iterable[Column]) -> sql.Composed:
@@ -79,8 +93,8 @@ def row_digests(query: sql.Composable, columns: Iterable[Column]) -> sql.Compose
 
 def _order_term(column: Column, alias: str) -> sql.Composable:
     name = sql.Identifier(*((alias,) if alias else ()), column.name)
-    if column.category in (_ENUM, _ARRAY):
+    if ordered_as_text(column):
         return sql.SQL('CAST({} AS text) COLLATE "C"').format(name)
-    if column.category == _TEXT_LIKE:
+    if column.base_type in _TEXT_LIKE:
         return sql.SQL('{} COLLATE "C"').format(name)
     return name

@@ -1,0 +1,362 @@
+"""What databases that have lived a while contain, on its way home between two versions.
+
+What must be true afterwards is written here by hand, as SQL over the source before the move.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.covering import Covers
+from tests.services.postgres import PostgresServer
+from tests.strangers.conftest import Direction
+from tests.strangers.story import ROOT, Place, Rows, Story, differences, new_story
+from tests.strangers.test_nasty import united
+
+CHARTER = """
+[company]
+name = "Rugged"
+
+[boundaries.us]
+members = ["US"]
+custodian = "Trust"
+provider = "Cloud"
+home = ["home"]
+
+[people]
+table = "person"
+key = ["id"]
+country = "country"
+
+[tables.people]
+table = "person"
+public = ["handle"]
+
+[tables.posts]
+table = "post"
+person = ["author"]
+public = ["title"]
+
+[tables.events]
+table = "event"
+person = ["who"]
+
+[tables.places]
+table = "place"
+classification = "public"
+
+[records]
+shard_rows = 3
+"""
+
+_AMERICANS = "(1, 4, 7, 10)"
+MEMBERS = {
+    "public.person": f"id IN {_AMERICANS}",
+    "public.post": f"author IN {_AMERICANS}",
+    "public.draft": f"post IN (SELECT id FROM public.post WHERE author IN {_AMERICANS})",
+    "public.event": f"who IN {_AMERICANS}",
+    "public.oddity": f"who IN {_AMERICANS}",
+    "public.place": "false",
+}
+COUNTS = {
+    "public.person": 4,
+    "public.post": 8,
+    "public.draft": 16,
+    "public.event": 20,
+    "public.oddity": 4,
+    "public.place": 0,
+}
+PROJECTED = {
+    "public.person": "id, 'removed-' || id, handle, 'removed-' || id",
+    "public.post": "id, at, author, title, 'removed-' || (id, at)::text, NULL, NULL",
+}
+# What foreigners' rows, or projections that stay, still refer to.
+LEFT_BEHIND = {"public.person": "id = 4", "public.post": "id IN (3, 15)"}
+# What members' rows, or projections at home, refer to.
+BROUGHT_ALONG = {"public.person": "id = 8", "public.post": "id IN (11, 23)"}
+SECRETS = ("body-US", "event-US", "mail-7@", "mail-10@")
+
+
+def held(place: Place, table: str, condition: str = "true", columns: str = "*") -> Rows:
+    """Rows with the partition that they lie in."""
+    return place.rows(f"SELECT tableoid::regclass, {columns} FROM {table} WHERE {condition}")
+
+
+def contents(place: Place) -> dict[str, Rows]:
+    return {table: held(place, table) for table in MEMBERS}
+
+
+def rugged_story(directory: Path, servers: Direction, *, more: str = "") -> Story:
+    statements = (ROOT / "tests" / "strangers" / "rugged.sql").read_text(encoding="utf-8")
+    story = new_story(directory, *servers, statements + more)
+    story.write_charter(CHARTER, source="old", home="home", home_provider="Cloud")
+    return story
+
+
+def projections(place: Place, which: dict[str, str]) -> dict[str, Rows]:
+    return {
+        table: held(place, table, condition, PROJECTED[table]) for table, condition in which.items()
+    }
+
+
+def still_on_disk(place: Place, words: tuple[str, ...]) -> set[str]:
+    """Relations of the database whose files hold one of the words, and statistics that do."""
+    with place.connect() as connection:
+        connection.execute("CHECKPOINT")
+        files = connection.execute(
+            "SELECT c.oid::regclass::text, pg_relation_filepath(c.oid) FROM pg_class c"
+            " WHERE relkind IN ('r', 'i', 't', 'm') AND relpersistence <> 't'"
+        ).fetchall()
+        sampled = connection.execute(
+            "SELECT tablename FROM pg_stats WHERE concat(most_common_vals, histogram_bounds) ~ %s",
+            ("|".join(words),),
+        ).fetchall()
+    found = {str(name) for (name,) in sampled}
+    for name, path in files:
+        data = (place.server.data / path).read_bytes() if path else b""
+        if any(word.encode() in data for word in words):
+            found.add(str(name))
+    return found
+
+
+VIEWS = {
+    "public.top": "SELECT p.id, p.mail, count(*) FROM public.person AS p JOIN public.post AS q"
+    " ON q.author = p.id GROUP BY p.id, p.mail",
+    "public.addresses": "SELECT mail || '!' FROM public.top",
+    "public.places": "SELECT upper(name) FROM public.place",
+    "archive.behind": "SELECT what FROM public.event WHERE kind IS NULL",
+}
+
+
+def comments(place: Place) -> Rows:
+    return place.rows(
+        "SELECT objoid::regclass, objsubid, description FROM pg_description"
+        " WHERE classoid = 'pg_class'::regclass AND objoid >= 16384"
+    )
+
+
+PARTITIONED = {
+    "partitioned tables (range, list, hash)": "as one table, through the root",
+    "partitions of several levels, attached, default": "",
+    "foreign keys to and from partitioned tables": "",
+    "materialised views": "refreshed after the erasure, filled at home from home's rows",
+    "composites, ranges, multiranges, reg*, tsvector, bit, money, comments": "",
+    "unlogged tables": "a crash of home would empty them: the plan warns",
+}
+
+
+def test_partitioned_and_unlogged_tables_go_home_as_they_are(
+    upgrade: Direction, tmp_path: Path, covers: Covers
+) -> None:
+    story = rugged_story(tmp_path, upgrade)
+    mine = {table: held(story.source, table, which) for table, which in MEMBERS.items()}
+    assert {table: rows.total() for table, rows in mine.items()} == COUNTS
+    everything = contents(story.source)
+    others = {table: rows - mine[table] for table, rows in everything.items()}
+    places = {"public.place": everything["public.place"]}
+    at_home = united(mine, projections(story.source, BROUGHT_ALONG), places)
+    away = united(others, projections(story.source, LEFT_BEHIND))
+    assert still_on_disk(story.source, SECRETS)
+
+    scanned = " ".join(story.run("scan", expected=1).split())
+    assert "top" in scanned
+    assert "it holds copies of rows of person, post; `erase` refreshes it" in scanned
+    story.bring_home("old")
+
+    assert differences(at_home, contents(story.home)) == []
+    assert differences(away, contents(story.source)) == []
+    assert story.source.broken_foreign_keys() == []
+    assert story.home.broken_foreign_keys() == []
+    assert story.home.foreign_keys() == story.source.foreign_keys()
+    assert still_on_disk(story.source, SECRETS) == set()
+    for place in (story.source, story.home):
+        for view, query in VIEWS.items():
+            assert place.rows(f"SELECT * FROM {view}") == place.rows(query), view
+        assert place.rows("SELECT relispopulated FROM pg_class WHERE relname = 'unfilled'") == {
+            "(f)": 1
+        }
+    assert comments(story.home) == comments(story.source)
+    here, there = story.home.next_numbers(), story.source.next_numbers()
+    assert {"public.in_advance", "public.post_id_seq"} == here.keys()
+    assert not [name for name in here if here[name] & there[name]]
+    for kind, note in PARTITIONED.items():
+        covers("Rows", kind, note=note)
+
+
+_LATER = """
+INSERT INTO public.person VALUES (13, 'US', 'h13', 'mail-13');
+INSERT INTO public.post (id, at, author, body, answers, answers_at) VALUES
+    (100, '2024-03-03', 13, 'body-US: new', 15, '2024-12-02'),
+    (101, '2024-03-03', 7, 'body-US: new', NULL, NULL);
+INSERT INTO public.event VALUES ('odd', 13, 'event-US');
+"""
+
+
+def test_what_comes_later_goes_into_the_partitions_that_home_has(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    story = rugged_story(tmp_path, (postgres18, postgres18))
+    story.bring_home("old")
+    with story.source.connect() as connection:
+        connection.execute("INSERT INTO public.person VALUES (7, 'US', 'h7', 'mail-7@example')")
+        connection.execute(_LATER.encode())
+    new = {
+        table: held(story.source, table, which)
+        for table, which in (
+            ("public.person", "id = 13"),
+            ("public.post", "author IN (7, 13)"),
+            ("public.event", "who = 13"),
+        )
+    }
+    before = contents(story.home)
+
+    story.bring_home("old")
+
+    assert differences(united(before, new), contents(story.home)) == []
+    assert story.home.broken_foreign_keys() == []
+
+
+def test_a_partition_that_home_lacks_blocks_the_plan(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    story = rugged_story(tmp_path, (postgres18, postgres18))
+    story.bring_home("old")
+    with story.source.connect() as connection:
+        connection.execute(
+            "CREATE TABLE public.event_new PARTITION OF public.event FOR VALUES IN ('new')"
+        )
+        connection.execute("INSERT INTO public.event VALUES ('new', 4, 'event-US')")
+    story.run("scan", expected=1)
+    said = " ".join(story.run("plan", expected=1).split())
+    assert "home's event lacks the source's partitions event_new" in said
+
+
+WITH_EXTENSIONS = """
+CREATE EXTENSION hstore SCHEMA public;
+CREATE EXTENSION citext SCHEMA public;
+CREATE TABLE public.account (
+    login citext PRIMARY KEY, who bigint NOT NULL REFERENCES public.person, more hstore NOT NULL,
+    logins citext[], doc xml
+);
+INSERT INTO public.account
+SELECT CASE WHEN id % 2 = 0 THEN 'Login' ELSE 'lOGIN' END || id, id,
+    hstore(ARRAY['b', 'a"', 'c'], ARRAY[id::text, NULL, '=>']), ARRAY['A', NULL],
+    xml '<a b="c">&lt;ü</a>'
+FROM public.person;
+"""
+MORE = """
+CREATE TABLE public.session (login citext REFERENCES public.account ON DELETE CASCADE, since date);
+INSERT INTO public.session SELECT upper(login), '2020-01-01' FROM public.account;
+CREATE TABLE public.localised (words text COLLATE "C.utf8", who bigint REFERENCES public.person);
+"""
+
+
+def test_types_of_extensions_go_home_where_home_has_them(
+    postgres15: PostgresServer, tmp_path: Path, covers: Covers
+) -> None:
+    story = rugged_story(tmp_path, (postgres15, postgres15), more=WITH_EXTENSIONS)
+    mine = held(story.source, "public.account", f"who IN {_AMERICANS}")
+    others = held(story.source, "public.account") - mine
+    story.bring_home("old")
+    assert held(story.home, "public.account") == mine
+    assert held(story.source, "public.account") == others
+    covers(
+        "Rows",
+        "hstore, citext, arrays of them, xml",
+        note="not a foreign key by citext's equality: the plan is blocked",
+    )
+
+
+def test_what_homes_server_lacks_blocks_the_plan(
+    postgres15: PostgresServer, postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    story = rugged_story(tmp_path, (postgres15, postgres18), more=WITH_EXTENSIONS + MORE)
+    with story.home.connect() as connection:
+        connection.execute("DELETE FROM pg_collation WHERE collname = 'C.utf8'")
+    story.run("scan", expected=1)
+    said = " ".join(story.run("plan", expected=1).split())
+    assert "home's server has no extension hstore: install its package there" in said
+    assert "home's server has no extension citext" in said
+    assert (
+        "session refers to account and is not examined (its foreign key session_login_fkey takes"
+        " for equal what isn't the same (as citext does))"
+    ) in said
+    assert "home's server was built without libxml, and account.doc is of type xml" in said
+    assert "home's server has no collation C.utf8: generate the locale there" in said
+    story.run("move", expected=2)
+    assert story.home.tables() == {}
+
+
+def test_a_schema_that_home_refuses_blocks_the_plan_and_leaves_nothing(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    story = rugged_story(tmp_path, (postgres18, postgres18))
+    with story.home.connect() as connection:
+        connection.execute("CREATE TYPE public.grade AS ENUM ('mine')")
+    story.run("scan", expected=1)
+    said = " ".join(story.run("plan", expected=1).split())
+    assert "home does not take the source's schema" in said
+    assert 'type "grade" already exists' in said
+    assert story.home.tables() == {}
+
+
+PUBLISHED = """
+CREATE PUBLICATION all_events FOR TABLE public.event;
+CREATE PUBLICATION posts FOR TABLE public.post WHERE (title <> 'x')
+    WITH (publish_via_partition_root);
+CREATE PUBLICATION people FOR TABLE public.person;
+"""
+
+
+def test_what_a_publication_would_refuse_blocks_the_plan(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    story = rugged_story(tmp_path, (postgres18, postgres18), more=PUBLISHED)
+    story.run("scan", expected=1)
+    said = " ".join(story.run("plan", expected=1).split())
+    assert "old: rows of event cannot be deleted" in said
+    assert "does not have a replica identity" in said
+    assert "ALTER TABLE event REPLICA IDENTITY FULL" in said
+    assert "old: rows of post cannot be deleted" in said
+    assert "rows of person cannot" not in said
+
+
+def test_an_old_snapshot_is_told_of_and_nothing_is_called_gone_until_it_ends(
+    postgres18: PostgresServer, tmp_path: Path, covers: Covers
+) -> None:
+    story = rugged_story(tmp_path, (postgres18, postgres18))
+    for step, expected in (("scan", 1), ("plan", 0), ("move", 0), ("verify", 0)):
+        story.run(step, expected=expected)
+    erase = ("erase", "--site", "old", "--confirm", "old")
+    with story.source.connect() as reader:
+        reader.execute("SET application_name = 'a long report'")
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT FROM public.place")
+        pid = reader.info.backend_pid
+        said = " ".join(story.run(*erase, expected=1).split())
+    assert "not gone from the files of old yet: erased rows of event" in said
+    assert f"held back by session {pid} (a long report) since" in said
+    assert still_on_disk(story.source, SECRETS)
+
+    story.run(*erase)
+
+    assert still_on_disk(story.source, SECRETS) == set()
+    covers(
+        "Rows",
+        "rows that an old snapshot holds back",
+        note="held back by …, until it ends and the site is erased at again",
+    )
+
+
+def test_a_plan_leaves_nothing_at_home(postgres18: PostgresServer, tmp_path: Path) -> None:
+    story = rugged_story(tmp_path, (postgres18, postgres18))
+    everything = (
+        "SELECT relname::text FROM pg_class WHERE oid >= 16384"
+        " UNION ALL SELECT typname FROM pg_type WHERE oid >= 16384"
+        " UNION ALL SELECT proname FROM pg_proc WHERE oid >= 16384"
+        " UNION ALL SELECT nspname FROM pg_namespace WHERE oid >= 16384"
+    )
+    before = story.home.rows(everything)
+    story.run("scan", expected=1)
+    story.run("plan")
+    assert story.home.rows(everything) == before
