@@ -11,8 +11,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium \
 	golang-go golang-golang-x-mod-dev softhsm2 pgcopydb
-SPREAD := --dist worksteal # who is done takes over half of what the other has still to do
-LONG := tests/story/test_kills.py tests/strangers tests/ledger/test_kill.py tests/ledger/test_power_loss.py
+# Three on two cores: each waits for servers a third of its time. Who is done takes over half of
+# what another has still to do.
+SPREAD := -n 3 --dist worksteal
+LONG := tests/story/test_kills.py tests/story/test_store_faults.py tests/strangers \
+	tests/ledger/test_kill.py tests/ledger/test_power_loss.py
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options
@@ -26,10 +29,10 @@ demo: .venv/run.stamp ## the whole story on this machine, in under two minutes
 	$(BIN)/domicile demo
 
 test: .venv/dev.stamp ## all tests that this machine has the services for
-	$(BIN)/python -m pytest -n 2 $(SPREAD)
+	$(BIN)/python -m pytest $(SPREAD)
 
 test-long: .venv/dev.stamp ## the same, killed at many more instants
-	DOMICILE_LONG_TESTS=1 $(BIN)/python -m pytest -n 2 $(SPREAD) $(LONG)
+	DOMICILE_LONG_TESTS=1 $(BIN)/python -m pytest $(SPREAD) $(LONG)
 
 check: .venv/dev.stamp ## style, types, the direction of imports
 	$(BIN)/ruff check --quiet

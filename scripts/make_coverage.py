@@ -41,7 +41,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         collected = Path(directory) / "rows"
         collected.touch()
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal"]
         result = subprocess.run(  # noqa: S603 - our own tests
             [*command, "-m", "covers", *sys.argv[1:]],
             cwd=ROOT,

@@ -13,6 +13,7 @@ import pytest
 from domicile.erase import Certificate, unsigned
 from domicile.sites.objects import ObjectVersion
 from domicile.sites.objects.s3 import S3Site
+from tests.covering import Covers
 from tests.services.objects import MakeBucket, TestBucket
 from tests.sites.object_tools import listed, read, write
 from tests.story.stage import Done, Stage, confirmed
@@ -106,7 +107,9 @@ def _write_charter(stage: Stage, source: TestBucket, home: TestBucket) -> None:
     stage.charter.write_text(text)
 
 
-def test_what_is_held_is_planned_left_told_and_erased_once_its_hold_has_ended(held: Held) -> None:
+def test_what_is_held_is_planned_left_told_and_erased_once_its_hold_has_ended(
+    held: Held, covers: Covers
+) -> None:
     governed, lawful = held.ours[1], held.ours[4]
     held.retain(governed, "GOVERNANCE", IN_A_DAY)
     held.hold(lawful, "ON")
@@ -148,6 +151,7 @@ def test_what_is_held_is_planned_left_told_and_erased_once_its_hold_has_ended(he
     again = held.erase().expect(1)
     assert held.left() == [governed]
     assert again.json["sites"][0]["held_until"] == until
+    covers("Objects", "object lock and legal hold", note="held, with its end, until it has ended")
 
 
 def test_the_records_never_say_home_while_something_is_held(held: Held) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from domicile.demo.servers import EmbeddedPostgres, servers
 from domicile.demo.truth_objects import owner_of
 from domicile.demo.workspace import DATABASE
+from tests.covering import Covers
 from tests.story.stage import AWAY, SITES, Done, Stage, confirmed
 
 
 def test_the_story_ends_as_the_truth_says_and_a_second_one_finds_nothing_to_do(
-    stage: Stage,
+    stage: Stage, covers: Covers
 ) -> None:
     stage.tell(workers=2)
     assert stage.problems() == []
@@ -25,6 +26,12 @@ def test_the_story_ends_as_the_truth_says_and_a_second_one_finds_nothing_to_do(
     assert {(site["erased"], site["reduced"]) for site in again["sites"]} == {(0, 0)}
     assert stage.problems() == []
     stage.run("ledger", "verify").expect(0)
+    covers("Persons", "a register, and rows by foreign keys over several tables")
+    covers("Rows", "members' rows to which others' refer", note="reduced to what is public")
+    covers("Objects", "versions and their order, tags and headers")
+    covers("Objects", "delete markers")
+    covers("Objects", "unfinished uploads", "found erased", note="erased, never completed")
+    covers("Objects", "a backup's own versions", note="beneath what is current, or under a marker")
 
 
 def _twice(stage: Stage, *words: str) -> tuple[Done, Done]:
