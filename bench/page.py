@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ TARGET = 0.8
 JOURNAL_MIB = (KEPT_SEGMENTS + 2) * SEGMENT_BYTES >> 20
 """Those kept, the one being written and the spare one."""
 BUSY = 0.1
+_CORE_HOUR_USD = 0.05
+"""What clouds ask for a general core, about."""
 
 
 @dataclass
@@ -164,9 +167,9 @@ def _people(stories: list[Story]) -> list[str]:
     lines = [
         "## People: what one costs as there are more",
         "",
-        "The demo's story at several sizes, two workers, every server on the same machine: about",
-        "five rows and two thirds of an object a member at each of two sites. Seconds a person,",
-        f"over those at {least.people:,} people; one run each.",
+        "The demo's story at several sizes, two workers, every server on the same machine; one",
+        "object for four people, small ones, in directories. Seconds a person, over those at",
+        f"{least.people:,} people; one run each.",
         "",
         f"| people | {' | '.join(people.STEPS)} | all | largest process |",
         f"| --- |{' --- |' * (len(people.STEPS) + 2)}",
@@ -184,6 +187,21 @@ def _people(stories: list[Story]) -> list[str]:
         f"are; below 1: what a command costs at all is shared by more): {', '.join(fits)};",
         f"all {people.exponent(stories):.2f}.",
         "",
+        *_a_billion(stories[-1]),
+        "",
+    ]
+
+
+def _a_billion(largest: Story) -> list[str]:
+    hours = largest.whole / largest.people * 1e9 / 3600
+    cores = os.cpu_count() or 1
+    return [
+        "A billion people like these, at the largest world's cost a person, would take about",
+        f"{hours:,.0f} hours of a machine as this one ({cores} cores, databases included), or",
+        f"{hours * cores * _CORE_HOUR_USD:,.0f} USD at {_CORE_HOUR_USD} USD a core and hour. That",
+        "assumes that it stays linear, which no figure here contradicts, and none shows so far",
+        "out. It leaves out what the demo has little of: bytes of media, networks between places,",
+        "and storage.",
     ]
 
 

@@ -57,7 +57,7 @@ def exponent(stories: list[Story], step: str | None = None) -> float:
 
 
 def _tell(workspace: Path, people: int) -> Story:
-    made = write_workspace(workspace, build(people, _SEED))
+    made = write_workspace(workspace, build(people, _SEED, objects=people // 4))
     rows = sum(made.rows.values())
     give_keys(workspace)
     story = Story(people)
