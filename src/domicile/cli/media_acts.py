@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 from rich.markup import escape
@@ -22,14 +22,41 @@ from domicile.report.figures import shown
 from domicile.report.media import registered
 from domicile.scan.media import Medium, MediumText, check_act, record_medium
 
-__all__ = ["Act", "act_options", "entries_of", "state_act"]
+__all__ = ["Act", "Told", "act_options", "entries_of", "state_act"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 _LARGEST_SIGNATURE_BYTES = 4096
 
 
-def act_options(function: F) -> F:
-    """SERIAL, and the options that every act has."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What every command about an act is told."""
+
+    options: Options
+    serial: str
+    attester: str
+    day: datetime
+    evidence: Sequence[Path]
+    signature: Path | None
+
+
+def act_options(function: Callable[..., int]) -> Callable[..., int]:
+    """SERIAL, and the options that every act has, handed over as one `Told`."""
+
+    @wraps(function)
+    def told(
+        *,
+        serial: str,
+        charter: Path,
+        as_json: bool,
+        attester: str,
+        day: datetime,
+        evidence: tuple[Path, ...],
+        signature: Path | None,
+        **mine: object,
+    ) -> int:
+        options = Options(charter, as_json)
+        return function(Told(options, serial, attester, day, evidence, signature), **mine)
+
     options = (
         click.argument("serial"),
         common_options,
@@ -56,19 +83,15 @@ def act_options(function: F) -> F:
         ),
     )
     for option in reversed(options):
-        function = option(function)
-    return function
+        told = option(told)
+    return told
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a command was told of an act."""
+    """What happened to a medium, as the command tells it."""
 
     act: str
-    serial: str
-    attester: str
-    day: datetime
-    evidence: Sequence[Path]
     to_holder: str
     from_holder: str = ""
     medium: str = ""
@@ -76,13 +99,13 @@ class Act:
     method: str = ""
 
 
-def state_act(options: Options, act: Act, signature: Path | None) -> int:
+def state_act(told: Told, act: Act) -> int:
     """Print the text to sign, or record the signed act. Raises UsageError as `check_act`."""
-    with Session.open(options) as session:
+    with Session.open(told.options) as session:
         register, _ = registered(
             session.estate.records, session.estate.charter, entries_of(session)
         )
-        text = _text(session, act, register.get(act.serial))
+        text = _text(session, told, act, register.get(told.serial))
         if text.day > datetime.now(UTC).date():
             raise UsageError(
                 f"{text.day} is still to come",
@@ -90,11 +113,11 @@ def state_act(options: Options, act: Act, signature: Path | None) -> int:
                 next_step="state it when it has happened",
             )
         check_act(session.estate, register, text)
-        if signature is None:
+        if told.signature is None:
             return _print_text(session, text)
-        data = _signature(signature)
+        data = _signature(told.signature)
         body = record_medium(session.estate, session.evidence, register, text, data)
-    if options.as_json:
+    if told.options.as_json:
         emit_json(body)
     else:
         words = f"{shown(body.serial)}: {body.act}, attested by {body.attester} ({body.role})"
@@ -102,21 +125,21 @@ def state_act(options: Options, act: Act, signature: Path | None) -> int:
     return Exit.WELL
 
 
-def _text(session: Session, act: Act, known: Medium | None) -> MediumText:
+def _text(session: Session, told: Told, act: Act, known: Medium | None) -> MediumText:
     return MediumText(
         ledger=session.estate.charter.ledger_origin,
         boundary=session.estate.boundary_name,
         act=act.act,
-        serial=act.serial,
+        serial=told.serial,
         medium=act.medium or (known.medium if known else ""),
         where=act.where or (known.place if known else ""),
         from_holder=act.from_holder,
         to_holder=act.to_holder,
         method=act.method,
-        day=date(act.day.year, act.day.month, act.day.day),
-        evidence=tuple(_digest(path) for path in act.evidence),
+        day=told.day.date(),
+        evidence=tuple(_digest(path) for path in told.evidence),
         previous=known.last.sha256 if known and act.act != "added" else "",
-        attester=act.attester,
+        attester=told.attester,
     )
 
 

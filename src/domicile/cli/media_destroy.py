@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
-
 import click
 
-from domicile.cli.media_acts import Act, act_options, state_act
-from domicile.cli.session import Options
+from domicile.cli.media_acts import Act, Told, act_options, state_act
 from domicile.scan.media import METHODS
 
 __all__ = ["destroy"]
@@ -25,32 +21,16 @@ __all__ = ["destroy"]
     required=True,
     help="As NIST SP 800-88 Rev. 2 calls it.",
 )
-def destroy(
-    serial: str,
-    charter: Path,
-    as_json: bool,
-    attester: str,
-    day: datetime,
-    evidence: tuple[Path, ...],
-    signature: Path | None,
-    giver: str,
-    destroyer: str,
-    where: str,
-    method: str,
-) -> int:
+def destroy(told: Told, giver: str, destroyer: str, where: str, method: str) -> int:
     """Record that the medium of this SERIAL number was destroyed.
 
     Without --signature the text that the attester must sign is printed, and nothing is recorded.
     """
     act = Act(
         "destroyed",
-        serial,
-        attester,
-        day,
-        evidence,
         from_holder=giver,
         to_holder=destroyer,
         where=where,
         method=method,
     )
-    return state_act(Options(charter, as_json), act, signature)
+    return state_act(told, act)
