@@ -114,6 +114,9 @@ def zipped(data: bytes, times: int = 1) -> bytes:
     return data
 
 
+TWO_IN_A_TAR = tarred(("a", b"id\n7\n"), ("b", b"id\n8\n"))
+
+
 def test_each_record_tells_its_person() -> None:
     assert keys(b'\xef\xbb\xbfx;id\r\n"a\r\n;""";7\r\nb;\r\n') == [("7",), None]
     assert keys(b"id\tx\n7\n8\ty") == [("7",), ("8",)]
@@ -123,10 +126,11 @@ def test_each_record_tells_its_person() -> None:
         None,
         ("8",),
         None,
-        None,
+        NOBODY_CAN_SAY,
         NOBODY_CAN_SAY,
         NOBODY_CAN_SAY,
     ]
+    assert keys(b"x,id\na,8,7\nb,9\n") == [NOBODY_CAN_SAY, ("9",)]
     assert keys(parquet(7, None, 8)) == [("7",), None, ("8",)]
     assert keys(b"a,b\n1,2\n,2\n", Layout(("b", "a"))) == [("2", "1"), None]
 
@@ -172,6 +176,12 @@ def test_containers_are_read_through_and_their_names_are_no_paths() -> None:
             "unpacks to more",
         ),
         (b"", "no column id"),
+        (TWO_IN_A_TAR[:2048], "its end is cut off"),
+        (TWO_IN_A_TAR[:1024] + b"x" + TWO_IN_A_TAR[1025:], "something follows its end"),
+        (tarred(("a", b"id\n7\n")) * 2, "something follows its end"),
+        (zipped(b"id\n7\n") + zipped(b"id\n8\n"), "lies before it"),
+        (bz2.compress(b"id\n7\n") + b"id\n8\n", "damaged"),
+        (bz2.compress(b"id\n7\n")[:-4], "damaged"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -229,6 +239,16 @@ def test_a_rewritten_table_with_another_row_value_or_schema_is_found_out() -> No
     assert is_same(parquet(7, 8), parquet(8))
     for other in (parquet(8, 8), parquet(), parquet(9), parquet(8, value=1), parquet(7, 8)):
         assert not is_same(parquet(7, 8), other)
+
+
+def test_streams_of_bzip2_one_after_the_other_are_one_file() -> None:
+    assert keys(bz2.compress(b"id\n7\n") + bz2.compress(b"8\n")) == [("7",), ("8",)]
+
+
+def test_a_damaged_export_is_told_of_before_it_is_rewritten() -> None:
+    for data in (gzip.compress(b"id\n7\n")[:-6], b"BZh9" + b"\0" * 20, b"\x1f\x8b\x08" + b"x" * 9):
+        with stored(data) as file, pytest.raises(Unreadable, match="damaged"):
+            is_rewritable(file)
 
 
 def test_dumps_and_containers_are_not_rewritable() -> None:

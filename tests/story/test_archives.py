@@ -190,6 +190,7 @@ JUNK = {
     "dumps/j.bin": (b"\x00\x01" * 99, "not known here"),
     "dumps/j.gz": (gzip.compress(b"user_id\n")[:-6], "damaged or encrypted"),
     "dumps/j.csv": (b"id,name\n1,x\n", "no column user_id"),
+    "reports/j.gz": (gzip.compress(b"user_id\n")[:-6], "damaged"),
     "reports/j.zip": (as_zip([]), "give such archives a dataset with treatment erase"),
     "reports/j.csv": (b"user_id,a\n987654321,x\n", "persons whom no site knows"),
 }

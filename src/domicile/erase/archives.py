@@ -25,8 +25,8 @@ from domicile.sites.objects import Attributes, DeleteFailure, ObjectSite, Object
 __all__ = ["erase_with_archives"]
 
 Row = dict[str, Any]
-_MUTABLE = "null"
-_NOT_THE_SAME = "the store's rewritten version is not what was written: look at it before erasing"
+_NOT_THE_SAME = "the store's rewritten version is not what was written"
+_CHANGED = "it changed while it was rewritten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def erase_with_archives(here: Workplace, site: ObjectSite, proofs: Sequence[Row]
     settled = {
         ref: DeleteFailure(ref, new.failed) if new.failed else None
         for ref, new in done.items()
-        if new.failed or new.version_id == _MUTABLE
+        if new.failed or new.version_id == ref.version_id
     }
     mine = [proof for proof in proofs if proof["site"] == site.name]
     rows = erase_objects(site, [proof for proof in mine if _ref(proof) not in settled])
@@ -100,44 +100,65 @@ class _Rewriter:
                 if _sha256(before) != verified:
                     return _Rewritten(failed="it changed since it was verified")
                 if latest.version_id != ref.version_id:
-                    return self._adopt(before, latest)
-                return self._put(ref.key, before, attributes)
+                    return self._adopt(before, attributes, latest)
+                return self._put(latest, before, attributes)
         except Unreadable as error:
             return _Rewritten(failed=f"it can't be rewritten: {error}")
         except SiteMissing:
-            return _Rewritten(failed="it changed while it was rewritten")
+            return _Rewritten(failed=_CHANGED)
 
-    def _put(self, key: str, before: BinaryIO, attributes: Attributes) -> _Rewritten:
+    def _put(self, old: ObjectVersion, before: BinaryIO, attributes: Attributes) -> _Rewritten:
         person = self.dataset.person
         with self.archives.scratch() as after:
             if not rewrite(before, after, person, self._keep):
                 return _Rewritten()
             if not same_but_for(before, after, person, self._keep):
                 return _Rewritten(failed="a version without members' rows could not be made")
-            return self._replace(key, before, after, attributes)
+            return self._replace(old, before, after, attributes)
 
-    def _adopt(self, before: BinaryIO, latest: ObjectVersion) -> _Rewritten:
+    def _adopt(self, before: BinaryIO, attributes: Attributes, latest: ObjectVersion) -> _Rewritten:
         """Recognise what an erasure that was killed has put in its place."""
         if latest.is_marker:
             return _Rewritten()
-        with self.archives.fetched(self.site, latest.key, latest.version_id) as (stored, _):
+        with self.archives.fetched(self.site, latest.key, latest.version_id) as (stored, kept):
             try:
-                ours = same_but_for(before, stored, self.dataset.person, self._keep)
+                same = same_but_for(before, stored, self.dataset.person, self._keep)
+                ours = same and kept == attributes
             except Unreadable:
                 ours = False
         return _Rewritten(version_id=latest.version_id if ours else "")
 
     def _replace(
-        self, key: str, before: BinaryIO, after: BinaryIO, attributes: Attributes
+        self, old: ObjectVersion, before: BinaryIO, after: BinaryIO, attributes: Attributes
     ) -> _Rewritten:
-        size_bytes = size_of(after)
+        if not self._is_latest(old):
+            return _Rewritten(failed=_CHANGED)
+        key, size_bytes = old.key, size_of(after)
         written = asyncio.run(self.site.write(key, _chunks(after), attributes, size_bytes))
+        if self._is_stored(key, written, before, attributes):
+            return _Rewritten(version_id=written)
+        if written != old.version_id:  # else the next erasure would take it for somebody else's
+            self.site.delete([VersionRef(key, written)])
+        return _Rewritten(failed=_NOT_THE_SAME)
+
+    def _is_latest(self, old: ObjectVersion) -> bool:
+        """Whether a version is what its key has now, as it was when it was listed."""
+        latest = (v for v in listed_range(self.site, [old.key]).values() if v.is_latest)
+        now = next((version for version in latest if version.key == old.key), None)
+        return now is not None and (now.version_id, now.etag, now.size_bytes) == (
+            old.version_id,
+            old.etag,
+            old.size_bytes,
+        )
+
+    def _is_stored(self, key: str, written: str, before: BinaryIO, attributes: Attributes) -> bool:
+        """Whether the store gives back what was written: whatever else it gives, it does not."""
         with self.archives.fetched(self.site, key, written) as (stored, kept):
-            if kept != attributes or not same_but_for(
-                before, stored, self.dataset.person, self._keep
-            ):
-                return _Rewritten(failed=_NOT_THE_SAME)
-        return _Rewritten(version_id=written)
+            try:
+                same = same_but_for(before, stored, self.dataset.person, self._keep)
+            except Unreadable:
+                return False
+        return same and kept == attributes
 
     def _keep(self, keys: Sequence[Key]) -> list[bool]:
         """Which rows stay: all that are not known members'."""

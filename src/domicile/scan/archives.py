@@ -9,6 +9,7 @@ from typing import BinaryIO
 import msgspec
 
 from domicile.charter import Charter, ObjectDataset
+from domicile.errors import ObjectWithheld, SiteMissing, SourceChanged
 from domicile.inventory import Archives, memberships
 from domicile.people import Register
 from domicile.scan.attribution import Verdict
@@ -68,12 +69,16 @@ class ArchiveJudge:
         if self.archives.estate.is_home(site.name):
             return unread(found)
         dataset = self.charter.objects[found.dataset]
-        with self.archives.fetched(site, version.key, version.version_id) as (file, _):
-            counted, why = _Rows(), ""
-            try:
+        counted, why = _Rows(), ""
+        try:
+            with self.archives.fetched(site, version.key, version.version_id) as (file, _):
                 self._read(file, dataset, counted)
-            except Unreadable as error:
-                why = str(error)
+        except Unreadable as error:
+            why = str(error)
+        except ObjectWithheld as error:
+            why = error.failed
+        except (SiteMissing, SourceChanged):
+            why = "it went or changed while it was read: scan again"
         self._add(site.name, found.dataset, counted)
         return _verdict(dataset, found.dataset, counted, why)
 

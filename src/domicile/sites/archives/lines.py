@@ -59,30 +59,30 @@ def csv_records(stream: BinaryIO, person: Sequence[str]) -> Iterator[Record]:
     lines = _Lines(stream)
     try:
         header = next(lines, "")
-        delimiter, places = _columns(header, person)
+        delimiter, width, places = _columns(header, person)
         yield lines.taken(), None
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         for row in reader:
-            yield lines.taken(), _csv_key(row, places)
+            fits = not row or max(places) < len(row) <= width
+            yield lines.taken(), _csv_key(row, places) if fits else NOBODY_CAN_SAY
     except UnicodeDecodeError:
         raise Unreadable("it is no text in UTF-8") from None
     except csv.Error as error:
         raise Unreadable(f"it is no CSV ({error})") from None
 
 
-def _columns(header: str, person: Sequence[str]) -> tuple[str, list[int]]:
+def _columns(header: str, person: Sequence[str]) -> tuple[str, int, list[int]]:
+    """The delimiter, how many columns there are, and where the person's are."""
     for delimiter in _DELIMITERS:
         names = next(csv.reader([header], delimiter=delimiter), [])
         if all(names.count(column) == 1 for column in person):
-            return delimiter, [names.index(column) for column in person]
+            return delimiter, len(names), [names.index(column) for column in person]
     raise Unreadable(f"its header has no column {', '.join(person)}, or has it twice")
 
 
 def _csv_key(row: Sequence[str], places: Sequence[int]) -> Key:
     if not row:
         return None
-    if len(row) <= max(places):
-        return NOBODY_CAN_SAY
     key = tuple(row[place] for place in places)
     return key if all(key) else None
 
@@ -114,7 +114,9 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _json_key(row: dict[str, object], person: Sequence[str]) -> Key:
-    values = [row.get(column) for column in person]
+    if any(column not in row for column in person):
+        return NOBODY_CAN_SAY
+    values = [row[column] for column in person]
     if any(value is None or value == "" for value in values):
         return None
     if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):

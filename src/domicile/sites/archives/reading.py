@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -26,10 +26,14 @@ from domicile.sites.archives.dumps import as_sql, sql_keys
 from domicile.sites.archives.lines import csv_records, json_records
 from domicile.sites.archives.model import Key, Layout, Unreadable
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 __all__ = ["DAMAGED", "PACKED", "Reader", "decompressed", "kind_in", "size_of"]
 
 PACKED = frozenset({"gz", "bz2", "zst"})
 _MOST_MEMBERS = 100_000
+_TAR_END_BYTES = 1024
 DAMAGED = (
     EOFError,
     OSError,
@@ -39,6 +43,7 @@ DAMAGED = (
     zipfile.BadZipFile,
     NotImplementedError,
     RuntimeError,  # zipfile: encrypted
+    ValueError,  # names that are no UTF-8; times that no datetime holds
     pa.ArrowException,
 )
 _BACKUP = frozenset({"backup_label", "PG_VERSION", "./backup_label", "./PG_VERSION"})
@@ -106,9 +111,12 @@ class Reader:
 
     def _zip_keys(self, file: BinaryIO, budget: Budget, depth: int) -> Iterator[Key]:
         with zipfile.ZipFile(file) as archive:
-            members = [each for each in archive.infolist() if not each.is_dir()]
-            _check_number(len(members))
-            for member in members:
+            every = archive.infolist()
+            if min((each.header_offset for each in every), default=0):
+                raise Unreadable("something lies before it in the file")
+            files = [each for each in every if each.file_size or not each.is_dir()]
+            _check_number(len(files))
+            for member in files:
                 if member.flag_bits & 1:
                     raise Unreadable("a member of it is encrypted")
                 with archive.open(member) as stream:
@@ -132,6 +140,7 @@ class Reader:
                     yield from self._keys(bounded, budget, depth + 1)
                 elif not member.isdir():
                     raise Unreadable("a member of it is no file")
+            _check_end(file, archive.offset)
 
     @contextmanager
     def _sought(self, stream: BinaryIO) -> Iterator[BinaryIO]:
@@ -168,8 +177,7 @@ def decompressed(stream: BinaryIO, kind: Kind) -> Iterator[BinaryIO]:
         with gzip.GzipFile(fileobj=stream) as unpacked:
             yield cast("BinaryIO", unpacked)
     elif kind == "bz2":
-        with bz2.BZ2File(stream) as unpacked_bz2:
-            yield cast("BinaryIO", unpacked_bz2)
+        yield cast("BinaryIO", io.BufferedReader(_Bz2(stream), 1 << 20))
     elif kind == "zst":
         with closing(
             pa.CompressedInputStream(pa.PythonFile(Unclosed(stream), mode="r"), "zstd")
@@ -177,6 +185,37 @@ def decompressed(stream: BinaryIO, kind: Kind) -> Iterator[BinaryIO]:
             yield cast("BinaryIO", io.BufferedReader(zst, 1 << 20))
     else:
         yield stream
+
+
+class _Bz2(io.RawIOBase):
+    """What bzip2 streams hold, one after the other. `bz2.BZ2File` ignores what follows them."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._open, self._ahead = stream, bz2.BZ2Decompressor(), b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Some bytes more. Raises OSError where what follows is no such stream, EOFError where one
+        is cut."""
+        view = memoryview(buffer).cast("B")
+        data = b""
+        while not data:
+            if self._open.eof:
+                self._ahead = self._open.unused_data or self._stream.read(1 << 16)
+                if not self._ahead:
+                    return 0
+                self._open = bz2.BZ2Decompressor()
+            elif self._open.needs_input and not self._ahead:
+                self._ahead = self._stream.read(1 << 16)
+                if not self._ahead:
+                    raise EOFError
+            data = self._open.decompress(self._ahead, len(view))
+            self._ahead = b""
+        view[: len(data)] = data
+        return len(data)
 
 
 def size_of(file: BinaryIO) -> int:
@@ -196,6 +235,19 @@ def _peeked(file: BinaryIO) -> tuple[BinaryIO, bytes]:
         return file, head
     buffered = io.BufferedReader(cast("io.RawIOBase", file), 1 << 16)
     return cast("BinaryIO", buffered), buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
+
+
+def _check_end(file: BinaryIO, offset: int) -> None:
+    """A tar ends with two blocks of zeros, and zeros alone follow: tarfile ends quietly at a header
+    that is damaged."""
+    file.seek(offset)
+    zeros = 0
+    while block := file.read(1 << 20):
+        if block.count(0) < len(block):
+            raise Unreadable("it is damaged, or something follows its end")
+        zeros += len(block)
+    if zeros < _TAR_END_BYTES:
+        raise Unreadable("its end is cut off")
 
 
 def _check_number(members: int) -> None:

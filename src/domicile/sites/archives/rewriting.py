@@ -32,18 +32,20 @@ REWRITABLE = frozenset({"csv", "jsonl", "parquet"})
 _AT_ONCE = 2_000
 
 
-def is_rewritable(file: BinaryIO) -> bool:
-    """Whether a file is of a format that can be rewritten: an export, compressed or not."""
-    outer, inner = kind_in(file)
-    return inner in REWRITABLE and (inner != "parquet" or outer == inner)
-
-
 @contextmanager
 def _told_damage() -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
         raise Unreadable(f"it is damaged ({type(error).__name__})") from None
+
+
+@_told_damage()
+def is_rewritable(file: BinaryIO) -> bool:
+    """Whether a file is of a format that can be rewritten: an export, compressed or not. Raises
+    Unreadable."""
+    outer, inner = kind_in(file)
+    return inner in REWRITABLE and (inner != "parquet" or outer == inner)
 
 
 @_told_damage()
@@ -145,6 +147,8 @@ def _codec(parquet: pq.ParquetFile) -> str:
 def _same_parquet(before: BinaryIO, after: BinaryIO, person: Sequence[str], keep: Keep) -> bool:
     with opened_parquet(before) as old, opened_parquet(after) as new:
         if not old.schema_arrow.equals(new.schema_arrow, check_metadata=True):
+            return False
+        if not old.schema.equals(new.schema):  # INT96 timestamps would be written as INT64
             return False
         there = parquet_groups(new, person)
         for table, keys in parquet_groups(old, person):
