@@ -343,6 +343,19 @@ def test_tables_of_an_extension_are_not_examined(postgres15: PostgresServer) -> 
     assert reasons_in(database) == {"adopted": "it belongs to the extension citext"}
 
 
+def test_a_foreign_key_that_nobody_validated_leads_to_nobody(postgres15: PostgresServer) -> None:
+    database = read_after(
+        postgres15,
+        "CREATE TABLE public.person (id int PRIMARY KEY)",
+        "CREATE TABLE public.post (id int PRIMARY KEY, who int)",
+        "ALTER TABLE public.post ADD CONSTRAINT later FOREIGN KEY (who)"
+        " REFERENCES public.person NOT VALID",
+    )
+    why = "its foreign key later was never validated: rows may refer to nobody"
+    assert reasons_in(database) == {"post": why}
+    assert [key.name for key in database.foreign_keys] == ["later"]
+
+
 def test_what_the_user_may_not_read_is_not_examined(postgres15: PostgresServer) -> None:
     site = fresh_database(postgres15)
     with site.connect() as connection:

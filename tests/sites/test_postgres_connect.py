@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from domicile.charter.model import PostgresSiteConfig
@@ -106,6 +107,19 @@ def test_a_pooler_is_refused_with_what_to_name_instead(postgres15: PostgresServe
         site = replace(postgres15, port=port).site("postgres")
         with pytest.raises(SiteRefused, match=r"a connection pooler.*the server's own host"):
             site.connect()
+
+
+def test_a_poolers_session_is_given_back_as_it_was(postgres15: PostgresServer) -> None:
+    """Somebody else's statements come next on it."""
+    with pooler_before(postgres15) as port:
+        site = replace(postgres15, port=port).site("postgres")
+        parameters = psycopg.conninfo.make_conninfo(**site.libpq_parameters())
+        with psycopg.connect(parameters, autocommit=True) as connection:
+            before = shown(connection, "search_path")
+            with pytest.raises(SiteRefused, match="a connection pooler"):
+                site._pin(connection, "on")
+            assert shown(connection, "search_path") == before
+            assert shown(connection, "default_transaction_read_only") == "off"
 
 
 def test_pinned_settings_survive_a_rollback(postgres_server: PostgresServer) -> None:

@@ -250,6 +250,41 @@ def test_a_second_time_changes_nothing(
     assert (story.home.tables(), story.source.tables()) == before
 
 
+_RATINGS = f"""
+CREATE TABLE public.rating (id int PRIMARY KEY, realm text, no int, r int, secret text,
+    FOREIGN KEY (realm, no) REFERENCES {USERS});
+INSERT INTO public.rating VALUES (1, 'us', 3, 5, 'said to nobody');
+"""
+
+
+def test_a_row_is_at_home_as_a_whole_whatever_its_columns_are_called(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    story = nasty_story(tmp_path, (postgres18, postgres18), more=_RATINGS)
+    story.run("scan", expected=1)
+    for command in ("plan", "move"):
+        story.run(command)
+    with story.home.connect() as connection:
+        connection.execute("UPDATE public.rating SET secret = 'another'")
+    story.run("verify", expected=1)
+    story.run("erase", "--site", "old", "--confirm", "old", expected=1)
+    assert story.source.rows("SELECT secret FROM public.rating") == Counter(['("said to nobody")'])
+
+
+def test_a_later_plan_finishes_the_schema_that_an_earlier_run_began(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    story = nasty_story(tmp_path, (postgres18, postgres18))
+    story.run("scan", expected=1)
+    story.run("plan")
+    assert story.struck(150, 0.0, "move", "--workers", "1")
+    story.run("scan", expected=1)
+    story.run("plan")
+    story.run("move")
+    assert story.home.foreign_keys() == story.source.foreign_keys()
+    story.run("verify")
+
+
 _REFUSING = {
     "a check": (
         f'ALTER TABLE {USERS} ADD CONSTRAINT "no fakes" CHECK ("Login" !~ \'^removed\');',

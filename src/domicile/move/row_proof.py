@@ -8,7 +8,9 @@ A copy brings home up to date first: what is different then, home changed or had
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+import psycopg
 import pyarrow as pa
 from psycopg import sql
 
@@ -20,6 +22,7 @@ from domicile.sites.postgres import CopyResult, TableName, copy_format, digest, 
 
 __all__ = ["ROW_PROOF", "ahead_of_home", "prove_rows", "shard_digest", "site_digest"]
 
+_CANCEL_S = 5
 ROW_PROOF = pa.schema(
     [
         pa.field("site", pa.string(), nullable=False),
@@ -70,8 +73,9 @@ def _prove(
             if missing:
                 reason = f"{missing:,} of {there.rows:,} rows are not at home as they are there"
     finally:
-        session[0].rollback()
-        home[0].rollback()
+        for connection in (session[0], home[0]):
+            if not connection.closed:
+                connection.rollback()
     return {
         "site": site,
         "schema": shard.schema,
@@ -104,7 +108,12 @@ def _digests(
             with site_errors(home_site):
                 found = _digest(here, at_home, shard, at_home=True)
         except BaseException:
-            session[0].cancel()  # what it finds is of no use any more
+            # What the other side finds is of no use any more. Its session ends with it: a cancel
+            # that comes late would strike the next shard.
+            with suppress(psycopg.Error):
+                session[0].cancel_safe(timeout=_CANCEL_S)
+            beside.shutdown()
+            session[0].close()
             raise
         return reading.result(), found
 
@@ -177,7 +186,10 @@ def _missing(
     session: RowSession, home: RowSession, shard: RowShard, site: str, home_site: str
 ) -> int:
     """How many of the site's rows home does not hold, counting repeated ones."""
-    hashed = sql.SQL("SELECT encode(sha256(convert_to(r::text, 'UTF8')), 'hex') FROM ({}) AS r")
+    # Not `r::text`: where a column is called r, that is the column.
+    hashed = sql.SQL(
+        "SELECT encode(sha256(convert_to(ROW(r.*)::text, 'UTF8')), 'hex') FROM ({}) AS r"
+    )
     staged = sql.SQL("COPY ({}) TO STDOUT").format(hashed.format(_query(session, shard)))
     with site_errors(home_site):
         home[0].execute("CREATE TEMP TABLE domicile_rows (hash text) ON COMMIT DROP")

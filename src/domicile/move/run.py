@@ -194,6 +194,7 @@ class _Mover:
         home = str(self.plan.home_database)
         with site_errors(home), self.estate.database(home).connect() as connection:
             applied = _applied_sections(connection, self.run.id)
+            finished = "post-data" in _applied_sections(connection)
             there = bool(read_database(connection).tables)
             if not there:
                 self._apply(connection, "pre-data")
@@ -203,20 +204,21 @@ class _Mover:
                 connection.commit()
         if "pre-data" in applied and "pre-data" not in made:
             self._announce_schema("pre-data")
-        return "pre-data" in applied and "post-data" not in applied
+        return "pre-data" in applied and not finished
 
     def _finish_schema(self) -> None:
         made = {body.section for body in self.entries.of(SchemaMade)}
         home = str(self.plan.home_database)
         with site_errors(home), self.estate.database(home).connect() as connection:
-            applied = _applied_sections(connection, self.run.id)
-            if "pre-data" in applied:
-                if "post-data" not in applied:
-                    self.progress.stage("indexes and constraints", items=1)
-                    self._apply(connection, "post-data")
-                    self.progress.advance()
-                if "post-data" not in made:
-                    self._announce_schema("post-data")
+            ever = _applied_sections(connection)
+            # An earlier run may have made the tables and not come to their constraints.
+            if "pre-data" in ever and "post-data" not in ever:
+                self.progress.stage("indexes and constraints", items=1)
+                self._apply(connection, "post-data")
+                self.progress.advance()
+            mine = _applied_sections(connection, self.run.id)
+            if "post-data" in mine and "post-data" not in made:
+                self._announce_schema("post-data")
             self._set_sequences(connection)
             connection.commit()
             connection.autocommit = True
@@ -383,12 +385,15 @@ class _Mover:
             self.evidence.record(body, into=self.entries)
 
 
-def _applied_sections(connection: psycopg.Connection, run: str) -> set[str]:
+def _applied_sections(connection: psycopg.Connection, run: str | None = None) -> set[str]:
+    """The sections of the schema that a run made here, or any run."""
     row = connection.execute("SELECT to_regclass('domicile.shard_markers') IS NOT NULL").fetchone()
     if not row or not row[0]:
         return set()
-    query = sql.SQL("SELECT shard FROM domicile.shard_markers WHERE run = %s AND shard LIKE %s")
+    query = sql.SQL(
+        "SELECT shard FROM domicile.shard_markers WHERE (run = %s OR %s) AND shard LIKE %s"
+    )
     return {
         str(shard).removeprefix("schema ")
-        for (shard,) in connection.execute(query, (run, "schema %"))
+        for (shard,) in connection.execute(query, (run, run is None, "schema %"))
     }

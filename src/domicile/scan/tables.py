@@ -57,11 +57,13 @@ def count_tables(
     version cannot examine are listed with unknown rows (-1) and the reason, and so are, away from
     home, copies beside the database of which its server tells, but those of ``replicas``: sites
     of their own, which connect under their names."""
-    counts = []
+    counts: list[TableCount] = []
     with site_errors(site):
-        for name, table in sorted(rules.tables.items()):
-            counts.append(_count_treated(connection, rules, table, name, site, at_home=at_home))
-        found = {TableName.parse(count.table): count for count in counts}
+        found = {
+            name: _count_treated(connection, rules, table, name, site, at_home=at_home)
+            for name, table in sorted(rules.tables.items())
+        }
+        counts += found.values()
         for _, view in sorted(rules.database.views.items()):
             counts.append(_count_view(connection, rules, view, found, site, at_home=at_home))
         for name, undecided in sorted(rules.undecided.items()):

@@ -86,7 +86,7 @@ def _read(connection: Connection) -> Database:
     relations = {row.oid: row for row in _rows(connection, RELATIONS, RelationRow)}
     references = _rows(connection, FOREIGN_KEYS, ReferenceRow)
     partial = _partial_keys(relations, references)
-    odd = {row.child: row.name for row in references if row.own_equality}
+    odd = {row.child: why for row in references if (why := _not_followed(row)) is not None}
     reasons = {
         oid: _not_examined(row, partial.get(oid), odd.get(oid)) for oid, row in relations.items()
     }
@@ -170,9 +170,11 @@ def _partial_keys(
     return partial
 
 
-def _not_examined(row: RelationRow, partial: str | None, odd: str | None) -> NotExamined | None:
+def _not_examined(
+    row: RelationRow, partial: str | None, odd: NotExamined | None
+) -> NotExamined | None:
     """Why this version does not examine a relation; None where it does. partial: a foreign key
-    that only some of its partitions have; odd: one by an equality of its own."""
+    that only some of its partitions have; odd: why another can't be followed."""
     if row.extension is not None:
         return NotExamined(f"it belongs to the extension {row.extension}")
     if row.kind == "f":
@@ -188,7 +190,7 @@ def _not_examined(row: RelationRow, partial: str | None, odd: str | None) -> Not
 
 
 def _table_not_examined(
-    row: RelationRow, partial: str | None, odd: str | None
+    row: RelationRow, partial: str | None, odd: NotExamined | None
 ) -> NotExamined | None:
     if row.unlogged and row.in_recovery:
         return NotExamined(
@@ -209,16 +211,31 @@ def _table_not_examined(
     return _ways_of_its_own(row, odd)
 
 
-def _ways_of_its_own(row: RelationRow, odd: str | None) -> NotExamined | None:
+def _ways_of_its_own(row: RelationRow, odd: NotExamined | None) -> NotExamined | None:
     if row.rules:
         return NotExamined(
             "a rewrite rule changes what writing to it does",
             "replace the rule by a trigger, or by a view in front of the table",
         )
-    if odd is not None:
+    return odd
+
+
+def _not_followed(key: ReferenceRow) -> NotExamined | None:
+    """Why a foreign key does not lead each row to the one that it refers to."""
+    if key.own_equality:
         return NotExamined(
-            f"its foreign key {odd} takes for equal what isn't the same (as citext does)",
+            f"its foreign key {key.name} takes for equal what isn't the same (as citext does)",
             "give both columns a type such as text",
+        )
+    if key.is_period:
+        return NotExamined(
+            f"its foreign key {key.name} is of periods: rows refer to others than equal ones",
+            "name the person's own columns in a table of their own, or attest it",
+        )
+    if not key.holds:
+        return NotExamined(
+            f"its foreign key {key.name} was never validated: rows may refer to nobody",
+            f"ALTER TABLE … VALIDATE CONSTRAINT {key.name}, or drop it",
         )
     return None
 

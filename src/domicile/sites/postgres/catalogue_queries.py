@@ -122,7 +122,9 @@ SELECT k.conname AS name, CASE WHEN c.relispartition THEN k.conrelid::bigint END
     AS parent_columns,
   k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.condeferrable AS deferrable,
   EXISTS (SELECT FROM pg_operator o WHERE o.oid = ANY (k.conpfeqop)
-    AND o.oprnamespace <> 'pg_catalog'::regnamespace) AS own_equality
+    AND o.oprnamespace <> 'pg_catalog'::regnamespace) AS own_equality,
+  k.convalidated AND coalesce(to_jsonb(k) ->> 'conenforced', 'true')::boolean AS holds,
+  coalesce(to_jsonb(k) ->> 'conperiod', 'false')::boolean AS is_period
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype = 'f' AND k.conparentid = 0 AND {ours}
@@ -253,7 +255,8 @@ class IndexRow:
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
     """A foreign key, between roots where they are partitions. of_partition: that of which it is.
-    own_equality: it compares by an operator that isn't PostgreSQL's own."""
+    own_equality: it compares by an operator that isn't PostgreSQL's own; holds: the server has seen
+    that every row keeps it; is_period: it wants a period within the parent's, not an equal one."""
 
     name: str
     of_partition: int | None
@@ -266,6 +269,8 @@ class ReferenceRow:
     on_update: str
     deferrable: bool
     own_equality: bool
+    holds: bool
+    is_period: bool
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -165,9 +165,14 @@ class PostgresSite:
         settings = [(key, value) for key, value, since in _SESSION if 0 <= since <= version]
         settings.append(("default_transaction_read_only", read_only))
         with site_errors(self.name):
-            # One message, one round trip. set_config takes lists (search_path) as one string.
+            # One message, one round trip. set_config takes lists (search_path) as one string. A
+            # pooler's session is somebody else's next: nothing is set there.
+            own = sql.Literal(connection.info.backend_pid)
             calls = sql.SQL(", ").join(
-                sql.SQL("pg_catalog.set_config({}, {}, false)").format(key, value)
+                sql.SQL(
+                    "CASE pg_catalog.pg_backend_pid() WHEN {} THEN"
+                    " pg_catalog.set_config({}, {}, false) END"
+                ).format(own, key, value)
                 for key, value in settings
             )
             answer = sql.SQL("SELECT pg_catalog.pg_backend_pid(), ") + calls

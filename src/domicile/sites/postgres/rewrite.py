@@ -7,7 +7,8 @@ statistics; VACUUM FULL writes all of these anew and drops the old files.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
@@ -18,9 +19,16 @@ from domicile.sites.postgres.failures import site_errors
 from domicile.sites.postgres.model import TableName
 from domicile.sites.postgres.selecting import table_identifier
 
-__all__ = ["analyze_table", "checkpoint", "rewrite_statistics", "rewrite_table"]
+__all__ = [
+    "PATIENCE_S",
+    "analyze_table",
+    "checkpoint",
+    "patience",
+    "rewrite_statistics",
+    "rewrite_table",
+]
 
-_PATIENCE_S = 60
+PATIENCE_S = 60
 _NUMBER = re.compile(r"\d+")
 _STATISTICS = (
     TableName("pg_catalog", "pg_statistic"),
@@ -33,7 +41,7 @@ def rewrite_table(
     table: TableName,
     leaves: Sequence[TableName] = (),
     *,
-    patience_s: int = _PATIENCE_S,
+    patience_s: int = PATIENCE_S,
 ) -> int:
     """Write heap, TOAST and indexes of a table anew, and its statistics; of a partitioned one,
     those of its leaves, and the statistics over all of them.
@@ -92,7 +100,7 @@ def rewrite_statistics(connection: Connection) -> str | None:
     it after `rewrite_table` of every table: only ANALYZE replaces a table's samples.
     """
     for catalogue in _STATISTICS:
-        kept = _vacuum_full(connection, catalogue, _PATIENCE_S)
+        kept = _vacuum_full(connection, catalogue, PATIENCE_S)
         if kept is None:
             return f"rewriting {catalogue} takes the database's owner or a superuser"
         if kept < 0:
@@ -130,15 +138,13 @@ def _vacuum_full(connection: Connection, table: TableName, patience_s: int) -> i
     with site_errors(site_name(connection)):
         before = _file_node(connection, name)
         connection.add_notice_handler(listen)
-        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{patience_s}s",))
         try:
-            connection.execute(sql.SQL("VACUUM (FULL, ANALYZE, VERBOSE) {}").format(name))
+            with patience(connection, patience_s):
+                connection.execute(sql.SQL("VACUUM (FULL, ANALYZE, VERBOSE) {}").format(name))
         except psycopg.errors.LockNotAvailable:
             return -1
         finally:
             connection.remove_notice_handler(listen)
-            if not connection.closed:
-                connection.execute("SET lock_timeout = 0")
         after = _file_node(connection, name)
     if before == after:
         return None
@@ -146,6 +152,18 @@ def _vacuum_full(connection: Connection, table: TableName, patience_s: int) -> i
     first_line = details[0].partition("\n")[0] if details else ""
     number = _NUMBER.search(first_line)
     return int(number[0]) if number else 0
+
+
+@contextmanager
+def patience(connection: Connection, seconds: int) -> Iterator[None]:
+    """Wait so long for a lock, and no longer: who waits for a table stands before all who come
+    after. The connection must be in autocommit mode."""
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds}s",))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("SET lock_timeout = 0")
 
 
 def _file_node(connection: Connection, name: sql.Identifier) -> int:

@@ -15,7 +15,7 @@ from domicile.errors import SiteError
 from domicile.sites.postgres.connect import Connection, site_name
 from domicile.sites.postgres.failures import site_errors, site_failure
 from domicile.sites.postgres.model import MaterialisedView
-from domicile.sites.postgres.rewrite import analyze_table
+from domicile.sites.postgres.rewrite import PATIENCE_S, analyze_table, patience
 from domicile.sites.postgres.selecting import table_identifier
 
 __all__ = ["in_order_of_views", "refresh_view", "staleness"]
@@ -36,9 +36,9 @@ def staleness(connection: Connection, view: MaterialisedView) -> str:
     try:
         with connection.transaction():
             row = connection.execute(query).fetchone()
-    except psycopg.errors.QueryCanceled:
-        raise
-    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.InternalError) as error:
+    except psycopg.Error as error:
+        if connection.closed or isinstance(error, psycopg.errors.QueryCanceled):
+            raise
         failure = site_failure(site_name(connection), error)
         return f"its query could not be run by the site's user ({failure.failed})"
     if row is None or row[0]:
@@ -50,11 +50,11 @@ def refresh_view(connection: Connection, view: MaterialisedView) -> str:
     """Write a view anew from what its tables hold now, and its statistics. The connection must be
     in autocommit mode. Returns the reason where the server refuses, else nothing."""
     try:
-        with site_errors(site_name(connection)):
+        with site_errors(site_name(connection)), patience(connection, PATIENCE_S):
             connection.execute(
                 sql.SQL("REFRESH MATERIALIZED VIEW {}").format(table_identifier(view.name))
             )
-        analyze_table(connection, view.name)
+            analyze_table(connection, view.name)
     except SiteError as error:
         if connection.closed:
             raise
