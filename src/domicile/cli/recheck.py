@@ -11,7 +11,8 @@ from rich.markup import escape
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.erase.drift import origins_told
-from domicile.erase.recheck import Recheck, run_recheck
+from domicile.erase.recheck import Recheck, run_recheck, unnamed
+from domicile.report.figures import shown
 from domicile.scan.entries import DriftFound
 
 __all__ = ["print_alarms", "recheck"]
@@ -31,20 +32,25 @@ def recheck(charter: Path, as_json: bool, sites: tuple[str, ...]) -> int:
     with Session.open(Options(charter, as_json)) as session:
         evidence = session.reading_evidence
         done = run_recheck(session.estate, evidence, session.state, sites)
+        away = [] if sites else unnamed(session.estate)
     if as_json:
         emit_json(
             {
                 "sites": [{"absent": one.absent, "saw": one.entry} for one in done],
                 "alarms": [alarm for one in done for alarm in one.alarms],
+                "unnamed": away,
             }
         )
     else:
-        _print(session, done)
-    return Exit.WELL if all(one.absent for one in done) else Exit.REMAINS
+        _print(session, done, away)
+    return Exit.WELL if all(one.absent for one in done) and not away else Exit.REMAINS
 
 
-def _print(session: Session, done: Sequence[Recheck]) -> None:
-    if not done:
+def _print(session: Session, done: Sequence[Recheck], away: Sequence[str]) -> None:
+    for site in away:
+        words = f"{shown(site)}: not examined: it was erased, and the charter names it no more"
+        session.out.print(words, style="bold red", markup=False)
+    if not done and not away:
         session.out.print("nothing was erased yet: there is nothing to look at again")
     for one in done:
         saw = one.entry
@@ -60,9 +66,9 @@ def print_alarms(session: Session, alarms: Sequence[DriftFound]) -> None:
     """Each alarm with what its items are, and what to do about them."""
     for alarm in alarms:
         since = f", certified {alarm.certified}" if alarm.certified else ""
+        what = escape(shown(alarm.dataset)) or "no dataset"
         session.out.print(
-            f"alarm: {alarm.items:,} items of {escape(alarm.dataset) or 'no dataset'} lie again at"
-            f" {alarm.site}{since}",
+            f"alarm: {alarm.items:,} items of {what} lie again at {alarm.site}{since}",
             style="bold red",
             soft_wrap=True,
         )

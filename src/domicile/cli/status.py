@@ -57,7 +57,7 @@ def print_status(session: Session, found: Status) -> None:
     home = found.verdict.word == "home"
     session.out.print(f"verdict: {found.verdict.word}", style="bold green" if home else "bold")
     for reason in found.verdict.reasons:
-        session.out.print(f"  {escape(reason)}")
+        session.out.print(f"  {escape(shown(reason))}")
     for line in shred_lines(found):
         session.out.print(escape(line))
     for alarm in found.alarms:

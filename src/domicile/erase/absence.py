@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ def look_at(estate: Estate, run: Run, site: str, entries: RunEntries, lister: Li
         seen, checks = _database(estate, run, site)
     else:
         seen, checks = _store(estate, run, site, entries, lister)
-    path = run.absent(site, looks(entries, site) + 1)
+    path = run.absent(site, looks(entries, site) + 1, secrets.token_hex(3))
     write_bytes(path, msgspec.json.format(msgspec.json.encode(seen)))
     remaining = sum(count.members for count in seen.tables) + seen.still_readable
     remaining += sum(_number(count) for count in seen.objects if count.state == "member")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from domicile.erase.past import Past
-from domicile.errors import SiteMissing
+from domicile.errors import ObjectWithheld, SiteMissing
 from domicile.inventory import read_batches
 from domicile.move import recorded_proofs
 from domicile.move.transfer import in_flight, read_content
@@ -86,14 +86,17 @@ def object_origins(
 
 
 async def _read(store: ObjectSite, rows: Iterable[Row]) -> dict[tuple[str, str], str]:
-    async def one(row: Row) -> tuple[tuple[str, str], str]:
+    async def one(row: Row) -> tuple[tuple[str, str], str | None]:
         name = (row["key"], row["version_id"])
         try:
             return name, (await read_content(store, *name)).sha256
         except SiteMissing:  # since it was listed
             return name, ""
+        except ObjectWithheld:
+            return name, None
 
-    return dict(await in_flight(one, list(rows)))
+    found = dict(await in_flight(one, list(rows)))
+    return {name: digest for name, digest in found.items() if digest is not None}
 
 
 def read_erased(records: Path, past: Past, keys: AbstractSet[str]) -> Erased:

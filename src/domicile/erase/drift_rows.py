@@ -31,10 +31,11 @@ class RowOrigins:
 
     @classmethod
     def of(cls, rows: int, erased: int, newcomers: int, returned: int) -> RowOrigins:
-        """Split so many rows; what nothing explains was written since, or changed."""
+        """Split so many rows; what nothing explains was written since, or changed. Erased persons'
+        rows may be among those that came back: they count once."""
         of_erased = min(erased, rows)
         of_newcomers = min(newcomers, rows - of_erased)
-        back = min(returned, rows - of_erased - of_newcomers)
+        back = min(max(returned - of_erased, 0), rows - of_erased - of_newcomers)
         return cls(of_erased, of_newcomers, back, rows - of_erased - of_newcomers - back)
 
 

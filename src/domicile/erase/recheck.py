@@ -7,6 +7,7 @@ since is seen by a scan.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,15 +17,15 @@ from domicile.custody.erased import ErasedPersons, is_anybody_erased
 from domicile.erase.absence import Look, look_at, looks
 from domicile.erase.drift import Among, Seen, Watch
 from domicile.erase.past import Past, pasts
-from domicile.errors import DomicileError, UsageError
+from domicile.errors import DomicileError, EvidenceError, UsageError
 from domicile.inventory import Estate, Evidence, Run, RunEntries, digest_under, ledger_directory
 from domicile.ledger import Entry, decode, read_only
-from domicile.scan import ObjectCount, ScanSummary, TableCount, index_keys, scan_objects
+from domicile.scan import ObjectCount, ScanSummary, TableCount, scan_objects
 from domicile.scan.entries import DriftFound, Rechecked
 from domicile.sites.objects import ObjectSite
 from domicile.state import State
 
-__all__ = ["Recheck", "record_drift", "run_recheck"]
+__all__ = ["Recheck", "record_drift", "run_recheck", "unnamed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ def run_recheck(
     past = pasts(entries, estate.boundary_name)
     if unknown := [site for site in sites if site not in past]:
         raise _never_erased(unknown[0], past)
-    chosen = [past[site] for site in sites or past if site in estate.charter.sites]
+    if gone := [site for site in sites if site not in estate.charter.sites]:
+        raise _not_named(gone[0])
+    chosen = [past[site] for site in dict.fromkeys(sites or past) if site in estate.charter.sites]
     for one in chosen:
         _reach(estate, one.site)
     return [_recheck(estate, evidence, state, one, entries) for one in chosen]
@@ -85,13 +88,12 @@ def _files(summary: ScanSummary, run: Run, site: str) -> tuple[Path, ...]:
 def _recheck(
     estate: Estate, evidence: Evidence, state: State, past: Past, entries: Sequence[Entry]
 ) -> Recheck:
-    """By the last run that erased here. Its key index may have been thrown away."""
+    """By the last run that erased here."""
     run = Run(estate.records, past.runs[-1])
     mine = RunEntries(run.id, entries)
     number = looks(mine, past.site) + 1
-    files = (run.back(past.site, number), run.back(f"{past.site}.uploads", number))
-    if past.site in estate.object_names and not run.key_index.exists():
-        index_keys(estate, run)
+    mark = secrets.token_hex(3)
+    files = (run.back(past.site, number, mark), run.back(f"{past.site}.uploads", number, mark))
     look = look_at(estate, run, past.site, mine, partial(_counted, into=files))
     listed = files if files[0].exists() else ()
     body = _entry(estate, run, past, look, listed)
@@ -137,8 +139,24 @@ def _erased(estate: Estate, evidence: Evidence, state: State) -> Among | None:
     try:
         keys = estate.keyring(state, evidence.record).open("verify")
         return ErasedPersons(state, estate.boundary_name, keys).among
+    except EvidenceError:
+        raise
     except DomicileError:
         return None
+
+
+def unnamed(estate: Estate) -> list[str]:
+    """Sites that were erased and that the charter names no more: nobody can look there."""
+    past = pasts(_entries(estate), estate.boundary_name)
+    return [site for site in past if site not in estate.charter.sites]
+
+
+def _not_named(site: str) -> UsageError:
+    return UsageError(
+        f"something was erased at {site!r}, and the charter names no such site any more",
+        expected="a site of the charter",
+        next_step="name it in the charter again, or have attested what became of it",
+    )
 
 
 def _reach(estate: Estate, site: str) -> None:

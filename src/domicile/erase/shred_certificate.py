@@ -48,7 +48,7 @@ NOT_COVERED = (
     ),
     (
         "names, sizes and attributes of the sealed objects, which still lie at home: a name may"
-        " tell whose it is, and the seal in the attributes has the person's pseudonym"
+        " tell whose it is"
     ),
     "the registers and inventories of earlier runs, which name persons as the people table does",
     "data that has not come home, and whatever anybody copied in plaintext",

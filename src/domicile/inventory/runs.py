@@ -92,13 +92,14 @@ class Run:
         """What was erased at a site, at this attempt."""
         return self.directory / "erased" / f"{shard}@{site}.{attempt:03d}.parquet"
 
-    def absent(self, site: str, look: int) -> Path:
-        """What was seen when a site was looked at again, for the look-th time."""
-        return self.directory / "absent" / f"{site}.{look:03d}.json"
+    def absent(self, site: str, look: int, mark: str) -> Path:
+        """What was seen when a site was looked at again, for the look-th time. mark: random, since
+        two may look at once, and what the ledger names is never replaced."""
+        return self.directory / "absent" / f"{site}.{look:03d}-{mark}.json"
 
-    def back(self, name: str, look: int) -> Path:
-        """Members' objects found at a site at this look, versions or uploads."""
-        return self.directory / "absent" / f"{name}.{look:03d}.parquet"
+    def back(self, name: str, look: int, mark: str) -> Path:
+        """Members' objects found at a site at this look, versions or uploads; mark as above."""
+        return self.directory / "absent" / f"{name}.{look:03d}-{mark}.parquet"
 
     def certificate(self, site: str, certificate: str) -> Path:
         """A signed certificate of a site's erasure."""

@@ -3,8 +3,9 @@
 Rules:
 1. A site that was erased is looked at by a scan or a recheck. `recheck_days` after the last look
    it is overdue: nothing green is said of it then.
-2. A scan puts an end to every alarm before it; what it finds still is told by new ones, which go
-   back to the first (``since``). A recheck ends no alarm: it does not see who became a member.
+2. A scan puts an end to every alarm before it at the sites that it looked at; what it finds still
+   is told by new ones, which go back to the first (``since``). A recheck ends no alarm: it does not
+   see who became a member.
 3. What was erased is *absent* once a recheck, or a scan of another run, came after the last
    erasure and nothing of it was there or left unexamined.
 """
@@ -30,7 +31,9 @@ def read_alarms(entries: Sequence[Entry]) -> tuple[AlarmView, ...]:
     for entry in entries:
         body = entry.body
         if isinstance(body, ScanFinished):
-            before, standing = standing, {}
+            looked = {place: view for place, view in standing.items() if place[0] in body.sites}
+            before = looked
+            standing = {place: view for place, view in standing.items() if place not in looked}
         elif isinstance(body, DriftFound):
             place = (body.site, body.dataset)
             earlier = standing.get(place) or before.get(place)
@@ -68,7 +71,8 @@ def _look(entries: Sequence[Entry], past: Past, every: timedelta, now: datetime)
             continue
         if isinstance(body, ScanFinished) and past.site in body.sites:
             last, how = entry.time, "scan"
-            clean = body.complete and body.run not in past.runs
+            nothing = not (body.finding_rows or body.finding_objects)
+            clean = body.complete and nothing and body.run not in past.runs
             found = False
         elif isinstance(body, Rechecked) and body.site == past.site:
             last, how = entry.time, "recheck"

@@ -102,6 +102,13 @@ def _of_looks(found: Found) -> Iterator[str]:
                 f"overdue: {look.site} was looked at last on {moment(look.last)} and was to be"
                 f" again by {moment(look.due)} (`domicile recheck`)"
             )
+        if look.how == "recheck" and not look.absent:
+            yield (
+                f"the recheck of {look.site} on {moment(look.last)} found items there, or could not"
+                " examine all"
+            )
+        if all(site.name != look.site for site in found.after.sites):
+            yield f"{look.site} was erased, and the latest scan did not look there"
 
 
 def _of_media(found: Found) -> Iterator[str]:
@@ -109,7 +116,7 @@ def _of_media(found: Found) -> Iterator[str]:
         name = f"medium {shown(medium.serial)}"
         if medium.problems:
             yield f"{name}: {'; '.join(medium.problems)}"
-        elif medium.state != "destroyed" and not medium.home:
+        elif medium.state == "missing" or (medium.state != "destroyed" and not medium.home):
             who = f"{medium.state} of" if medium.state == "in custody" else f"{medium.state} from"
             yield f"{name} ({medium.medium}) is {who} {medium.holder}: nobody examined it"
 

@@ -9,7 +9,7 @@ from domicile.scan.attestation import (
     record_attestation,
 )
 from domicile.scan.objects import ObjectCount, list_objects, scan_objects
-from domicile.scan.run import index_keys, read_scan, run_scan
+from domicile.scan.run import read_scan, run_scan
 from domicile.scan.summary import ScanSummary, SiteInfo
 from domicile.scan.tables import TableCount, count_tables
 
@@ -23,7 +23,6 @@ __all__ = [
     "TableCount",
     "attestation",
     "count_tables",
-    "index_keys",
     "is_signed",
     "list_objects",
     "read_scan",

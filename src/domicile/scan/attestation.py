@@ -136,7 +136,8 @@ def record_attestation(
             next_step="write the text out anew (the same command without --signature) and have it"
             " signed",
         )
-    directory, name = estate.records / "attestations", sha256(text).hexdigest()
+    # By the signature, too: the same text may be signed again with another key.
+    directory, name = estate.records / "attestations", sha256(text + signature).hexdigest()
     kept = {
         directory / f"{made.statement_sha256}.statement": statement,
         directory / f"{name}.json": text,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -11,11 +13,11 @@ from psycopg import sql
 
 from domicile.charter import ObjectDataset
 from domicile.errors import CharterError
-from domicile.inventory import DatabaseRules
+from domicile.inventory import DatabaseRules, Estate, Run, read_rules
 from domicile.people import PersonPath, person_text
-from domicile.sites.postgres import TableName
+from domicile.sites.postgres import TableName, site_errors
 
-__all__ = ["KeyIndex", "key_query", "named_keys"]
+__all__ = ["KeyIndex", "index_keys", "key_query", "named_keys"]
 
 
 class KeyIndex:
@@ -56,6 +58,31 @@ class KeyIndex:
     def close(self) -> None:
         """Release the file."""
         self._database.close()
+
+
+def index_keys(estate: Estate, run: Run) -> None:
+    """Index the keys that database columns name, from every database that has the column: all of
+    it, or no file. Raises SiteError."""
+    named = {name: d for name, d in estate.charter.objects.items() if d.key_column}
+    path = run.key_index
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        with closing(KeyIndex(unfinished)) as index:
+            for site in estate.postgres_names if named else ():
+                _index_site(estate, site, named, index)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _index_site(
+    estate: Estate, site: str, named: Mapping[str, ObjectDataset], index: KeyIndex
+) -> None:
+    with site_errors(site), estate.database(site).connect(read_only=True) as connection:
+        rules = read_rules(connection, estate)
+        for name, dataset in named.items():
+            index.add(name, named_keys(connection, rules, name, dataset))
 
 
 def named_keys(

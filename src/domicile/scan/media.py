@@ -160,9 +160,11 @@ def record_medium(
             " signed",
         )
     directory = estate.records / "attestations"
+    # By the signature, too: the same text may be signed again with another key.
+    name = sha256(text.text() + signature).hexdigest()
     kept = {
-        directory / f"{text.sha256}.json": text.text(),
-        directory / f"{text.sha256}.sig": signature,
+        directory / f"{name}.json": text.text(),
+        directory / f"{name}.sig": signature,
     }
     for path, data in kept.items():
         write_bytes(path, data)

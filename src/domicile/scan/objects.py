@@ -18,7 +18,7 @@ from domicile.inventory import FOUND, Archives, Estate, Run, write_parquet
 from domicile.people import Register
 from domicile.scan.archives import ArchiveCount, ArchiveJudge, unread
 from domicile.scan.attribution import Attributor, Verdict, verdict
-from domicile.scan.keys import KeyIndex
+from domicile.scan.keys import KeyIndex, index_keys
 from domicile.sites.objects import ObjectSite, ObjectVersion, Upload
 
 __all__ = ["ObjectCount", "Tally", "list_objects", "scan_objects"]
@@ -96,6 +96,8 @@ def list_objects(estate: Estate, site: ObjectSite, run: Run) -> list[ObjectCount
 @contextmanager
 def _judging(estate: Estate, run: Run) -> Iterator[_Judge]:
     charter = estate.charter
+    if not run.key_index.exists():  # it may be thrown away
+        index_keys(estate, run)
     index = KeyIndex(run.key_index)
     lookups = {name: partial(index.persons, name) for name in charter.objects}
     try:

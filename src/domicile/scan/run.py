@@ -20,7 +20,6 @@ from domicile.inventory import (
     Run,
     digest_under,
     new_run_id,
-    read_rules,
     run_all,
     workplace,
     write_bytes,
@@ -30,7 +29,7 @@ from domicile.people import PeopleFrozen, RegisterBuilder, read_people
 from domicile.people.register import SCHEMA
 from domicile.scan.archives import ArchiveCount
 from domicile.scan.entries import ScanFinished, ScanStarted
-from domicile.scan.keys import KeyIndex, named_keys
+from domicile.scan.keys import index_keys
 from domicile.scan.names import check_names
 from domicile.scan.objects import ObjectCount, scan_objects
 from domicile.scan.summary import ScanSummary, SiteInfo
@@ -40,7 +39,7 @@ from domicile.sites.postgres import Database, TableName, read_database, site_err
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
 
-__all__ = ["index_keys", "read_scan", "run_scan"]
+__all__ = ["read_scan", "run_scan"]
 
 _Counts = tuple[list[TableCount], list[ObjectCount], list[ArchiveCount]]
 
@@ -109,18 +108,6 @@ def _freeze_people(
 def _database(estate: Estate, site: str) -> Database:
     with site_errors(site), estate.database(site).connect(read_only=True) as connection:
         return read_database(connection)
-
-
-def index_keys(estate: Estate, run: Run) -> None:
-    """Index the keys that database columns name, from every database that has the column."""
-    named = {name: d for name, d in estate.charter.objects.items() if d.key_column}
-    index = KeyIndex(run.key_index)
-    for site in estate.postgres_names if named else ():
-        with site_errors(site), estate.database(site).connect(read_only=True) as connection:
-            rules = read_rules(connection, estate)
-            for name, dataset in named.items():
-                index.add(name, named_keys(connection, rules, name, dataset))
-    index.close()
 
 
 def _read_sites(estate: Estate, crew: Crew, job: Job) -> _Counts:
