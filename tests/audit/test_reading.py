@@ -21,7 +21,7 @@ def audited(world: ShredWorld) -> SiteSeen:
     (verified,) = [body for body in world.recorded() if isinstance(body, ShardVerified)]
     with Estate(load_charter(world.charter), {}) as estate:
         here = Workplace(estate.job(RUN))
-        (home,) = read_shard(here, Shard(_plan(RUN), verified, ()))
+        (home,) = read_shard(here, Shard(_plan(RUN), verified, (), ()))
         here.close()
     return home
 
@@ -51,3 +51,11 @@ def test_a_sealed_object_is_told_by_its_id_and_size_and_is_not_opened(tmp_path: 
 def proofs(world: ShredWorld) -> list[dict[str, Any]]:
     (path,) = world.records.glob("runs/*/verified/*.parquet")
     return list(read_batches(path))
+
+
+def test_a_store_that_is_not_there_is_not_read_and_nothing_in_it_is_missing(tmp_path: Path) -> None:
+    world = ShredWorld(tmp_path / "reel")
+    (world.base / "oracle").rename(tmp_path / "elsewhere")
+    seen = audited(world)
+    assert (seen.unread, seen.unlike, seen.as_said) == (len(EVERYBODY), 0, 0)
+    assert not seen.holds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -66,6 +68,24 @@ def test_the_next_command_waits_until_no_worker_can_be_left_and_goes_on(tmp_path
 def test_the_next_command_is_refused_while_the_first_one_is_there(tmp_path: Path) -> None:
     with Lease.taken(tmp_path), pytest.raises(UsageError, match="another command works"):
         await_no_lease(tmp_path)
+
+
+def test_whoever_sees_the_commands_lock_is_in_reach(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path;"
+        "from domicile.inventory.lease import is_out_of_reach;"
+        "print(is_out_of_reach(Path(sys.argv[1])))"
+    )
+
+    def ask(path: Path) -> str:
+        command = [sys.executable, "-c", script, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    with Lease.taken(tmp_path) as lease:
+        assert ask(lease.path) == "False"
+    path = left_behind(tmp_path)
+    path.with_suffix(module.LOCK).touch()  # nobody holds it, or the file system keeps it to itself
+    assert ask(path) == "True"
 
 
 def test_a_worker_works_while_the_lease_changes(tmp_path: Path) -> None:

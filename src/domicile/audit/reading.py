@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,10 +28,12 @@ _Look = Callable[[ObjectSite, Row], Coroutine[object, object, tuple[_Mark, str]]
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What the ledger says of a shard: its last proof, and its erasures by site."""
+    """What the ledger says of a shard: its last proof, the earlier ones that an erasure rests on,
+    and its erasures."""
 
     plan: Plan
     verified: ShardVerified
+    relied_on: tuple[ShardVerified, ...]
     erased: tuple[ShardErased, ...]
 
     @property
@@ -43,18 +45,31 @@ class Shard:
 def read_shard(here: Workplace, shard: Shard) -> tuple[SiteSeen, ...]:
     """What is seen of a shard now. What cannot be read says why; raises EvidenceError where a
     proof is not the one that the ledger names."""
-    paths = recorded_proofs(here.run.records, shard.verified)
-    proofs = [row for path in paths for row in read_batches(path) if row["state"] == "verified"]
     rows = shard.rows
     if rows is None:
+        proofs = _proven(here, (*shard.relied_on, shard.verified))
         return (_objects_home(here, shard, proofs), *_objects_gone(here, shard))
+    proofs = _proven(here, (shard.verified,))
     return (_rows_home(here, shard, rows, proofs), *_rows_gone(here, shard, rows))
+
+
+def _proven(here: Workplace, bodies: Iterable[ShardVerified]) -> list[Row]:
+    """What these proofs found equal; of an item, what the last one says."""
+    found: dict[tuple[object, ...], Row] = {}
+    for body in bodies:
+        for path in recorded_proofs(here.run.records, body):
+            for row in read_batches(path):
+                if row["state"] == "verified":
+                    found[row["site"], row.get("key"), row.get("home_version_id")] = row
+    return list(found.values())
 
 
 def _rows_home(here: Workplace, shard: Shard, rows: RowShard, proofs: Sequence[Row]) -> SiteSeen:
     home = shard.verified.home
 
     def look() -> SiteSeen:
+        if not proofs:
+            return _unproven(home, rows.rows)
         there = shard_digest(here, rows, home, at_home=True)
         if all(there.sha256 == proof["home_sha256"] for proof in proofs):
             return SiteSeen(home, "home", there.rows, there.rows, 0, 0, 0)
@@ -88,7 +103,10 @@ def _objects_home(here: Workplace, shard: Shard, proofs: Sequence[Row]) -> SiteS
     versions = [proof for proof in proofs if proof["kind"] == "version"]
 
     def look() -> SiteSeen:
+        if not proofs:
+            return _unproven(home, len(versions))
         store = here.estate.objects(home)
+        store.check(write=False)  # else all that a missing bucket had is missing
         return _told(home, "home", asyncio.run(_all(store, versions, compare_at_home)))
 
     return _tried(home, "home", len(versions), look)
@@ -103,6 +121,7 @@ def _objects_gone(here: Workplace, shard: Shard) -> list[SiteSeen]:
 
         def look(site: str = site, gone: list[Row] = gone) -> SiteSeen:
             store = here.estate.objects(site)
+            store.check(write=False)
             return _told(site, "source", asyncio.run(_all(store, gone, _ask)))
 
         seen.append(_tried(site, "source", len(gone), look))
@@ -110,9 +129,8 @@ def _objects_gone(here: Workplace, shard: Shard) -> list[SiteSeen]:
 
 
 def _can_be_asked(row: Row) -> bool:
-    """Markers and uploads hold nothing; an id of ``null`` names whatever is there now."""
-    named = bool(row["version_id"] != "null")
-    return named and row["kind"] == "version" and row["state"] == "erased"
+    """Markers and uploads hold nothing."""
+    return bool(row["kind"] == "version" and row["state"] == "erased")
 
 
 async def _all(store: ObjectSite, rows: Sequence[Row], one: _Look) -> list[tuple[_Mark, str]]:
@@ -144,11 +162,18 @@ async def compare_at_home(store: ObjectSite, proof: Row) -> tuple[_Mark, str]:
 
 
 async def _ask(store: ObjectSite, gone: Row) -> tuple[_Mark, str]:
+    if gone["version_id"] == "null":
+        return "unread", "the store gave it no id of its own, so that nobody can ask for it"
     try:
         await store.read(gone["key"], gone["version_id"])
     except SiteMissing:
         return "as said", ""
     return "unlike", "a version that was erased can be read"
+
+
+def _unproven(home: str, items: int) -> SiteSeen:
+    reason = "its proofs found nothing equal"
+    return SiteSeen(home, "home", items, 0, 0, 0, max(items, 1), reason)
 
 
 def _told(site: str, part: Literal["home", "source"], marks: list[tuple[_Mark, str]]) -> SiteSeen:

@@ -20,7 +20,8 @@ from domicile.erase import ShardErased
 from domicile.erase.certificate import envelope
 from domicile.inventory import Estate, Workplace
 from domicile.ledger import Entry
-from domicile.move import ShardVerified, recorded_plan
+from domicile.move import ShardVerified, recorded_plan, recorded_proofs
+from domicile.people.entries import PeopleFrozen
 
 __all__ = ["Head", "run_audit"]
 
@@ -77,7 +78,7 @@ def _holds(one: Audited) -> bool:
 
 def _audit(estate: Estate, entries: Sequence[Entry], name: str, cache: Path) -> Audited:
     run, _, shard = name.partition("/")
-    *_, (proven, verified) = [
+    *earlier, (proven, verified) = [
         (entry.time, entry.body)
         for entry in entries
         if isinstance(entry.body, ShardVerified)
@@ -85,8 +86,13 @@ def _audit(estate: Estate, entries: Sequence[Entry], name: str, cache: Path) -> 
     ]
     here = Workplace(estate.job(run))
     here.run = replace(here.run, cache=cache)
+    for entry in entries:  # by its register the members' rows are told
+        if isinstance(entry.body, PeopleFrozen) and entry.body.run == run:
+            recorded_proofs(here.run.records, entry.body)
     erased = _erased(entries, verified)
-    told = Shard(recorded_plan(here.run, entries), verified, erased)
+    needed = {body.verified_sha256 for body in erased}
+    relied_on = tuple(body for _, body in earlier if body.files[0].sha256 in needed)
+    told = Shard(recorded_plan(here.run, entries), verified, relied_on, erased)
     try:
         seen = read_shard(here, told)
     finally:

@@ -13,6 +13,7 @@ from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.errors import EvidenceError, SiteRefused, UsageError
 from domicile.inventory import ledger_directory, quorum
 from domicile.ledger import Entry, Verification, decode, read_only, verify_log
+from domicile.ledger.merkle import leaf_hashes, root_of
 
 __all__ = ["print_audit", "run"]
 
@@ -95,9 +96,14 @@ def _head(session: Session, keys: tuple[str, ...]) -> tuple[Head, list[Entry]]:
     )
     if not found.sound or not found.root:
         raise _unsound(found)
-    reader = read_only(directory)
-    entries = [decode(data) for number, data in reader.entries() if number < found.size]
-    return Head(found.origin, found.size, found.root, found.checkpoint), entries
+    data = [data for number, data in read_only(directory).entries() if number < found.size]
+    if len(data) != found.size or root_of(leaf_hashes(data)).hex() != found.root:
+        raise EvidenceError(
+            "the published log is not the one whose head was verified",
+            expected=f"{found.size:,} published entries under the root {found.root}",
+            next_step="run it again; if it stays so, ask the company for what it has not published",
+        )
+    return Head(found.origin, found.size, found.root, found.checkpoint), list(map(decode, data))
 
 
 def _unsound(found: Verification) -> EvidenceError:

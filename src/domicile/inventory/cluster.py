@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import domicile
 from domicile.errors import OperatorError, SiteUnreachable, UsageError
 from domicile.inventory.estate import Estate
-from domicile.inventory.lease import Lease, Watch
+from domicile.inventory.lease import Lease, Watch, is_out_of_reach
 from domicile.inventory.workers import workplace
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def unfit(facts: Facts, environ: Mapping[str, str]) -> str:
         shared = False
     if not shared:
         return "does not see this charter and its records directory"
+    if is_out_of_reach(facts.lease):
+        return "shares the records directory without its file locks: the state database could break"
     country = environ.get(COUNTRY, "")
     if country not in facts.countries:
         where = f"is in {country}" if country else f"does not say its country ({COUNTRY})"

@@ -6,6 +6,7 @@ compared.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from domicile.errors import SiteUnreachable, UsageError
 
-__all__ = ["COMMAND_S", "WORKER_S", "Lease", "Watch", "await_no_lease"]
+__all__ = ["COMMAND_S", "WORKER_S", "Lease", "Watch", "await_no_lease", "is_out_of_reach"]
 
 BEAT_S = 0.5
 WORKER_S = 10.0
@@ -27,6 +28,18 @@ WORKER_S = 10.0
 COMMAND_S = 2 * WORKER_S
 """Seconds without a change after which the next command goes on."""
 _SUFFIX = ".lease"
+LOCK = ".lock"
+
+
+def is_out_of_reach(lease: Path) -> bool:
+    """Whether this process does not see the lock that the command holds: then SQLite's locks, which
+    keep the state database whole, do not reach it either. Not for the command itself."""
+    with lease.with_suffix(LOCK).open("r+b") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
 
 
 def await_no_lease(records: Path) -> None:
@@ -49,6 +62,7 @@ def _await_end(path: Path) -> None:
             )
         first = now
     path.unlink(missing_ok=True)
+    path.with_suffix(LOCK).unlink(missing_ok=True)
     shutil.rmtree(path.with_suffix(".claims"), ignore_errors=True)
 
 
@@ -74,6 +88,8 @@ class Lease:
         ended and no worker was lost."""
         path = records / "cluster" / f"{uuid.uuid4().hex}{_SUFFIX}"
         path.with_suffix(".claims").mkdir(parents=True)
+        held = path.with_suffix(LOCK).open("wb")
+        fcntl.lockf(held, fcntl.LOCK_EX)  # seen by whom SQLite's locks reach: `is_out_of_reach`
         path.write_bytes(b"%020d" % 0)
         lease = cls(path)
         beating = threading.Thread(target=lease._beat, name="domicile-lease", daemon=True)
@@ -81,11 +97,14 @@ class Lease:
         try:
             yield lease
         except BaseException:
-            lease.whole = lease.whole and not any(path.with_suffix(".claims").iterdir())
+            claims = path.with_suffix(".claims")
+            lease.whole = lease.whole and not (claims.exists() and any(claims.iterdir()))
             raise
         finally:
             lease.ended.set()
             beating.join()
+            held.close()
+            path.with_suffix(LOCK).unlink(missing_ok=True)
             if lease.whole:
                 path.unlink(missing_ok=True)
                 shutil.rmtree(path.with_suffix(".claims"), ignore_errors=True)
