@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from datetime import date
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,3 +122,29 @@ def test_a_column_called_like_a_secret_is_none() -> None:
     assert list(secret_lines(render(tables(block)))) == []
     written = '[tables.t]\ntable = "t"\n[tables.t.categories]\n"x" = "user"\n'
     assert list(secret_lines(merge(written, tables(block), TODAY).text)) == []
+
+
+APART = """\
+[people]
+table = "users"
+
+[sites.db]
+kind = "postgres"
+
+# --- later ---
+[people.spellings]
+USA = "US"
+"""
+
+
+@pytest.mark.parametrize(
+    "there", ['people = { table = "users" }\n', '[people]\ntable = "users"\n', APART]
+)
+def test_a_table_is_found_however_it_is_written(there: str) -> None:
+    line = Line("country", "country", "named so\n\x07[sites.evil]")
+    proposal = tables(Block(("people",), (line,)))
+    text = merge(there, proposal, TODAY).text
+    found = tomllib.loads(text)
+    assert found["people"]["table"] == "users"
+    assert "evil" not in found.get("sites", {})
+    assert text.count("[people]") <= 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -203,18 +202,30 @@ def _boundary(there: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
 def _merged(charter: Path, proposal: Proposal) -> tuple[str, tuple[str, ...]]:
     from domicile.scan.proposal.merging import merge
 
-    done = merge(charter.read_text(encoding="utf-8"), proposal, datetime.now(UTC).date())
+    with charter.open(encoding="utf-8", newline="") as file:  # line ends are a person's, too
+        text = file.read()
+    done = merge(text, proposal, datetime.now(UTC).date())
     return done.text, done.added
 
 
 def _write(charter: Path, text: str) -> None:
-    """All of it or nothing: a charter is written by hand as well."""
+    """All of it or nothing, and only what is TOML: a charter is written by hand as well."""
+    from domicile.inventory.files import write_bytes
+
+    try:
+        data = text.encode()
+        tomllib.loads(text.replace("\r\n", "\n"))
+    except (UnicodeEncodeError, tomllib.TOMLDecodeError) as error:
+        raise CharterError(
+            f"what would be added to {charter} does not go into it ({type(error).__name__})",
+            expected="tables in the form [section.name], and names in UTF-8",
+            next_step="write inline tables out; nothing was changed",
+        ) from None
     target = charter.resolve()
-    beside = target.with_name(f".{target.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    if target.exists():
-        shutil.copymode(target, beside)
-    beside.replace(target)
+    mode = target.stat().st_mode if target.exists() else None
+    write_bytes(target, data)
+    if mode is not None:
+        target.chmod(mode & 0o7777)
 
 
 def _report(

@@ -207,7 +207,9 @@ def _blocks(seen: _Seen, ways: Ways, people: TableName, existing: Existing) -> T
         )
         for name, look in seen.looks.items()
     }
-    found = about_nobody(seen.database, ways, known, people)
+    # Whether a table is about somebody is asked as if it were: the stricter rules.
+    doubt = {n: Known(look.personal, look.rows, look.mentions) for n, look in seen.looks.items()}
+    found = about_nobody(seen.database, ways, doubt, people)
     nobody = {name: why for name, why in found.items() if name not in existing.tables}
     return table_blocks(ways, known, nobody, set(seen.looks))
 

@@ -8,6 +8,7 @@ each under a time limit, in read-only transactions.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -38,6 +39,7 @@ _KEYS = 20_000
 
 Rows = Mapping[str, list[str]]
 """Values that are not NULL, by column."""
+_UUID = re.compile(r"(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}")  # as PostgreSQL reads them
 
 
 @dataclass(slots=True)
@@ -212,6 +214,5 @@ def _could_be(kind: str, token: str) -> bool:
         most = {"int2": 2**15, "int4": 2**31}.get(kind.removeprefix("pg_catalog."), 2**63)
         return written and len(token) <= 19 and int(token) < most
     if family(kind) == "U":
-        bare = token.replace("-", "")
-        return len(bare) == 32 and all(c in "0123456789abcdefABCDEF" for c in bare)
+        return _UUID.fullmatch(token) is not None
     return family(kind) == "S" and 0 < len(token) <= 255 and "\0" not in token

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from datetime import date
 
 import tomlkit
-from tomlkit.items import AbstractTable, InlineTable, Item, Key, KeyType, SingleKey, Table
+from tomlkit.container import OutOfOrderTableProxy
+from tomlkit.items import InlineTable, Item, Key, KeyType, SingleKey, Table
 
 from domicile.scan.proposal.model import Block, Line, Proposal
-from domicile.scan.proposal.writing import quoted_key, render_block
+from domicile.scan.proposal.writing import printable, quoted_key, render_block
 
 __all__ = ["Merged", "merge"]
 
+_TABLES = (Table, InlineTable, OutOfOrderTableProxy)
+_AnyTable = Table | InlineTable | OutOfOrderTableProxy
 _NEVER = {"sites", "records", "ledger", "objects"}
 
 
@@ -53,27 +56,27 @@ def merge(text: str, proposal: Proposal, today: date) -> Merged:
     return Merged(whole, tuple(added))
 
 
-def _find(document: tomlkit.TOMLDocument, block: Block) -> tuple[tuple[str, ...], Table] | None:
+def _find(document: tomlkit.TOMLDocument, block: Block) -> tuple[tuple[str, ...], _AnyTable] | None:
     """The charter's table that is about the same thing."""
     if block.same:
         wanted = next(line.value for line in block.lines if line.key == block.same)
         section = document.get(block.path[0])
         for name, table in section.items() if isinstance(section, Mapping) else ():
             there = table.get(block.same) if isinstance(table, Mapping) else None
-            if isinstance(table, Table) and isinstance(there, str) and _same(there, wanted):
+            if isinstance(table, _TABLES) and isinstance(there, str) and _same(there, wanted):
                 return (block.path[0], str(name)), table
         return None
     at: object = document
     for part in block.path:
         at = at.get(part) if isinstance(at, Mapping) else None
-    return (block.path, at) if isinstance(at, Table) else None
+    return (block.path, at) if isinstance(at, _TABLES) else None
 
 
 def _same(one: str, other: object) -> bool:
     return isinstance(other, str) and one.removeprefix("public.") == other.removeprefix("public.")
 
 
-def _fill(path: tuple[str, ...], table: Table, block: Block, today: date) -> Iterator[str]:
+def _fill(path: tuple[str, ...], table: _AnyTable, block: Block, today: date) -> Iterator[str]:
     where = ".".join(path)
     for line in block.lines:
         if line.key not in table:
@@ -89,13 +92,13 @@ def _fill(path: tuple[str, ...], table: Table, block: Block, today: date) -> Ite
         if there is None:
             there = tomlkit.table()
             table[name] = there
-        if isinstance(there, Table | InlineTable):
+        if isinstance(there, _TABLES):
             for line in lines:
                 if line.key not in there:
                     yield from _set(f"{where}.{name}", there, line, today)
 
 
-def _may_add(section: str, line: Line, table: Table) -> bool:
+def _may_add(section: str, line: Line, table: _AnyTable) -> bool:
     if section in _NEVER or not line.value:
         return False
     if section != "tables":
@@ -105,11 +108,15 @@ def _may_add(section: str, line: Line, table: Table) -> bool:
     return line.key == "person" or (line.key, line.value) == ("classification", "public")
 
 
-def _set(where: str, table: AbstractTable | InlineTable, line: Line, today: date) -> Iterator[str]:
+def _set(where: str, table: _AnyTable, line: Line, today: date) -> Iterator[str]:
     item = _item(line)
-    if not isinstance(table, InlineTable):
-        item.comment(f"added {today}: {line.why}" if line.why else f"added {today}")
-    table.append(_key(line.key), item)
+    if isinstance(table, Table):
+        why = printable(f": {line.why}") if line.why else ""
+        item.comment(f"added {today}{why}")
+    if isinstance(table, OutOfOrderTableProxy):  # it stands in several places
+        table[line.key] = item
+    else:
+        table.append(_key(line.key), item)
     yield f"{where}.{line.key}"
 
 

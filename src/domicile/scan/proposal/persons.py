@@ -16,7 +16,15 @@ from domicile.people import Attribution, attribute_tables
 from domicile.scan.proposal.naming import words
 from domicile.sites.postgres import Database, ForeignKey, Table, TableName
 
-__all__ = ["Soft", "Ways", "find_ways", "holds_a_key_by_name", "same_kind", "soft_candidates"]
+__all__ = [
+    "Soft",
+    "Ways",
+    "find_ways",
+    "holds_a_key_by_name",
+    "may_name_somebody",
+    "same_kind",
+    "soft_candidates",
+]
 
 _OWNER = re.compile(
     r"(?:^|_)(?:owner|author|user|usr|uid|userid|customer|client|member|person|people|patient"
@@ -36,6 +44,12 @@ _MOST_CANDIDATES = 4
 _LEAST_SHARE = 0.9
 _LEAST_SHARE_NAMED = 0.5  # persons go, and their rows without references stay
 _FEWEST = 5
+
+
+def may_name_somebody(column: str) -> bool:
+    """Whether a column's name is one of those that say whose a row is, or who else is in it."""
+    text = words(column)
+    return bool(_OWNER.search(text) or _OTHER.search(text))
 
 
 @dataclass(frozen=True, slots=True)

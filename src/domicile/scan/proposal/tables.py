@@ -10,7 +10,7 @@ from domicile.people import PersonPath
 from domicile.scan.proposal.columns import Finding
 from domicile.scan.proposal.model import Block, Line
 from domicile.scan.proposal.naming import is_about_people, words
-from domicile.scan.proposal.persons import Ways
+from domicile.scan.proposal.persons import Ways, may_name_somebody
 from domicile.scan.proposal.sites import slug, unused
 from domicile.sites.postgres import Database, Table, TableName
 
@@ -197,7 +197,8 @@ def _is_nobodys(
 def _is_doubtful(table: Table, column: str, explained: set[str]) -> bool:
     """A document, or what may refer to somebody without a foreign key."""
     facts = table.column(column)
-    if column not in explained and (_REFERENCE.search(words(column)) or is_about_people(column)):
+    names_somebody = is_about_people(column) or may_name_somebody(column)
+    if column not in explained and (_REFERENCE.search(words(column)) or names_somebody):
         return True
     return facts.base_type.rpartition(".")[2] in {"json", "jsonb", "hstore", "xml", "bytea"}
 

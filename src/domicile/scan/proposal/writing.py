@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from domicile.scan.proposal.model import Block, Line, Proposal, Value
 
-__all__ = ["DECIDE", "comment", "quoted_key", "render", "render_block"]
+__all__ = ["DECIDE", "comment", "printable", "quoted_key", "render", "render_block"]
 
 DECIDE = "DECIDE"
 _WIDTH = 100
@@ -53,7 +53,7 @@ def comment(*texts: str) -> Iterator[str]:
     """Texts as lines of comment."""
     for text in texts:
         yield from textwrap.wrap(
-            _printable(text),
+            printable(text),
             _WIDTH,
             initial_indent="# ",
             subsequent_indent="#     " if text.startswith("  ") else "# ",
@@ -82,7 +82,7 @@ def _line(line: Line) -> Iterator[str]:
     if not why:
         yield text
         return
-    told = f"{text:<{_COLUMN}} # {_printable(why)}"
+    told = f"{text:<{_COLUMN}} # {printable(why)}"
     if len(told) <= _WIDTH:
         yield told
         return
@@ -104,5 +104,6 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What may stand in a comment: nothing that ends its line, or hides."""
     return "".join(character for character in text if character.isprintable())
