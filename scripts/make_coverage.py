@@ -51,8 +51,18 @@ def main() -> int:
         if result.returncode:
             return 1
         rows = [Covered(**json.loads(line)) for line in collected.read_text().splitlines()]
-    PAGE.write_text(page(rows))
+    text = page(rows)
+    if lost := _kinds(PAGE.read_text()) - _kinds(text):
+        print("not shown this time, so nothing was written:", *sorted(lost), sep="\n  ")
+        print("if that is meant, take their lines out of the page first")
+        return 1
+    PAGE.write_text(text)
     return 0
+
+
+def _kinds(text: str) -> set[str]:
+    """The kinds that a page has lines of."""
+    return {line.split(" | ")[0] for line in text.splitlines() if line.endswith("` |")}
 
 
 if __name__ == "__main__":
