@@ -103,8 +103,8 @@ class SiteRefused(SiteError):
 
 
 class ObjectWithheld(SiteRefused):
-    """One object lies there and cannot be read: archived, or under a key that is not ours. Others
-    can be."""
+    """One object lies there and cannot be read: archived, under a key that is not ours, or denied
+    to us. Others can be."""
 
 
 class SiteMissing(SiteError):

@@ -55,9 +55,11 @@ class Store:
     def lies(self) -> list[tuple[str, bytes]]:
         return [(version_id, data) for version_id, data, _ in self.versions_of_k]
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
         assert not prefix
-        assert not after
+        assert after < "k" <= (until or "k")
         now, is_marker = datetime.now(UTC), False
         yield [
             ObjectVersion("k", i, at == 0, is_marker, len(d), hashlib.sha256(d).hexdigest(), now)

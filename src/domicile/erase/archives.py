@@ -15,12 +15,19 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 
 from domicile.charter import ObjectDataset
-from domicile.erase.objects import erase_objects, listed_range, result_row
+from domicile.erase.objects import erase_objects, listed_versions, result_row
 from domicile.errors import SiteMissing
 from domicile.inventory import Archives, Workplace, memberships, writing
 from domicile.people import Register
 from domicile.sites.archives import Key, Unreadable, rewrite, same_but_for, size_of
-from domicile.sites.objects import Attributes, DeleteFailure, ObjectSite, ObjectVersion, VersionRef
+from domicile.sites.objects import (
+    Attributes,
+    DeleteFailure,
+    ObjectSite,
+    ObjectVersion,
+    VersionRef,
+    versions_of,
+)
 
 __all__ = ["erase_with_archives"]
 
@@ -65,14 +72,14 @@ def _rewrite_archives(
     chosen = [proof for proof in proofs if _is_rewritten(here, site, proof)]
     if not chosen:
         return {}
-    listed = listed_range(site, list(dict.fromkeys(proof["key"] for proof in chosen)))
-    latest = {ref.key: version for ref, version in listed.items() if version.is_latest}
+    there = listed_versions(site, list(dict.fromkeys(proof["key"] for proof in chosen)))
+    latest = {ref.key: version for ref, version in there.items() if version.is_latest}
     archives = Archives(here.estate, here.run)
     done: dict[VersionRef, _Rewritten] = {}
     with Register(here.run.people, here.run.people_index) as register:
         for proof in chosen:
             ref = _ref(proof)
-            if ref in listed:
+            if ref in there:
                 dataset = here.estate.charter.objects[proof["dataset"]]
                 rewriter = _Rewriter(site, archives, register, dataset)
                 done[ref] = rewriter.rewrite(ref, proof["sha256"], latest[ref.key])
@@ -143,8 +150,8 @@ class _Rewriter:
 
     def _is_latest(self, old: ObjectVersion) -> bool:
         """Whether a version is what its key has now, as it was when it was listed."""
-        latest = (v for v in listed_range(self.site, [old.key]).values() if v.is_latest)
-        now = next((version for version in latest if version.key == old.key), None)
+        versions = versions_of(self.site, [old.key]).get(old.key, [])
+        now = next((version for version in versions if version.is_latest), None)
         return now is not None and (now.version_id, now.etag, now.size_bytes) == (
             old.version_id,
             old.etag,
