@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domicile.charter import TableDataset
+from domicile.charter import People, TableDataset
 from domicile.inventory import rules_for
 from domicile.move.effects import (
+    country_blockers,
     database_effects,
     plan_sequences,
     projection_blockers,
@@ -164,6 +165,34 @@ def test_a_table_that_is_not_examined_and_referred_to_blocks() -> None:
     rules = rules_for(charter(), database(["users", "videos", "places"], [KEY, key]))
     (blocker,) = schema_blockers(rules, database([]))
     assert blocker.startswith("videos refers to places, which is not examined")
+
+
+@pytest.mark.parametrize(
+    ("tables", "blocks"),
+    [
+        ({}, True),
+        ({"homes": TableDataset(table="homes", classification="public")}, False),
+        ({"homes": TableDataset(table="homes", person=("id -> users.home",))}, False),
+        (
+            {
+                "homes": TableDataset(
+                    table="homes", classification="public", person=("id -> users.home",)
+                )
+            },
+            True,
+        ),
+    ],
+)
+def test_the_table_of_countries_must_come_home_with_its_persons(
+    tables: dict[str, TableDataset], *, blocks: bool
+) -> None:
+    people = People(table="users", key=("id",), country="home -> homes.id -> land")
+    ours = database([table("users", "home"), table("homes", "land")])
+    rules = rules_for(charter(tables, people=people), ours)
+    found = list(country_blockers(rules, people))
+    assert [text.split(" says ")[0] for text in found] == (["homes"] if blocks else [])
+    mine = People(table="users", key=("id",), country="land")
+    assert list(country_blockers(rules, mine)) == []
 
 
 def test_home_must_have_the_tables_in_the_same_shape_or_none_at_all() -> None:

@@ -22,8 +22,18 @@ INSERT INTO files VALUES ('f/10', 10), ('f/11', 11), ('f/none', NULL), (NULL, 10
 CREATE TABLE talks (recording text, a int REFERENCES users, b int REFERENCES users);
 INSERT INTO talks VALUES ('t/1', 1, 2), ('t/2', 2, NULL);
 CREATE TABLE nobodys (path text);
+CREATE TABLE clips (path text, video text, data jsonb);
+INSERT INTO clips VALUES ('c/1', '10', '{"by": 3}'), ('c/2', '11', '{"by": "03"}'),
+    ('c/3', '010', '{"by": true}'), ('c/4', NULL, NULL);
+CREATE TABLE takes (LIKE clips); INSERT INTO takes SELECT * FROM clips;
 """
-CHARTER = charter({"talks": TableDataset(table="talks", person=("a", "b"), persons="any")})
+CHARTER = charter(
+    {
+        "talks": TableDataset(table="talks", person=("a", "b"), persons="any"),
+        "clips": TableDataset(table="clips", person=("video -> videos.id",)),
+        "takes": TableDataset(table="takes", person=("data#/by",)),
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +56,8 @@ def keys(session: Session, key_column: str) -> set[tuple[str, str]]:
         ("users.picture", {("p/1", "1"), ("p/1", "3")}),
         ("files.path", {("f/10", "1"), ("f/11", ""), ("f/none", "")}),
         ("talks.recording", {("t/1", "1"), ("t/1", "2"), ("t/2", "2"), ("t/2", "")}),
+        ("clips.path", {("c/1", "1"), ("c/2", ""), ("c/3", ""), ("c/4", "")}),
+        ("takes.path", {("c/1", "3"), ("c/2", "03"), ("c/3", ""), ("c/4", "")}),
         ("elsewhere.path", set()),
     ],
 )

@@ -24,6 +24,7 @@ from domicile.charter.model import (
 )
 from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
 from domicile.charter.template import Template
+from domicile.charter.ways import CountryWay, Way
 
 __all__ = [
     "Attester",
@@ -31,6 +32,7 @@ __all__ = [
     "Charter",
     "Classification",
     "Company",
+    "CountryWay",
     "Custodians",
     "FileKeys",
     "KeysConfig",
@@ -49,6 +51,7 @@ __all__ = [
     "TableDataset",
     "Template",
     "TransitKeys",
+    "Way",
     "attester_key",
     "country_name",
     "custodians_in",

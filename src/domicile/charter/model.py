@@ -106,7 +106,11 @@ class People(Frozen):
     key: tuple[str, ...] = Field(
         min_length=1, description="The columns that identify a person (composite keys: several)."
     )
-    country: str = Field(description="The column that holds a person's country.")
+    country: str = Field(
+        description="The column that holds a person's country. Where it stands in another table:"
+        " `held -> table.column -> country`, what the person's row holds, the column that holds the"
+        " same there, and the country's. Rows there must agree on one country; else it is unknown."
+    )
     spellings: dict[str, Country] = Field(
         default_factory=dict,
         description="How the column spells a country, where it is not the two-letter code:"
@@ -185,9 +189,12 @@ class TableDataset(_Dataset):
     table: str = Field(description="The table, `name` or `schema.name`.")
     person: tuple[str, ...] = Field(
         default=(),
-        description="The columns that lead to the person, where the foreign keys do not say or"
-        " say it twice: a column with a foreign key starts that path, any other column holds the"
-        " person's key itself. Composite keys: `a,b`.",
+        description="What leads to the person, where the foreign keys do not say or say it twice:"
+        " a column with a foreign key starts that path, any other column holds the person's key"
+        " itself, as it is or as text; composite keys: `a,b`. `column#/user/id`: a JSON Pointer"
+        " (RFC 6901) to the key in a column of JSON. `order_no -> shop.orders.number`: the rows of"
+        " another table that hold the same there; the row is whose these are, a member's if any of"
+        " them is a member's.",
     )
     persons: Literal["owner", "any"] = Field(
         default="owner",

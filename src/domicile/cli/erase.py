@@ -60,7 +60,7 @@ def erase(
         plan = read_plan(session.estate, session.state)
         chosen = _choose(plan, sites)
         entries = read_run(session.estate.records, plan.run)
-        allowed = [erasable(plan, entries, site) for site in chosen]
+        allowed = [erasable(plan, entries, site, session.estate.charter.people) for site in chosen]
         if dry_run:
             return _dry_run(session, allowed)
         for site in allowed:

@@ -161,7 +161,7 @@ def _look(
 def _existing(there: dict[str, Any] | None, people: str) -> Existing:
     from pydantic import ValidationError
 
-    from domicile.charter import TableDataset
+    from domicile.charter import TableDataset, Way
     from domicile.scan.proposing import Existing
     from domicile.sites.postgres import TableName
 
@@ -170,7 +170,9 @@ def _existing(there: dict[str, Any] | None, people: str) -> Existing:
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(table).items()}
         try:
             dataset = TableDataset.model_validate(values)
-        except ValidationError:
+            for entry in dataset.person:
+                Way.parse(entry)
+        except (ValidationError, CharterError):
             raise CharterError(
                 f"[tables.{name}] is not what a charter takes",
                 expected="a dataset as docs/charter.md has it",

@@ -12,6 +12,7 @@ from functools import partial
 import psycopg
 from psycopg import sql
 
+from domicile.erase.dependents import led_to
 from domicile.erase.rows import RowErasure, in_one_transaction, not_as_verified
 from domicile.inventory import DatabaseRules, TableRules, Workplace
 from domicile.move import KEYS_TABLE, RowShard, load_keys, same_key, site_digest
@@ -71,6 +72,9 @@ def _tables(table: TableRules) -> tuple[sql.Composable, sql.Composable]:
 
 
 def _condition(rules: DatabaseRules, table: TableRules) -> sql.Composable:
-    return sql.SQL("{} AND {} AND NOT {}").format(
-        same_key(table.table, "t", "k"), table.bare(rules.key, "t"), table.referred("t")
+    return sql.SQL("{} AND {} AND NOT {} AND {} IS NOT TRUE").format(
+        same_key(table.table, "t", "k"),
+        table.bare(rules.key, "t"),
+        table.referred("t"),
+        led_to(rules, table.table.name, "t", {}),
     )

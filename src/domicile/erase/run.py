@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from domicile.charter import PostgresSiteConfig
+from domicile.charter import CountryWay, People, PostgresSiteConfig
 from domicile.erase.absence import check_absence
 from domicile.erase.certify import certify, erasures, last_held_until
 from domicile.erase.entries import ShardBegun, ShardErased, ShardRefused, TablesRewritten
@@ -27,6 +27,7 @@ from domicile.inventory import (
     Run,
     RunEntries,
     announce,
+    read_rules,
     run_all,
 )
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified, latest_verified
@@ -82,9 +83,13 @@ class EraseReport:
         return not (self.failures or left or self.unproven or self.held_back)
 
 
-def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
-    """What the ledger allows to be erased at a site, and what it does not (yet). Pure."""
+def erasable(plan: Plan, entries: RunEntries, site: str, people: People) -> Erasable:
+    """What the ledger allows to be erased at a site, and what it does not (yet). Pure.
+
+    Where persons' countries stand in another table than ``people``'s, its rows stay until every
+    person's row is proven at home: from then on home says where they belong."""
     verified = latest_verified(entries)
+    apart = _countries_apart(people)
     erased = {
         (body.shard, body.verified_sha256)
         for body in entries.of(ShardErased)
@@ -93,8 +98,17 @@ def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
     shards: list[str] = []
     unproven: list[str] = []
     items = 0
-    for shard in _shards(plan, site):
+    shown = _shards(plan, site)
+    doubted = {
+        _table(shard)
+        for shard in shown
+        if (proof := verified.get(shard.id)) is None or proof.failed
+    }
+    for shard in shown:
         proof = verified.get(shard.id)
+        if _table(shard) == apart and TableName.parse(people.table) in doubted:
+            unproven.append(shard.id)
+            continue
         if proof is None or site not in (*proof.sites, *proof.partly):
             if proof is None or proof.failed:
                 unproven.append(shard.id)
@@ -141,7 +155,7 @@ class _Eraser:
 
     def erase(self) -> EraseReport:
         self._announce_left()
-        allowed = erasable(self.plan, self.entries, self.site)
+        allowed = erasable(self.plan, self.entries, self.site, self.estate.charter.people)
         self.report.unproven = len(allowed.unproven)
         chosen = set(allowed.shards)
         shards = [shard for shard in _shards(self.plan, self.site) if shard.id in chosen]
@@ -201,11 +215,11 @@ class _Eraser:
             site_errors(self.site),
             self.estate.database(self.site).connect(read_only=True) as connection,
         ):
-            database = read_database(connection)
-        for group in erasure_groups(database.tables, database.foreign_keys):
+            rules = read_rules(connection, self.estate)
+        for group in erasure_groups(rules.database.tables, rules.erased_first):
             mine = [s for s in rows if TableName(s.schema, s.table) in group]
             members = [shard for shard in mine if shard.kind == "members"]
-            if members and refers_to_itself(group, database.foreign_keys):
+            if members and refers_to_itself(group, rules.erased_first):
                 yield [self._unit(members)]
             elif members:
                 yield [self._unit([shard]) for shard in members]
@@ -335,6 +349,17 @@ class _Eraser:
             self.estate, self.evidence, self.plan, self.site, self.entries, absence
         )
         self.progress.advance()
+
+
+def _countries_apart(people: People) -> TableName | None:
+    """The table that holds persons' countries, if it isn't the people table."""
+    way = CountryWay.parse(people.country).way
+    there = TableName.parse(way.table) if way else None
+    return None if there == TableName.parse(people.table) else there
+
+
+def _table(shard: RowShard | ObjectShard) -> TableName | None:
+    return TableName(shard.schema, shard.table) if isinstance(shard, RowShard) else None
 
 
 def _shards(plan: Plan, site: str) -> list[RowShard | ObjectShard]:

@@ -28,6 +28,7 @@ from domicile.inventory.sessions import (
     open_member_session,
     read_rules,
 )
+from domicile.inventory.soft import Reference, SoftReference
 from domicile.inventory.tables import (
     DatabaseRules,
     TableRules,
@@ -58,8 +59,10 @@ __all__ = [
     "Progress",
     "Projection",
     "Quiet",
+    "Reference",
     "Run",
     "RunEntries",
+    "SoftReference",
     "TableRules",
     "Workplace",
     "announce",

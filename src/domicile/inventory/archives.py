@@ -113,7 +113,7 @@ def _holders(rules: DatabaseRules, table: TableRules) -> tuple[str, ...] | None:
     hops = table.paths[0].hops
     if not hops:
         return rules.key
-    if len(hops) > 1 or set(hops[0].parent_columns) != set(rules.key):
+    if len(hops) > 1 or hops[0].pointer or set(hops[0].parent_columns) != set(rules.key):
         return None
     places = dict(zip(hops[0].parent_columns, hops[0].columns, strict=True))
     return tuple(places[column] for column in rules.key)

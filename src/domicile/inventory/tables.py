@@ -6,7 +6,7 @@ and about nobody: reference data, copied whole), or *undecided* (not examined).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -14,8 +14,15 @@ from psycopg import sql
 from domicile.charter import Charter, Classification, TableDataset
 from domicile.errors import CharterError
 from domicile.inventory.projection import Projection, project
+from domicile.inventory.soft import (
+    Reference,
+    SoftReference,
+    child_values,
+    referred_values,
+    soft_references,
+)
 from domicile.people import MEMBERS, PersonPath, Undecided, attribute_tables, belongs
-from domicile.sites.postgres import Database, ForeignKey, Table, TableName
+from domicile.sites.postgres import Database, Table, TableName
 
 __all__ = ["DatabaseRules", "TableRules", "dataset_name", "identity", "rules_for"]
 
@@ -23,14 +30,15 @@ __all__ = ["DatabaseRules", "TableRules", "dataset_name", "identity", "rules_for
 @dataclass(frozen=True, slots=True)
 class TableRules:
     """How one table is treated on one database. dataset is its name in the charter, or the
-    table's own. paths is empty for a whole table. referrers are foreign keys into it."""
+    table's own. paths is empty for a whole table. referrers are foreign keys into it, and what
+    holds its rows softly."""
 
     dataset: str
     table: Table
     classification: Classification
     paths: tuple[PersonPath, ...]
     projection: Projection
-    referrers: tuple[ForeignKey, ...]
+    referrers: tuple[Reference, ...]
 
     @property
     def whole(self) -> bool:
@@ -86,12 +94,26 @@ class TableRules:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseRules:
-    """Every table of one database: treated by its rules, or undecided with the reason."""
+    """Every table of one database: treated by its rules, or undecided with the reason. soft: the
+    soft hops of protected tables; holding: those by which a row that stays holds another."""
 
     database: Database
     tables: Mapping[TableName, TableRules]
     undecided: Mapping[TableName, Undecided]
     key: tuple[str, ...]
+    soft: tuple[SoftReference, ...] = ()
+    holding: tuple[SoftReference, ...] = ()
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """What makes a row stay where others that stay refer to it."""
+        return (*self.database.foreign_keys, *self.holding)
+
+    @property
+    def erased_first(self) -> tuple[Reference, ...]:
+        """References whose child must be erased before its parent, or with it."""
+        needed = (soft for soft in self.soft if not soft.direct or soft in self.holding)
+        return (*self.database.foreign_keys, *needed)
 
     @property
     def protected(self) -> list[TableRules]:
@@ -102,18 +124,64 @@ class DatabaseRules:
 def rules_for(charter: Charter, database: Database) -> DatabaseRules:
     """Decide every table of a database."""
     attribution = attribute_tables(charter, database)
-    tables: dict[TableName, TableRules] = {}
+    decided: dict[TableName, TableDataset | None] = {}
     undecided: dict[TableName, Undecided] = {}
-    for name, table in sorted(database.tables.items()):
+    for name in sorted(database.tables):
         dataset = _dataset(charter, name)
-        paths = attribution.paths.get(name, ())
-        if not paths and (dataset is None or dataset.classification == "protected"):
+        if name not in attribution.paths and (not dataset or dataset.classification == "protected"):
             undecided[name] = attribution.undecided[name]
-            continue
-        tables[name] = _rules(charter, database, table, dataset, paths)
+        else:
+            decided[name] = dataset
+    paths = {name: attribution.paths.get(name, ()) for name in decided}
+    protected = {name: ways for name, ways in paths.items() if _is_protected(decided[name])}
+    soft = tuple(soft_references(protected, charter.people.key))
+    holding = _holding(database, decided, soft)
+    tables = {
+        name: _rules(charter, database, database.tables[name], dataset, paths[name], holding)
+        for name, dataset in decided.items()
+    }
     for name, why in sorted(database.other_relations.items()):
         undecided[name] = Undecided(name, why.reason, why.next_step)
-    return DatabaseRules(database, tables, undecided, charter.people.key)
+    return DatabaseRules(database, tables, undecided, charter.people.key, soft, holding)
+
+
+def _is_protected(dataset: TableDataset | None) -> bool:
+    return dataset is None or dataset.classification == "protected"
+
+
+def _holding(
+    database: Database,
+    decided: Mapping[TableName, TableDataset | None],
+    soft: Sequence[SoftReference],
+) -> tuple[SoftReference, ...]:
+    """The soft references of tables whose rows may stay, reduced, with these columns."""
+    referred = {key.parent for key in database.foreign_keys}
+    held: list[SoftReference] = []
+    while True:
+        new = [
+            reference
+            for reference in soft
+            if reference not in held
+            and reference.child in referred
+            and identity(database.tables[reference.child])
+            and _keeps(database, decided, [*held, reference], reference)
+        ]
+        if not new:
+            return tuple(held)
+        held += new
+        referred |= {reference.parent for reference in new}
+
+
+def _keeps(
+    database: Database,
+    decided: Mapping[TableName, TableDataset | None],
+    held: Sequence[SoftReference],
+    reference: SoftReference,
+) -> bool:
+    dataset = decided[reference.child]
+    public = dataset.public if dataset else ()
+    projection = project(database, database.tables[reference.child], public, held)
+    return projection.keeps(reference.columns)
 
 
 def dataset_name(charter: Charter, table: TableName) -> str:
@@ -147,9 +215,11 @@ def _rules(
     table: Table,
     dataset: TableDataset | None,
     paths: tuple[PersonPath, ...],
+    holding: Sequence[SoftReference],
 ) -> TableRules:
     classification: Classification = dataset.classification if dataset else "protected"
     public = dataset.public if dataset else ()
+    references: list[Reference] = [*database.foreign_keys, *holding]
     if dataset:
         _check_columns(dataset, table)
     if classification != "protected" and not public:
@@ -159,8 +229,8 @@ def _rules(
         table,
         classification,
         paths,
-        project(database, table, public),
-        tuple(key for key in database.foreign_keys if key.parent == table.name),
+        project(database, table, public, holding),
+        tuple(key for key in references if key.parent == table.name),
     )
 
 
@@ -174,11 +244,9 @@ def _check_columns(dataset: TableDataset, table: Table) -> None:
             )
 
 
-def _refers(key: ForeignKey, alias: str) -> sql.Composable:
-    matches = sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier("referrer", child), sql.Identifier(alias, parent))
-        for child, parent in zip(key.columns, key.parent_columns, strict=True)
-    )
-    return sql.SQL("EXISTS (SELECT FROM {} AS referrer WHERE {})").format(
-        sql.Identifier(key.child.schema, key.child.name), matches
+def _refers(key: Reference, alias: str) -> sql.Composable:
+    return sql.SQL("EXISTS (SELECT FROM {} AS referrer WHERE ({}) = ({}))").format(
+        sql.Identifier(key.child.schema, key.child.name),
+        child_values(key, "referrer"),
+        referred_values(key, alias),
     )

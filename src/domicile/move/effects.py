@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from domicile.charter import CountryWay, People
 from domicile.inventory import DatabaseRules
 from domicile.move.plan import Effect, SequencePlan
 from domicile.sites.postgres import Database, Sequence, TableName
 
 __all__ = [
+    "country_blockers",
     "database_effects",
     "plan_sequences",
     "projection_blockers",
@@ -72,6 +74,23 @@ def schema_blockers(rules: DatabaseRules, home: Database) -> Iterator[str]:
         if lacking:
             parts = ", ".join(map(str, lacking))
             yield f"home's {name} lacks the source's partitions {parts}: create them there first"
+
+
+def country_blockers(rules: DatabaseRules, people: People) -> Iterator[str]:
+    """Why home couldn't say afterwards who is a member: the table of their countries stays away."""
+    way = CountryWay.parse(people.country).way
+    if way is None or TableName.parse(people.table) not in rules.tables:
+        return
+    there, persons = TableName.parse(way.table), TableName.parse(people.table)
+    table = rules.tables.get(there)
+    referred = any((k.child, k.parent) == (persons, there) for k in rules.database.foreign_keys)
+    if there in rules.database.tables and not (
+        table is not None and (table.protected or table.whole or referred)
+    ):
+        yield (
+            f"{there} says which country a person belongs to, and its rows do not come home: name"
+            " with `person` whose they are, or, if they are about nobody, classify it public"
+        )
 
 
 def unseen_referrers(rules: DatabaseRules, site: str) -> Iterator[str]:

@@ -31,6 +31,7 @@ from domicile.ledger import FileDigest
 from domicile.move.chains import cut_objects
 from domicile.move.cutting import cut_bare, cut_members, cut_projections, cut_whole
 from domicile.move.effects import (
+    country_blockers,
     database_effects,
     plan_sequences,
     projection_blockers,
@@ -281,6 +282,7 @@ def _plan_source(
     home = _home_database(estate)
     draft.sequences = plan_sequences(rules.database, home)
     draft.blockers += schema_blockers(rules, home)
+    draft.blockers += country_blockers(rules, estate.charter.people)
     draft.blockers += [] if home.tables else unfitting(estate)
     draft.warnings += unlogged_warnings(rules.database, home)
     draft.blockers += projection_blockers(rules, needed.rows, str(estate.home_database))

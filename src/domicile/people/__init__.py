@@ -1,11 +1,11 @@
 """Whose domicile is where: the register of members, and the path from data to its person."""
 
 from domicile.people.entries import PeopleFrozen
+from domicile.people.hops import Hop
 from domicile.people.listed import bad_lines, listed_persons
-from domicile.people.members import MEMBERS, UNKNOWN, belongs, has_person, load_people
+from domicile.people.members import MEMBERS, UNKNOWN, belongs, load_people, orphaned
 from domicile.people.paths import (
     Attribution,
-    Hop,
     PersonPath,
     Undecided,
     attribute_tables,
@@ -18,6 +18,7 @@ from domicile.people.register import (
     person_text,
     read_people,
 )
+from domicile.people.values import held_values, names_somebody, parent_values
 
 __all__ = [
     "MEMBERS",
@@ -33,9 +34,12 @@ __all__ = [
     "attribute_tables",
     "bad_lines",
     "belongs",
-    "has_person",
+    "held_values",
     "listed_persons",
     "load_people",
+    "names_somebody",
+    "orphaned",
+    "parent_values",
     "paths_to_people",
     "person_text",
     "read_people",

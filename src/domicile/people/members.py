@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 import psycopg
 from psycopg import sql
 
-from domicile.people.paths import Hop, PersonPath
+from domicile.people.hops import Hop
+from domicile.people.paths import PersonPath
+from domicile.people.values import held_values, key_values, names_somebody, parent_values
 from domicile.sites.postgres import Table
 
-__all__ = ["MEMBERS", "UNKNOWN", "belongs", "has_person", "load_people"]
+__all__ = ["MEMBERS", "UNKNOWN", "belongs", "load_people", "orphaned"]
 
 MEMBERS = "domicile_members"
 UNKNOWN = "domicile_unknown"
@@ -69,59 +71,68 @@ def belongs(
     )
 
 
-def has_person(paths: Sequence[PersonPath], key: Sequence[str], alias: str) -> sql.Composable:
-    """Whether the row ``alias`` leads to somebody in this database's people table."""
+def orphaned(paths: Sequence[PersonPath], alias: str) -> sql.Composable:
+    """Whether the row ``alias`` names somebody, by any of ``paths``, of whom this database knows
+    nothing: a soft hop on the way leads nowhere. Foreign keys always lead somewhere."""
+    ways = [way for path in paths if (way := _nowhere(path.hops, alias)) is not None]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(ways)) if ways else sql.SQL("false")
+
+
+def _nowhere(hops: Sequence[Hop], alias: str) -> sql.Composable | None:
+    if not any(hop.foreign_key is None for hop in hops):
+        return None
+    hop, rest = hops[0], hops[1:]
     ways: list[sql.Composable] = []
-    for path in paths:
-        if not path.hops:
-            return sql.SQL("true")
-        people = path.hops[-1].parent
-        everybody = sql.SQL("(SELECT {} FROM {})").format(
-            _columns(key, "p"),
-            sql.SQL("{} AS p").format(sql.Identifier(people.schema, people.name)),
+    if hop.foreign_key is None:
+        somewhere = _in_parent(hop, alias, sql.SQL("true"), "p")
+        ways.append(
+            sql.SQL("({} AND {} IS NOT TRUE)").format(names_somebody(hop, alias), somewhere)
         )
-        ways.append(_nested(path.hops, key, alias, everybody))
+    inner = f"h{len(rest)}"
+    if (further := _nowhere(rest, inner)) is not None:
+        ways.append(sql.SQL("({} IS TRUE)").format(_in_parent(hop, alias, further, inner)))
     return sql.SQL("({})").format(sql.SQL(" OR ").join(ways))
 
 
 def _through(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: str) -> sql.Composable:
-    persons = sql.SQL("(SELECT {} FROM {})").format(
-        sql.SQL(", ").join(sql.Identifier(name) for name in key), _temp(listed)
-    )
     if not hops:
-        return sql.SQL("{} IN {}").format(_row(key, alias), persons)
-    return _nested(hops, key, alias, persons)
+        return sql.SQL("({}) IN (SELECT {} FROM {} AS m)").format(
+            _columns(key, alias), _columns(key, "m"), _temp(listed)
+        )
+    return _nested(hops, key, alias, listed)
 
 
-def _nested(
-    hops: Sequence[Hop], key: Sequence[str], alias: str, persons: sql.Composable
-) -> sql.Composable:
+def _nested(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: str) -> sql.Composable:
     """``(alias.columns) IN (SELECT parent_columns FROM parent WHERE ...)``, a semi-join a hop;
-    the last hop asks ``persons`` directly where it refers to the person's key."""
+    the last hop asks the listed persons directly where it refers to the person's key."""
     hop, rest = hops[0], hops[1:]
     if not rest and set(hop.parent_columns) == set(key):
-        order = [hop.columns[hop.parent_columns.index(name)] for name in key]
-        return sql.SQL("{} IN {}").format(_row(order, alias), persons)
+        return sql.SQL("({}) IN (SELECT {} FROM {} AS m)").format(
+            _list(held_values(hop, alias)),
+            _list(key_values(hop, hop.parent_columns, "m")),
+            _temp(listed),
+        )
     inner = f"h{len(rest)}"
-    if rest:
-        condition = _nested(rest, key, inner, persons)
-    else:
-        condition = sql.SQL("{} IN {}").format(_row(key, inner), persons)
-    return sql.SQL("{} IN (SELECT {} FROM {} AS {} WHERE {})").format(
-        _row(hop.columns, alias),
-        _columns(hop.parent_columns, inner),
+    return _in_parent(hop, alias, _through(rest, key, inner, listed), inner)
+
+
+def _in_parent(hop: Hop, alias: str, condition: sql.Composable, inner: str) -> sql.Composable:
+    """Whether a row ``inner`` of the hop's parent for which the condition is true is led to."""
+    return sql.SQL("({}) IN (SELECT {} FROM {} AS {} WHERE {})").format(
+        _list(held_values(hop, alias)),
+        _list(parent_values(hop, inner)),
         sql.Identifier(hop.parent.schema, hop.parent.name),
         sql.Identifier(inner),
         condition,
     )
 
 
-def _row(columns: Sequence[str], alias: str) -> sql.Composable:
-    return sql.SQL("({})").format(_columns(columns, alias))
+def _list(values: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL(", ").join(values)
 
 
 def _columns(columns: Sequence[str], alias: str) -> sql.Composable:
-    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in columns)
+    return _list([sql.Identifier(alias, name) for name in columns])
 
 
 def _temp(name: str) -> sql.Composable:

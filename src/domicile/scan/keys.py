@@ -14,7 +14,7 @@ from psycopg import sql
 from domicile.charter import ObjectDataset
 from domicile.errors import CharterError
 from domicile.inventory import DatabaseRules, Estate, Run, read_rules
-from domicile.people import PersonPath, person_text
+from domicile.people import PersonPath, held_values, parent_values, person_text
 from domicile.sites.postgres import TableName, site_errors
 
 __all__ = ["KeyIndex", "index_keys", "key_query", "named_keys"]
@@ -122,26 +122,26 @@ def key_query(path: PersonPath, key: tuple[str, ...], column: str) -> sql.Compos
     """(key, the person's key) of every row: join along the path to the row that holds it."""
     joins: list[sql.Composable] = []
     alias = "t"
-    holders: Sequence[str] = key
+    holders: Sequence[sql.Composable] = [sql.Identifier(alias, part) for part in key]
     for number, hop in enumerate(path.hops):
+        held = held_values(hop, alias)
         if number == len(path.hops) - 1 and set(hop.parent_columns) == set(key):
-            holders = [hop.columns[hop.parent_columns.index(part)] for part in key]
+            holders = [held[hop.parent_columns.index(part)] for part in key]
             break
         parent = f"h{number}"
         joins.append(
-            sql.SQL("LEFT JOIN {} AS {} ON {}").format(
+            sql.SQL("LEFT JOIN {} AS {} ON ({}) = ({})").format(
                 sql.Identifier(hop.parent.schema, hop.parent.name),
                 sql.Identifier(parent),
-                sql.SQL(" AND ").join(
-                    sql.SQL("{} = {}").format(sql.Identifier(alias, c), sql.Identifier(parent, p))
-                    for c, p in zip(hop.columns, hop.parent_columns, strict=True)
-                ),
+                sql.SQL(", ").join(held),
+                sql.SQL(", ").join(parent_values(hop, parent)),
             )
         )
         alias = parent
+        holders = [sql.Identifier(alias, part) for part in key]
     return sql.SQL("SELECT {}::text, {} FROM {} AS t {} WHERE {} IS NOT NULL").format(
         sql.Identifier("t", column),
-        sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(alias, c)) for c in holders),
+        sql.SQL(", ").join(sql.SQL("({})::text").format(holder) for holder in holders),
         sql.Identifier(path.table.schema, path.table.name),
         sql.SQL(" ").join(joins),
         sql.Identifier("t", column),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from domicile.charter import Charter
+from domicile.charter import Charter, CountryWay, Way
 from domicile.errors import CharterError
 from domicile.sites.postgres import Database, TableName
 
@@ -20,10 +20,19 @@ def check_names(charter: Charter, databases: Mapping[str, Database]) -> None:
     if not any(database.tables for database in databases.values()):
         return
     people = charter.people
-    _check("[people]", people.table, (*people.key, people.country), databases)
+    country = CountryWay.parse(people.country)
+    mine = country.way.columns if country.way else (country.column,)
+    _check("[people]", people.table, (*people.key, *mine), databases)
+    if country.way:
+        there = (*country.way.there, country.column)
+        _check("[people] country", country.way.table, there, databases)
     for name, dataset in charter.tables.items():
-        persons = [column.strip() for way in dataset.person for column in way.split(",")]
+        ways = [Way.parse(entry) for entry in dataset.person]
+        persons = [column for way in ways for column in way.columns]
         _check(f"[tables.{name}]", dataset.table, persons, databases)
+        for way in ways:
+            if way.table:
+                _check(f"[tables.{name}] person", way.table, way.there, databases)
     for name, objects in charter.objects.items():
         if objects.key_column:
             table, _, column = objects.key_column.rpartition(".")

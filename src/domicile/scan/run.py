@@ -90,7 +90,7 @@ def _freeze_people(
     for site, database in databases.items():
         if TableName.parse(people.table) in database.tables:
             with site_errors(site), estate.database(site).connect(read_only=True) as connection:
-                builder.add(read_people(connection, people))
+                builder.add(read_people(connection, people, database))
         progress.advance()
     tables, counts = builder.finish()
     write_parquet(run.people, SCHEMA, tables)

@@ -9,7 +9,14 @@ import psycopg
 from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules
-from domicile.people import MEMBERS, UNKNOWN, PersonPath, belongs, has_person
+from domicile.people import (
+    MEMBERS,
+    UNKNOWN,
+    PersonPath,
+    belongs,
+    names_somebody,
+    orphaned,
+)
 from domicile.sites.postgres import (
     Beside,
     MaterialisedView,
@@ -190,39 +197,16 @@ def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
         reduced=table.reduced("t"),
         member=belongs(table.paths, rules.key, "t", MEMBERS),
         unknown=belongs(table.paths, rules.key, "t", UNKNOWN),
-        orphaned=_orphaned(table.paths, rules.key),
+        orphaned=orphaned(table.paths, "t"),
         nobody=_nobody(table.paths),
         table=sql.Identifier(table.table.name.schema, table.table.name.name),
     )
 
 
-def _orphaned(paths: Sequence[PersonPath], key: tuple[str, ...]) -> sql.Composable:
-    """Any soft reference that names nobody here, whoever the others name; foreign keys cannot be
-    orphaned."""
-    soft = [path for path in paths if path.hops and path.hops[-1].foreign_key is None]
-    if not soft:
-        return sql.SQL("false")
-    return sql.SQL("({})").format(
-        sql.SQL(" OR ").join(
-            sql.SQL("({} AND {} IS NOT TRUE)").format(
-                _names_somebody(path), has_person([path], key, "t")
-            )
-            for path in soft
-        )
-    )
-
-
 def _nobody(paths: Sequence[PersonPath]) -> sql.Composable:
-    return sql.SQL("NOT ({})").format(sql.SQL(" OR ").join(_names_somebody(path) for path in paths))
-
-
-def _names_somebody(path: PersonPath) -> sql.Composable:
-    if not path.hops:
-        return sql.SQL("true")
-    return sql.SQL("({})").format(
-        sql.SQL(" AND ").join(
-            sql.SQL("{} IS NOT NULL").format(sql.Identifier("t", column))
-            for column in path.hops[0].columns
+    return sql.SQL("NOT ({})").format(
+        sql.SQL(" OR ").join(
+            names_somebody(path.hops[0], "t") if path.hops else sql.SQL("true") for path in paths
         )
     )
 
