@@ -30,3 +30,23 @@ def test_a_row_of_somebody_known_and_somebody_unknown_is_not_examined(
     calls = counts["calls"]
     assert (calls.rows, calls.members, calls.unexamined, calls.nobody) == (9, 3, 3, 1)
     assert "no site knows" in calls.reason
+
+
+def test_a_row_that_goes_to_each_is_shared_unless_somebody_is_unknown(
+    postgres18: PostgresServer,
+) -> None:
+    """At home it is a member's like any: nothing is erased there."""
+    dataset = TableDataset(table="calls", person=("caller", "callee"), persons="copy")
+    with member_database(postgres18, WORLD, charter({"calls": dataset}), ["1"]) as session:
+        connection, rules = session
+        connection.execute("INSERT INTO public.calls VALUES (10, 1, 1), (11, 1, NULL)")
+        connection.commit()
+        away = {c.table: c for c in count_tables(connection, rules, "old", at_home=False)}
+        home = {c.table: c for c in count_tables(connection, rules, "home", at_home=True)}
+        connection.execute("DELETE FROM public.users WHERE id = 1")
+        connection.commit()
+        erased = {c.table: c for c in count_tables(connection, rules, "old", at_home=False)}
+    for calls in (away["calls"], erased["calls"]):  # a member needs no row here to be one
+        found = (calls.rows, calls.members, calls.shared, calls.unexamined, calls.nobody)
+        assert found == (11, 2, 2, 4, 1)
+    assert (home["calls"].members, home["calls"].shared) == (5, 0)

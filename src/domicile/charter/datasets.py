@@ -212,8 +212,8 @@ def dataset_doubts(charter: Charter, today: date) -> Iterator[tuple[KeyPath, str
     for name, table in charter.tables.items():
         path: KeyPath = ("tables", name)
         yield from _exception_doubts(path, table, today)
-        if table.persons == "any" and len(table.person) == 1:
-            yield (*path, "persons"), "`any` means something only with several persons"
+        if table.persons != "owner" and len(table.person) == 1:
+            yield (*path, "persons"), f"`{table.persons}` means something only with several persons"
     for name, objects in charter.objects.items():
         yield from _exception_doubts(("objects", name), objects, today)
     if not charter.objects and any(site.kind == "objects" for site in charter.sites.values()):

@@ -196,10 +196,12 @@ class TableDataset(_Dataset):
         " another table that hold the same there; the row is whose these are, a member's if any of"
         " them is a member's.",
     )
-    persons: Literal["owner", "any"] = Field(
+    persons: Literal["owner", "any", "copy"] = Field(
         default="owner",
         description="With several persons: `owner`, the first of `person` decides; `any`, the row"
-        " is protected if any of them is a member.",
+        " is protected if any of them is a member; `copy`, it goes to each of them: home gets a"
+        " whole copy where any is a member, and the old site keeps the row too as long as somebody"
+        " else is named who isn't one.",
     )
     public: tuple[str, ...] = Field(
         default=(),

@@ -81,6 +81,12 @@ def print_plan(session: Session, made: Plan) -> None:
         )
     if made.unexamined:
         out.print(f"{made.unexamined:,} items were not examined and stay where they are")
+    if made.shared_rows:
+        out.print(
+            f"{made.shared_rows:,} rows are others' too: they are copied home, and stay"
+            ' (`persons = "copy"`)',
+            markup=False,
+        )
     for blocker in made.blockers:
         out.print(f"blocked: {escape(blocker)}", style="bold red")
     if not made.blockers and not made.empty:
@@ -107,12 +113,16 @@ def _print_effects(session: Session, made: Plan) -> None:
 
 
 def _tables(made: Plan) -> Table:
-    table = Table("site", "table", "goes home", "deleted", "reduced", "arrives as projection")
+    columns = ["site", "table", "goes home", "deleted", "reduced", "arrives as projection"]
+    if made.shared_rows:
+        columns.append("stays, others' too")
+    table = Table(*columns)
     table.columns[1].overflow = "fold"
     for column in table.columns[2:]:
         column.justify = "right"
     for entry in sorted(made.tables, key=lambda entry: entry.site == made.home_database):
-        numbers = (entry.copied, entry.deleted, entry.reduced, entry.projected)
+        numbers = [entry.copied, entry.deleted, entry.reduced, entry.projected]
+        numbers += [entry.shared] if made.shared_rows else []
         table.add_row(
             entry.site,
             escape(entry.table),

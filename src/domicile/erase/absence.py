@@ -118,6 +118,7 @@ def _database(estate: Estate, run: Run, site: str) -> tuple[_Seen, tuple[Check, 
         with site_errors(site):
             kept = tuple(remains(connection))
     left = sum(count.members for count in counts)
+    shared = sum(count.shared for count in counts)
     unexamined = sum(abs(count.unexamined) for count in counts)
     checks = (
         Check(
@@ -125,6 +126,7 @@ def _database(estate: Estate, run: Run, site: str) -> tuple[_Seen, tuple[Check, 
             f"{left:,} rows that are more than a public projection",
             passed=not left,
         ),
+        *_others_too(shared),
         Check(
             "rows that no path attributes to a person",
             f"{unexamined:,} rows were not examined",
@@ -132,6 +134,20 @@ def _database(estate: Estate, run: Run, site: str) -> tuple[_Seen, tuple[Check, 
         ),
     )
     return _Seen(site, tuple(counts), (), 0, 0, kept), checks
+
+
+def _others_too(rows: int) -> tuple[Check, ...]:
+    """Rows that stay by the charter are no failure, and no certificate is silent about them."""
+    if not rows:
+        return ()
+    return (
+        Check(
+            "rows of members that are others' too",
+            f"{rows:,} rows stay as they are: each names somebody who is no member as well, and the"
+            ' charter says `persons = "copy"`',
+            passed=True,
+        ),
+    )
 
 
 def _store(

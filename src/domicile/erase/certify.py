@@ -43,6 +43,10 @@ _REWRITTEN = (
     "; where others have rows in an archive that is rewritten, a version without members' rows was"
     " written in its place first, and read back"
 )
+_KEPT = (
+    "; rows that are others' too, where the charter says that each person gets a copy, left as they"
+    " are"
+)
 _PLACES = {"erased": 0, "failed": 2, "held": 3}
 
 
@@ -118,6 +122,7 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
     config = estate.charter.sites[site]
     database = isinstance(config, PostgresSiteConfig)
     datasets = estate.charter.objects.values()
+    several = any(table.persons == "copy" for table in estate.charter.tables.values())
     return {
         "site_kind": "PostgreSQL database" if database else "object store",
         "site_place": config.url,
@@ -128,7 +133,8 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
         "sanitization_method": "partial: logical deletion, which is not Clear (section 4.2);"
         " Purge or Destroy of the media is the provider's",
         "technique": "rows deleted, or reduced to their public projection where others refer to"
-        " them; tables, indexes and statistics rewritten, materialised views refreshed"
+        f" them{_KEPT if several else ''}; tables, indexes and statistics rewritten, materialised"
+        " views refreshed"
         if database
         else "every version and delete marker deleted by its id; unfinished uploads aborted"
         + (_REWRITTEN if any(d.treatment == "rewrite" for d in datasets) else ""),

@@ -9,7 +9,7 @@ import psycopg
 
 from domicile.errors import SiteMissing
 from domicile.inventory.tables import DatabaseRules, rules_for
-from domicile.people import Register, load_people
+from domicile.people import Register, load_listed, load_people
 from domicile.sites.postgres import Table, TableName, read_database, site_errors
 
 if TYPE_CHECKING:
@@ -44,17 +44,22 @@ def open_member_session(
     With ``read_only`` every transaction after that is read-only in the server's own eyes. Raises
     SiteMissing where the database has tables and none of them is the people table's.
     """
-    with Register(run.people, run.people_index) as register:
-        return _open(estate, register.persons(), site, read_only=read_only)
+    return _open(estate, run, site, read_only=read_only)
 
 
 def _open(
-    estate: Estate, persons: Persons, site: str, *, read_only: bool
+    estate: Estate,
+    run: Run,
+    site: str,
+    *,
+    read_only: bool,
+    listed: Iterable[Sequence[str]] | None = None,
 ) -> tuple[psycopg.Connection, DatabaseRules]:
     connection = estate.database(site).connect()
     try:
         with site_errors(site):
-            rules = _prepare(connection, estate, persons, site)
+            with Register(run.people, run.people_index) as register:
+                rules = _prepare(connection, estate, register.persons(), site, listed)
             connection.read_only = read_only
     except BaseException:
         connection.close()
@@ -63,7 +68,11 @@ def _open(
 
 
 def _prepare(
-    connection: psycopg.Connection, estate: Estate, persons: Persons, site: str
+    connection: psycopg.Connection,
+    estate: Estate,
+    persons: Persons,
+    site: str,
+    listed: Iterable[Sequence[str]] | None,
 ) -> DatabaseRules:
     for setting in _SETTINGS:
         connection.execute(setting)
@@ -72,6 +81,8 @@ def _prepare(
     connection.commit()
     if people is not None:
         load_people(connection, people, estate.charter.people.key, persons)
+        if listed is not None:
+            load_listed(connection, people, estate.charter.people.key, listed)
     return rules
 
 
@@ -100,10 +111,10 @@ def member_session(
 
 @contextmanager
 def listed_session(
-    estate: Estate, persons: Persons, site: str
+    estate: Estate, run: Run, site: str, persons: Iterable[Sequence[str]]
 ) -> Iterator[tuple[psycopg.Connection, DatabaseRules]]:
-    """A read-only session for which these persons alone are members."""
-    connection, rules = _open(estate, persons, site, read_only=True)
+    """A read-only `member_session` that tells these of the members apart, given by their keys."""
+    connection, rules = _open(estate, run, site, read_only=True, listed=persons)
     try:
         yield connection, rules
     finally:

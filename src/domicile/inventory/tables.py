@@ -7,13 +7,14 @@ and about nobody: reference data, copied whole), or *undecided* (not examined).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
 from domicile.charter import Charter, Classification, TableDataset
 from domicile.errors import CharterError
 from domicile.inventory.projection import Projection, project
+from domicile.inventory.several import copied_to_each, unfit_for_copies
 from domicile.inventory.soft import (
     Reference,
     SoftReference,
@@ -21,7 +22,15 @@ from domicile.inventory.soft import (
     referred_values,
     soft_references,
 )
-from domicile.people import MEMBERS, PersonPath, Undecided, attribute_tables, belongs
+from domicile.people import (
+    MEMBERS,
+    PersonPath,
+    Undecided,
+    alone,
+    attribute_tables,
+    belongs,
+    shared,
+)
 from domicile.sites.postgres import Database, Table, TableName
 
 __all__ = ["DatabaseRules", "TableRules", "dataset_name", "identity", "rules_for"]
@@ -31,7 +40,7 @@ __all__ = ["DatabaseRules", "TableRules", "dataset_name", "identity", "rules_for
 class TableRules:
     """How one table is treated on one database. dataset is its name in the charter, or the
     table's own. paths is empty for a whole table. referrers are foreign keys into it, and what
-    holds its rows softly."""
+    holds its rows softly. copies: a row with several persons goes to each of them."""
 
     dataset: str
     table: Table
@@ -39,6 +48,7 @@ class TableRules:
     paths: tuple[PersonPath, ...]
     projection: Projection
     referrers: tuple[Reference, ...]
+    copies: bool = False
 
     @property
     def whole(self) -> bool:
@@ -51,9 +61,18 @@ class TableRules:
         return bool(self.paths) and self.classification == "protected"
 
     @property
+    def keyed(self) -> bool:
+        """Whether a key names its rows."""
+        return bool(identity(self.table))
+
+    def keeps(self, columns: Sequence[str]) -> bool:
+        """Whether an erasure leaves these columns as they are in rows that stay."""
+        return not self.protected or self.projection.keeps(columns)
+
+    @property
     def reducible(self) -> bool:
         """Whether rows may have to stay, reduced: others can refer to them, by a key."""
-        return bool(self.referrers and identity(self.table))
+        return bool(self.referrers) and self.keyed
 
     def reduced(self, alias: str) -> sql.Composable:
         """Nothing protected is left in the row, and somebody still refers to it."""
@@ -70,8 +89,29 @@ class TableRules:
         )
 
     def belong(self, key: tuple[str, ...], alias: str) -> sql.Composable:
-        """Whether the row ``alias`` is a member's."""
+        """Whether the row ``alias`` is a member's, and nobody else's where each person gets a copy:
+        what leaves the old site."""
+        if self.copies:
+            return alone(self.paths, key, alias)
         return belongs(self.paths, key, alias, MEMBERS)
+
+    def shared(self, key: tuple[str, ...], alias: str) -> sql.Composable:
+        """Whether the row ``alias`` is a member's and somebody else's, of whom each gets a copy:
+        what comes home and stays."""
+        return shared(self.paths, key, alias) if self.copies else sql.SQL("false")
+
+    def homeward(self, key: tuple[str, ...], alias: str) -> sql.Composable:
+        """Whether home must hold the row ``alias``."""
+        if not self.copies:
+            return self.belong(key, alias)
+        return sql.SQL("({} OR {})").format(self.belong(key, alias), self.shared(key, alias))
+
+    def empty(self, alias: str) -> sql.Composable:
+        """Whether nothing protected is in the row ``alias`` (any more), of a table to which others
+        can refer."""
+        if not self.reducible:
+            return sql.SQL("(false)")
+        return sql.SQL("({})").format(self.projection.at_placeholders(alias))
 
     def bare(self, key: tuple[str, ...], alias: str) -> sql.Composable:
         """Whether the row ``alias`` is a member's with nothing protected in it (any more). Says
@@ -139,6 +179,15 @@ def rules_for(charter: Charter, database: Database) -> DatabaseRules:
     tables = {
         name: _rules(charter, database, database.tables[name], dataset, paths[name], holding)
         for name, dataset in decided.items()
+    }
+    copied = copied_to_each(charter, attribution.paths) & tables.keys()
+    for name in sorted(copied):
+        if tables[name].protected and (unfit := unfit_for_copies(tables, copied, name)):
+            undecided[name] = unfit
+    tables = {
+        name: replace(table, copies=name in copied)
+        for name, table in tables.items()
+        if name not in undecided
     }
     for name, why in sorted(database.other_relations.items()):
         undecided[name] = Undecided(name, why.reason, why.next_step)

@@ -24,7 +24,7 @@ from domicile.move.plan import RowShard
 from domicile.move.queries import order_by
 from domicile.sites.postgres import TableName
 
-__all__ = ["KEYS", "cut_bare", "cut_members", "cut_projections", "cut_whole"]
+__all__ = ["KEYS", "cut_bare", "cut_members", "cut_projections", "cut_shared", "cut_whole"]
 
 KEYS = pa.schema([pa.field("key", pa.list_(pa.string()), nullable=False)])
 """Keys of a projection shard, as text."""
@@ -117,17 +117,43 @@ def cut_bare(
     return shards
 
 
-def _by_keys(
+def cut_shared(
+    connection: psycopg.Connection, rules: DatabaseRules, run: Run, shard_rows: int
+) -> list[RowShard]:
+    """Write the keys of members' rows that are others' too into shard files; apart, as public
+    projections, of those with nothing protected in them: home may hold more of these."""
+    shards: list[RowShard] = []
+    kinds: tuple[tuple[str, Literal["shared", "projection"], str], ...] = (
+        ("shared", "shared", "IS NOT TRUE"),
+        ("shared-bare", "projection", "IS TRUE"),
+    )
+    for table in rules.protected:
+        for label, kind, empty in kinds if table.copies else ():
+            query = sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {} {} ORDER BY {}").format(
+                _key_texts(table),
+                sql.Identifier(table.table.name.schema, table.table.name.name),
+                table.shared(rules.key, "t"),
+                table.empty("t"),
+                sql.SQL(empty),
+                order_by(table.table, "t"),
+            )
+            shards += _by_keys(connection, kind, table, query, run, shard_rows, label=label)
+    return shards
+
+
+def _by_keys(  # noqa: PLR0913 - which rows, of which table, and what they are called
     connection: psycopg.Connection,
-    kind: Literal["bare", "projection"],
+    kind: Literal["bare", "projection", "shared"],
     table: TableRules,
     query: sql.Composed,
     run: Run,
     shard_rows: int,
+    *,
+    label: str = "",
 ) -> Iterator[RowShard]:
     name = table.table.name
     for number, keys in enumerate(_keys(connection, query, shard_rows)):
-        shard = RowShard(_id(kind, name, number), kind, name.schema, name.name, len(keys))
+        shard = RowShard(_id(label or kind, name, number), kind, name.schema, name.name, len(keys))
         write_parquet(run.shard(shard.id), KEYS, [pa.Table.from_pydict({"key": keys}, schema=KEYS)])
         yield shard
 

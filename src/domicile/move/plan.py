@@ -19,13 +19,15 @@ class RowShard(msgspec.Struct, frozen=True):
     """Rows that are copied, verified and erased together.
 
     kind: ``members`` (members' protected rows with lo < key <= hi; an open end is None), ``bare``
-    (members' rows with nothing protected in them; their keys are in the shard's file),
-    ``projection`` (other people's rows that home needs, as their public projection; by keys too)
-    or ``whole`` (a public table about nobody). Keys are text, in the order of the primary key.
+    (members' rows with nothing protected in them; their keys are in the shard's file), ``shared``
+    (members' rows that are others' too and stay where they are; by keys), ``projection`` (other
+    people's rows that home needs, and shared ones with nothing protected in them, as their public
+    projection; by keys too) or ``whole`` (a public table about nobody). Keys are text, in the order
+    of the primary key.
     """
 
     id: str
-    kind: Literal["members", "bare", "projection", "whole"]
+    kind: Literal["members", "bare", "shared", "projection", "whole"]
     schema: str
     table: str
     rows: int
@@ -35,11 +37,11 @@ class RowShard(msgspec.Struct, frozen=True):
     @property
     def by_keys(self) -> bool:
         """Whether the shard's file holds its keys."""
-        return self.kind in {"bare", "projection"}
+        return self.kind in {"bare", "shared", "projection"}
 
     @property
     def erasable(self) -> bool:
-        """Whether its rows are members' own, to be erased away from home."""
+        """Whether its rows are members' alone, to be erased away from home."""
         return self.kind in {"members", "bare"}
 
 
@@ -64,7 +66,8 @@ class ObjectShard(msgspec.Struct, frozen=True):
 
 class TablePlan(msgspec.Struct, frozen=True):
     """One table of one site, in rows: deleted there, reduced to their public projection, or (at
-    home) received as others' public projections. removed: the columns that a projection drops."""
+    home) received as others' public projections. removed: the columns that a projection drops.
+    shared: rows that stay as they are, because they are others' too."""
 
     site: str
     table: str
@@ -73,6 +76,7 @@ class TablePlan(msgspec.Struct, frozen=True):
     deleted: int
     reduced: int
     removed: tuple[str, ...]
+    shared: int = 0
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -135,7 +139,13 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether there is nothing to bring home and nothing to erase."""
-        return not any(shard.erasable for shard in self.rows) and not self.objects
+        rows = any(shard.erasable for shard in self.rows) or self.shared_rows
+        return not rows and not self.objects
+
+    @property
+    def shared_rows(self) -> int:
+        """Rows that stay where they are, because they are others' too."""
+        return sum(table.shared for table in self.tables)
 
     def row_shard(self, shard: str) -> RowShard | None:
         """The row shard of this id, if it is one."""

@@ -29,7 +29,13 @@ from domicile.inventory import (
 )
 from domicile.ledger import FileDigest
 from domicile.move.chains import cut_objects
-from domicile.move.cutting import cut_bare, cut_members, cut_projections, cut_whole
+from domicile.move.cutting import (
+    cut_bare,
+    cut_members,
+    cut_projections,
+    cut_shared,
+    cut_whole,
+)
 from domicile.move.effects import (
     country_blockers,
     database_effects,
@@ -79,7 +85,7 @@ def make_plan(
     outside = estate.outside(estate.postgres_names)
     progress.stage("plan", items=len(outside) + 1)
     draft.blockers += _missing_parts(estate, summary)
-    if summary.finding_rows:
+    if summary.finding_rows or summary.behind:
         for site in outside:
             _plan_database(estate, run, site, draft)
             progress.advance()
@@ -173,9 +179,10 @@ def _planned(run: Run, plan: Plan, digest: FileDigest) -> Planned:
 
 def _missing_parts(estate: Estate, summary: ScanSummary) -> list[str]:
     missing = []
-    if summary.finding_rows and estate.home_database is None:
+    rows = summary.finding_rows or summary.behind
+    if rows and estate.home_database is None:
         missing.append("members' rows were found, but no database is home: add one to `home`")
-    if summary.finding_rows and estate.source_database is None:
+    if rows and estate.source_database is None:
         missing.append("members' rows were found only in copies: no database is `primary`")
     if summary.finding_objects and estate.home_objects is None:
         missing.append("members' objects were found, but no object store is home")
@@ -264,17 +271,18 @@ def _plan_source(
     needed = close_references(
         connection,
         rules,
-        seeds={t.table.name: partial(t.belong, rules.key) for t in rules.protected}
+        seeds={t.table.name: partial(t.homeward, rules.key) for t in rules.protected}
         | {t.table.name: _everything for t in rules.tables.values() if t.whole},
         candidates={
-            name: _not(partial(table.belong, rules.key)) if table.protected else _everything
+            name: _not(partial(table.homeward, rules.key)) if table.protected else _everything
             for name, table in rules.tables.items()
             if table.paths
         },
     )
     projections = cut_projections(connection, rules, needed, run, shard_rows)
     bare = cut_bare(connection, rules, run, shard_rows)
-    draft.shards += [*cut_whole(connection, rules), *projections, *bare, *members]
+    shared = cut_shared(connection, rules, run, shard_rows)
+    draft.shards += [*cut_whole(connection, rules), *projections, *shared, *bare, *members]
     draft.blockers += placeholder_blockers(
         connection, rules, needed.tables, needed.rows, str(estate.home_database)
     )
@@ -288,7 +296,7 @@ def _plan_source(
     draft.blockers += projection_blockers(rules, needed.rows, str(estate.home_database))
     draft.tables += _home_plans(estate, rules, draft.shards)
     copied: dict[TableName, int] = {}
-    for shard in (*members, *bare):
+    for shard in (*members, *bare, *(shard for shard in shared if shard.kind == "shared")):
         name = TableName(shard.schema, shard.table)
         copied[name] = copied.get(name, 0) + shard.rows
     return copied
@@ -327,9 +335,10 @@ def _table_plans(
     plans = []
     for table in rules.protected:
         name = table.table.name
-        rows = _members(connection, rules, table)
+        rows = _count(connection, table, table.belong(rules.key, "t"))
+        shared = _count(connection, table, table.shared(rules.key, "t")) if table.copies else 0
         reduced = staying.get(name, 0)
-        if rows:
+        if rows or shared:
             plans.append(
                 TablePlan(
                     site,
@@ -339,6 +348,7 @@ def _table_plans(
                     rows - reduced,
                     reduced,
                     table.projection.removed,
+                    shared,
                 )
             )
     return plans
@@ -347,7 +357,7 @@ def _table_plans(
 def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) -> list[TablePlan]:
     received: dict[TableName, int] = {}
     for shard in shards:
-        if not shard.erasable:
+        if shard.kind in {"projection", "whole"}:
             name = TableName(shard.schema, shard.table)
             received[name] = received.get(name, 0) + shard.rows
     return [
@@ -364,10 +374,9 @@ def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) ->
     ]
 
 
-def _members(connection: psycopg.Connection, rules: DatabaseRules, table: TableRules) -> int:
+def _count(connection: psycopg.Connection, table: TableRules, where: sql.Composable) -> int:
     query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
-        sql.Identifier(table.table.name.schema, table.table.name.name),
-        table.belong(rules.key, "t"),
+        sql.Identifier(table.table.name.schema, table.table.name.name), where
     )
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0

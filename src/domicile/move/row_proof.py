@@ -15,8 +15,16 @@ import pyarrow as pa
 from psycopg import sql
 
 from domicile.inventory import Workplace
+from domicile.move.merge import still_shared
 from domicile.move.plan import Plan, RowShard
-from domicile.move.queries import EVERY_ROW, in_order, member_rows, projected_rows, whole_rows
+from domicile.move.queries import (
+    EVERY_ROW,
+    in_order,
+    member_rows,
+    projected_rows,
+    shared_rows,
+    whole_rows,
+)
 from domicile.move.rows import KEYS_TABLE, RowSession, load_keys, table_rules
 from domicile.sites.postgres import CopyResult, TableName, copy_format, digest, site_errors
 
@@ -72,6 +80,8 @@ def _prove(
             missing = _missing(session, home, shard, site, home_site)
             if missing:
                 reason = f"{missing:,} of {there.rows:,} rows are not at home as they are there"
+        if not reason and shard.kind == "members" and (older := _still_shared(home, shard)):
+            reason = f"{older:,} rows at home are copies from when others had them too"
     finally:
         for connection in (session[0], home[0]):
             if not connection.closed:
@@ -87,6 +97,16 @@ def _prove(
         "state": "failed" if reason else "verified",
         "reason": reason,
     }
+
+
+def _still_shared(home: RowSession, shard: RowShard) -> int:
+    """How many of a shard's rows at home were brought while they were shared: no erasure may rest
+    on these (see `domicile.move.merge`)."""
+    rules = table_rules(home[1], shard)
+    if not rules.copies:
+        return 0
+    row = home[0].execute(still_shared(rules, home[1].key, shard)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _digests(
@@ -143,6 +163,9 @@ def _query(session: RowSession, shard: RowShard, *, at_home: bool = False) -> sq
         where = rules.bare(session[1].key, "t")
     if shard.kind == "members":
         return member_rows(rules, session[1].key, shard, rules.table.columns)
+    if shard.kind == "shared":
+        where = EVERY_ROW if at_home else rules.shared(session[1].key, "t")
+        return shared_rows(rules, KEYS_TABLE, rules.table.columns, where)
     columns = rules.table.stored_columns
     if shard.by_keys:
         return projected_rows(rules, KEYS_TABLE, columns, only_kept=True, where=where)

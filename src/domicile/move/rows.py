@@ -17,9 +17,26 @@ from psycopg import sql
 
 from domicile.errors import PlanError
 from domicile.inventory import DatabaseRules, TableRules, Workplace, identity, read_batches
-from domicile.move.merge import STAGE, create_stage, insert_missing, remove_ours, update_ours
+from domicile.move.merge import (
+    KEPT,
+    STAGE,
+    adopt_shared,
+    create_kept,
+    create_stage,
+    insert_missing,
+    remove_ours,
+    update_ours,
+)
 from domicile.move.plan import Plan, RowShard
-from domicile.move.queries import member_rows, projected_rows, whole_rows
+from domicile.move.queries import (
+    columns_of,
+    in_range,
+    member_rows,
+    projected_rows,
+    shared_rows,
+    whole_rows,
+)
+from domicile.people import belongs
 from domicile.sites.postgres import (
     Column,
     CopyResult,
@@ -103,6 +120,8 @@ def shard_query(rules: DatabaseRules, shard: RowShard, columns: tuple[Column, ..
     table = table_rules(rules, shard)
     if shard.kind == "members":
         return member_rows(table, rules.key, shard, columns)
+    if shard.kind == "shared":
+        return shared_rows(table, KEYS_TABLE, columns, table.shared(rules.key, "t"))
     if shard.by_keys:
         return projected_rows(table, KEYS_TABLE, columns)
     return whole_rows(table, columns)
@@ -168,12 +187,32 @@ def _merge(
     names = [column.name for column in columns]
     result = pipe(source[0], query, home[0], STAGE, names, copy_format(columns))
     marker = _marker(home[0], run, shard.id)
-    if marker != result.sha256:
+    # What was shared when the shard came home may be the members' alone by now.
+    if marker != result.sha256 or table.copies:
         update_ours(home[0], table, shard, guarded)
+        if table.copies and shard.kind == "members":
+            adopt_shared(home[0], table, home[1].key, shard)
         if marker is not None and run not in guarded:
-            remove_ours(home[0], table.table, run, shard)
+            kept = table.copies and shard.kind == "members"
+            if kept:
+                _keep_shared(source, home, shard)
+            remove_ours(home[0], table.table, run, shard, kept=kept)
         insert_missing(home[0], table.table)
     return result
+
+
+def _keep_shared(source: RowSession, home: RowSession, shard: RowShard) -> None:
+    """Name the rows that are not the members' alone any more, and members' still."""
+    table = table_rules(source[1], shard)
+    names = create_kept(home[0], table.table)
+    columns = [table.table.column(name) for name in names]
+    query = sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {}").format(
+        columns_of(columns, "t"),
+        sql.Identifier(shard.schema, shard.table),
+        belongs(table.paths, source[1].key, "t"),
+        in_range(table.table, shard, "t"),
+    )
+    pipe(source[0], query, home[0], KEPT, names, copy_format(columns))
 
 
 def _empty(home: RowSession, shard: RowShard) -> bool:

@@ -3,7 +3,15 @@
 from domicile.people.entries import PeopleFrozen
 from domicile.people.hops import Hop
 from domicile.people.listed import bad_lines, listed_persons
-from domicile.people.members import MEMBERS, UNKNOWN, belongs, load_people, orphaned
+from domicile.people.members import (
+    LISTED,
+    MEMBERS,
+    UNKNOWN,
+    belongs,
+    load_listed,
+    load_people,
+    orphaned,
+)
 from domicile.people.paths import (
     Attribution,
     PersonPath,
@@ -18,9 +26,11 @@ from domicile.people.register import (
     person_text,
     read_people,
 )
+from domicile.people.several import alone, names_person, shared
 from domicile.people.values import held_values, names_somebody, parent_values
 
 __all__ = [
+    "LISTED",
     "MEMBERS",
     "UNKNOWN",
     "Attribution",
@@ -31,16 +41,20 @@ __all__ = [
     "Register",
     "RegisterBuilder",
     "Undecided",
+    "alone",
     "attribute_tables",
     "bad_lines",
     "belongs",
     "held_values",
     "listed_persons",
+    "load_listed",
     "load_people",
+    "names_person",
     "names_somebody",
     "orphaned",
     "parent_values",
     "paths_to_people",
     "person_text",
     "read_people",
+    "shared",
 ]

@@ -15,12 +15,39 @@ from psycopg import sql
 from domicile.people.hops import Hop
 from domicile.people.paths import PersonPath
 from domicile.people.values import held_values, key_values, names_somebody, parent_values
-from domicile.sites.postgres import Table
+from domicile.sites.postgres import Column, Table
 
-__all__ = ["MEMBERS", "UNKNOWN", "belongs", "load_people", "orphaned"]
+__all__ = [
+    "LISTED",
+    "MEMBERS",
+    "UNKNOWN",
+    "belongs",
+    "load_listed",
+    "load_people",
+    "orphaned",
+]
 
 MEMBERS = "domicile_members"
 UNKNOWN = "domicile_unknown"
+LISTED = "domicile_listed"
+"""Some of the members, in a session that tells these apart."""
+
+
+def load_listed(
+    connection: psycopg.Connection,
+    people: Table,
+    key: Sequence[str],
+    persons: Iterable[Sequence[str]],
+) -> None:
+    """Tell these members apart, given as key values in text. Commits."""
+    columns = [people.column(name) for name in key]
+    with connection.cursor() as cursor:
+        cursor.execute(_creating(LISTED, columns))
+        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(LISTED))) as copy:
+            for values in persons:
+                copy.write_row(values)
+        cursor.execute(sql.SQL("ANALYZE {}").format(_temp(LISTED)))
+    connection.commit()
 
 
 def load_people(
@@ -34,19 +61,7 @@ def load_people(
     columns = [people.column(name) for name in key]
     with connection.cursor() as cursor:
         for name in (MEMBERS, UNKNOWN):
-            cursor.execute(
-                sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({}))").format(
-                    sql.Identifier(name),
-                    sql.SQL(", ").join(
-                        sql.SQL("{} {}").format(
-                            sql.Identifier(column.name),
-                            sql.SQL(column.type),
-                        )
-                        for column in columns
-                    ),
-                    sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
-                )
-            )
+            cursor.execute(_creating(name, columns))
         unknown: list[Sequence[str]] = []
         with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(MEMBERS))) as copy:
             for values, member in persons:
@@ -59,6 +74,17 @@ def load_people(
                 copy.write_row(values)
         cursor.execute(sql.SQL("ANALYZE {}, {}").format(_temp(MEMBERS), _temp(UNKNOWN)))
     connection.commit()
+
+
+def _creating(name: str, columns: Sequence[Column]) -> sql.Composed:
+    return sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({}))").format(
+        sql.Identifier(name),
+        sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+            for column in columns
+        ),
+        sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
+    )
 
 
 def belongs(

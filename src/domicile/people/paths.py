@@ -56,8 +56,8 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """How each table of one database is attributed: its paths (several under ``persons = "any"``),
-    or why not. alternatives lists the other paths found, for the report."""
+    """How each table of one database is attributed: its paths (several under ``persons = "any"``
+    or ``"copy"``), or why not. alternatives lists the other paths found, for the report."""
 
     paths: Mapping[TableName, tuple[PersonPath, ...]]
     undecided: Mapping[TableName, Undecided]
@@ -177,7 +177,7 @@ class _Walk:
             if found is None or isinstance(found, Undecided):
                 return found
             paths.append(found)
-        return tuple(p for way in paths for p in way) if dataset.persons == "any" else paths[0]
+        return tuple(p for way in paths for p in way) if dataset.persons != "owner" else paths[0]
 
     def _over(self, table: TableName, way: Way) -> tuple[PersonPath, ...] | Undecided | None:
         """Through the rows of another table that hold the same; None until that is decided."""

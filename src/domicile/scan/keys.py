@@ -109,6 +109,13 @@ def named_keys(
             expected="one of " + ", ".join(treated.table.column_names),
             next_step="correct key_column",
         )
+    if treated.copies:
+        raise CharterError(
+            f"[objects.{name}] key_column {dataset.key_column}: rows of {table} go to each of their"
+            " persons, an object can't",
+            expected="a table whose `persons` are `any` or `owner`",
+            next_step=f"have one of these for {table}, or name the objects with a template",
+        )
     for path in treated.paths:
         with connection.cursor(name="domicile_keys") as cursor:
             cursor.itersize = 10_000

@@ -28,6 +28,7 @@ from domicile.inventory import (
 from domicile.people import PeopleFrozen, RegisterBuilder, read_people
 from domicile.people.register import SCHEMA
 from domicile.scan.archives import ArchiveCount
+from domicile.scan.behind import compared_with_home
 from domicile.scan.entries import ScanFinished, ScanStarted
 from domicile.scan.keys import index_keys
 from domicile.scan.names import check_names
@@ -141,7 +142,7 @@ def _read_site(task: tuple[Job, str]) -> _Counts:
         connection, rules = here.session(site, read_only=True)
         at_home, replicas = here.estate.is_home(site), here.estate.replicas
         counts = count_tables(connection, rules, site, at_home=at_home, replicas=replicas)
-        return counts, [], []
+        return compared_with_home(here, counts, site, (connection, rules)), [], []
     return [], *scan_objects(here.estate, here.estate.objects(site), here.run)
 
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 import psycopg
 from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules
-from domicile.people import (
-    MEMBERS,
-    UNKNOWN,
-    PersonPath,
-    belongs,
-    names_somebody,
-    orphaned,
-)
+from domicile.people import UNKNOWN, PersonPath, belongs, names_somebody, orphaned
 from domicile.sites.postgres import (
     Beside,
     MaterialisedView,
@@ -35,7 +29,9 @@ class TableCount(msgspec.Struct, frozen=True):
     members: members' protected rows; reduced: members' rows of which only the public projection is
     left; nobody: rows that name no person; unexamined: rows whose person or country is not known,
     or all of them where the table could not be attributed, for ``reason``. bytes_members is an
-    estimate from the table's size. path is how rows lead to their person, in words.
+    estimate from the table's size. path is how rows lead to their person, in words. shared:
+    members' rows that are somebody else's too, of whom each gets a copy: they stay (at home they
+    are members' like any); behind: those of them that home doesn't hold as they are here.
     """
 
     site: str
@@ -50,6 +46,8 @@ class TableCount(msgspec.Struct, frozen=True):
     bytes_members: int
     path: str
     reason: str
+    shared: int = 0
+    behind: int = 0
 
 
 def count_tables(
@@ -110,8 +108,10 @@ def _count_treated(
         return TableCount(
             site, table.dataset, str(name), table.classification, rows, 0, 0, 0, 0, 0, path, ""
         )
+    if at_home:
+        table = replace(table, copies=False)
     row = connection.execute(_counting(rules, table)).fetchone()
-    total, members, reduced, nobody, unexamined = map(int, row or (0, 0, 0, 0, 0))
+    total, members, reduced, nobody, unexamined, shared = map(int, row or (0, 0, 0, 0, 0, 0))
     if at_home:
         members, reduced = members + reduced, 0
     return TableCount(
@@ -129,6 +129,7 @@ def _count_treated(
         reason="these rows name persons whom no site knows, or whose country nobody wrote down"
         if unexamined
         else "",
+        shared=shared,
     )
 
 
@@ -185,22 +186,33 @@ def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
     return sql.SQL(
         "SELECT count(*), count(*) FILTER (WHERE domicile_member AND NOT domicile_reduced),"
         " count(*) FILTER (WHERE domicile_member AND domicile_reduced),"
-        " count(*) FILTER (WHERE NOT domicile_member AND NOT domicile_unknown"
-        " AND domicile_nobody),"
-        " count(*) FILTER (WHERE NOT domicile_member AND domicile_unknown) FROM ("
-        "SELECT domicile_member, domicile_unknown, domicile_nobody,"
+        " count(*) FILTER (WHERE NOT domicile_known AND NOT domicile_unknown AND domicile_nobody),"
+        " count(*) FILTER (WHERE NOT domicile_known AND domicile_unknown),"
+        " count(*) FILTER (WHERE domicile_shared) FROM ("
+        "SELECT domicile_member, domicile_shared, domicile_unknown, domicile_nobody,"
+        " domicile_member OR domicile_shared AS domicile_known,"
         " CASE WHEN domicile_member THEN {reduced} ELSE false END AS domicile_reduced FROM ("
-        "SELECT t.*, coalesce({member}, false) AS domicile_member,"
+        "SELECT t.*, coalesce({member}, false) AS domicile_member, {shared} AS domicile_shared,"
         " (coalesce({unknown}, false) OR {orphaned}) AS domicile_unknown,"
         " {nobody} AS domicile_nobody FROM {table} AS t OFFSET 0) AS t OFFSET 0) AS s"
     ).format(
         reduced=table.reduced("t"),
-        member=belongs(table.paths, rules.key, "t", MEMBERS),
-        unknown=belongs(table.paths, rules.key, "t", UNKNOWN),
+        member=table.belong(rules.key, "t"),
+        shared=table.shared(rules.key, "t"),
+        unknown=_unknown(table, rules.key),
         orphaned=orphaned(table.paths, "t"),
         nobody=_nobody(table.paths),
         table=sql.Identifier(table.table.name.schema, table.table.name.name),
     )
+
+
+def _unknown(table: TableRules, key: tuple[str, ...]) -> sql.Composable:
+    """Whether a row that is neither a member's nor shared names somebody of whom nobody knows
+    enough. One that names a member does, if each of its persons gets a copy."""
+    unknown = belongs(table.paths, key, "t", UNKNOWN)
+    if not table.copies:
+        return unknown
+    return sql.SQL("({} IS TRUE OR {} IS TRUE)").format(unknown, belongs(table.paths, key, "t"))
 
 
 def _nobody(paths: Sequence[PersonPath]) -> sql.Composable:
