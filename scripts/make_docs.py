@@ -219,7 +219,17 @@ treatment = "erase"
 
 - Read are CSV, JSON lines and Parquet by the columns that `person` names, and `pg_dump` (plain,
   custom, tar) by the tables whose columns hold a person's key in the database. All of them may be
-  compressed (gz, bz2, zst), and lie in tar or zip.
+  compressed (gz, bz2, zst, lz4), and lie in tar or zip.
+- The files of a `pg_dump` in the directory format are one archive: all those of one folder that are
+  called as it calls them, with all their versions. Each is read by what its `toc.dat` says of it.
+  Where a file is missing, and no row of the others is a member's, none of them is examined. The
+  `toc.dat` is erased last: what an erasure that was killed has left is still known for a dump, and
+  `erase` finishes it.
+- Base backups (`pg_basebackup`, pgBackRest, WAL-G, Barman) and archives of the write-ahead log are
+  recognised by their names and manifests, under a template or none, and not examined: only a server
+  can read them. `scan` tells each backup's system, start and tablespaces where it says so. Restore
+  it into a server of its own and name that as a site of role `backup`, attest it, or let its
+  retention end.
 - One with a member's row is a member's. It is brought home whole, sealed under the dataset's key
   where home is sealed, and read back, as any object.
 - With `erase`, `domicile erase` then erases it whole: others' rows in it go with it. That is the
@@ -228,6 +238,8 @@ treatment = "erase"
   is as it was, in order, under the same key; compares the two row by row; reads it back from the
   store and compares again; and only then erases the verified one. One in which nobody else has a
   row is erased whole.
+- Where the current version is erased and an older one, of others, stays, a delete marker is put on
+  the key first: nobody reads the older one by mistake.
 - What can't be read is not examined, with the reason; somebody may attest it
   ([attest.md](attest.md)).
 

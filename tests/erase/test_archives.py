@@ -136,7 +136,7 @@ def seven(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def erase(store: Store, version_id: str = "v1") -> tuple[str, str]:
     """State and reason of the one verified version after an erasure."""
-    dataset = SimpleNamespace(treatment="rewrite", person=("id",))
+    dataset = SimpleNamespace(treatment="rewrite", person=("id",), is_archive=True)
     estate = SimpleNamespace(charter=SimpleNamespace(objects={"exports": dataset}))
     here: Any = SimpleNamespace(estate=estate, run=SimpleNamespace(people=None, people_index=None))
     proof = {

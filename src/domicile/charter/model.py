@@ -230,9 +230,9 @@ class ObjectDataset(_Dataset):
     treatment: Literal["erase", "rewrite"] | None = Field(
         default=None,
         description="These objects are archives, read row by row: exports (CSV, JSON lines,"
-        " Parquet), `pg_dump` in a file, compressed (gz, bz2, zst) or in tar or zip. One with a"
-        " member's row comes home whole; then it is erased (`erase`), or (`rewrite`, exports alone)"
-        " a version without members' rows takes its place.",
+        " Parquet), `pg_dump` in a file or a folder, compressed (gz, bz2, zst, lz4) or in tar or"
+        " zip. One with a member's row comes home whole; then it is erased (`erase`), or"
+        " (`rewrite`, exports alone) a version without members' rows takes its place.",
     )
     person: tuple[str, ...] = Field(
         default=(),

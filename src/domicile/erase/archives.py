@@ -3,7 +3,11 @@
 A version that is still its key's current one gives way to one without members' rows. That one is
 written only from the very bytes that were verified, compared with them row by row before it is
 written and again as the store gives it back; until then nothing is erased. An older version, and an
-archive in which nobody else has a row, is erased whole.
+archive in which nobody else has a row, is erased whole. Where that would uncover an older version
+of others, a delete marker is put on the key first.
+
+Of a dump in a folder the table of contents goes last, and stays where another of its files does:
+what an erasure that was killed has left is still known for what it is.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import Any, BinaryIO
 
 from domicile.charter import ObjectDataset
 from domicile.erase.objects import erase_objects, listed_versions, result_row
+from domicile.erase.whole import hide_older, incomplete, is_toc, staying_tocs
 from domicile.errors import SiteMissing
 from domicile.inventory import Archives, Workplace, memberships, writing
 from domicile.people import Register
@@ -49,16 +54,29 @@ def erase_with_archives(here: Workplace, site: ObjectSite, proofs: Sequence[Row]
     """`erase_objects`, after archives were rewritten: one that could not be stays; where the store
     keeps no versions, what took its place is all there is of it."""
     done = _rewrite_archives(here, site, proofs)
-    settled = {
+    settled: dict[VersionRef, DeleteFailure | None] = {
         ref: DeleteFailure(ref, new.failed) if new.failed else None
         for ref, new in done.items()
         if new.failed or new.version_id == ref.version_id
     }
     mine = [proof for proof in proofs if proof["site"] == site.name]
-    rows = erase_objects(site, [proof for proof in mine if _ref(proof) not in settled])
+    archives = [proof for proof in mine if _is_archive(here, proof)]
+    settled |= incomplete(archives)
+    settled |= hide_older(site, [proof for proof in archives if _ref(proof) not in settled])
+    left = [proof for proof in mine if _ref(proof) not in settled]
+    tocs = [proof for proof in archives if is_toc(proof) and _ref(proof) not in settled]
+    rows = erase_objects(site, [proof for proof in left if proof not in tocs])
     rows += [result_row(p, settled[_ref(p)]) for p in mine if _ref(p) in settled]
+    staying = staying_tocs(tocs, rows)
+    rows += erase_objects(site, [proof for proof in tocs if _ref(proof) not in staying])
+    rows += [result_row(p, staying[_ref(p)]) for p in tocs if _ref(p) in staying]
     places = {ref: new.version_id or None for ref, new in done.items()}
     return [{**row, "rewritten_as": places.get(_ref(row))} for row in rows]
+
+
+def _is_archive(here: Workplace, proof: Row) -> bool:
+    dataset = here.estate.charter.objects.get(proof["dataset"])
+    return proof["kind"] == "version" and dataset is not None and dataset.is_archive
 
 
 def _ref(row: Mapping[str, Any]) -> VersionRef:

@@ -134,7 +134,7 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
         " Purge or Destroy of the media is the provider's",
         "technique": "rows deleted, or reduced to their public projection where others refer to"
         f" them{_KEPT if several else ''}; tables, indexes and statistics rewritten, materialised"
-        " views refreshed"
+        " views refreshed, except for those that the checks name"
         if database
         else "every version and delete marker deleted by its id; unfinished uploads aborted"
         + (_REWRITTEN if any(d.treatment == "rewrite" for d in datasets) else ""),
@@ -200,7 +200,11 @@ def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:
     kept = ", ".join(rewritten[-1].kept)
     return (
         Check("tables and indexes rewritten", ", ".join(tables), passed=True),
-        *((Check("erased rows kept for an older snapshot", kept, passed=None),) if kept else ()),
+        *(
+            (Check("erased rows that may still be in files or views", kept, passed=None),)
+            if kept
+            else ()
+        ),
         Check(
             "the planner's statistics rewritten", reason or "yes", passed=None if reason else True
         ),

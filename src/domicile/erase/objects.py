@@ -44,12 +44,13 @@ def erase_objects(site: ObjectSite, proofs: Sequence[Row]) -> list[Row]:
     """Erase what these proofs verified at this site. A version id names content that can't
     change; where a store has none (``null``), the listing must still show what was verified, or
     the item is left alone and reported. A delete marker goes last, and stays where a version of
-    its key does: without it, what was deleted could be read by its key again."""
+    its key does: without it, what was deleted could be read by its key again. Older versions go
+    before newer ones, which therefore uncover none of them."""
     chosen = [proof for proof in proofs if proof["site"] == site.name]
     chosen = [proof for proof in chosen if proof["state"] == "verified"]
     left = _changed(site, [proof for proof in chosen if proof["kind"] != "upload"])
     versions = [_ref(proof) for proof in chosen if proof["kind"] == "version"]
-    left |= _delete(site, [ref for ref in versions if ref not in left])
+    left |= _delete(site, [ref for ref in reversed(versions) if ref not in left])
     under = {ref.key: left[ref] for ref in versions if ref in left}
     markers = [_ref(proof) for proof in chosen if proof["kind"] == "marker"]
     left |= {ref: _hiding(ref, under[ref.key]) for ref in markers if ref.key in under}

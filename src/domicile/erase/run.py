@@ -61,7 +61,7 @@ class Erasable:
 class EraseReport:
     """What a site's erasure did. held_until: from when on all that is held can be erased; empty
     where nobody can say. held_back: tables whose erased rows the server could not remove from its
-    files yet, and whose doing that is."""
+    files yet, and whose doing that is; materialised views that it did not refresh."""
 
     site: str
     erased: int = 0
@@ -298,6 +298,9 @@ class _Eraser:
                     kept[table] = f"{table} (held back by {holders})"
                 self.progress.advance()
             refreshed = self._refresh(connection, views)
+            for view in views:
+                if str(view.name) not in refreshed:
+                    kept[view.name] = f"{view.name} (a materialised view that was not refreshed)"
             reasons = [rewrite_statistics(connection), checkpoint(connection)]
             self.progress.advance()
         self.report.held_back = list(kept.values())

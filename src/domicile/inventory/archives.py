@@ -36,7 +36,7 @@ class Archives:
 
     def reader(self, dataset: ObjectDataset) -> Reader:
         """How to read a dataset's archives."""
-        layout = Layout(dataset.person, self._tables)
+        layout = Layout(dataset.person, self.tables)
         return Reader(layout, self._spool, find_pg_restores())
 
     @contextmanager
@@ -62,7 +62,7 @@ class Archives:
         return path
 
     @cached_property
-    def _tables(self) -> dict[str, tuple[str, ...]]:
+    def tables(self) -> dict[str, tuple[str, ...]]:
         """The columns of the primary database's tables that hold a person's key themselves."""
         source = self.estate.source_database or self.estate.home_database
         if source is None:

@@ -259,8 +259,9 @@ class LookView(msgspec.Struct, frozen=True):
 class MediumView(msgspec.Struct, frozen=True):
     """A disk or tape as signed acts leave it: ``in custody`` (of holder), ``missing``,
     ``destroyed`` (by holder) since the day of the last one; ``not attested`` where no act about it
-    counts. home: whether it was registered at a site that is home. evidence: SHA-256. problems:
-    acts that do not count, and why."""
+    counts. place: where it lies, as its last hand-over says, empty where that does not; home:
+    whether that is a site that is home. evidence: SHA-256. problems: acts that do not count, and
+    why, unless one that does says the same since."""
 
     serial: str
     medium: str

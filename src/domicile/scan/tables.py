@@ -16,6 +16,7 @@ from domicile.sites.postgres import (
     MaterialisedView,
     TableName,
     copies_beside,
+    in_our_schema,
     site_errors,
     staleness,
 )
@@ -79,6 +80,7 @@ def count_tables(
                     site, str(name), str(name), "protected", rows, 0, 0, 0, rows, 0, "", reason
                 )
             )
+        counts += [_not_in_reach(site, relation) for relation in in_our_schema(connection)]
         if not at_home:
             beside = copies_beside(connection)
             counts += [_not_in_reach(site, c) for c in beside if c.reader not in replicas]
@@ -87,7 +89,7 @@ def count_tables(
 
 
 def _not_in_reach(site: str, copy: Beside) -> TableCount:
-    """A copy beside a database, as a relation that could not be counted."""
+    """A copy beside a database, or what nothing reads in it: a relation that can't be counted."""
     return TableCount(
         site, copy.name, copy.name, "protected", -1, 0, 0, 0, -1, 0, "", copy.sentence
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domicile.sites.postgres.beside import Beside, copies_beside
+from domicile.sites.postgres.beside import Beside, copies_beside, in_our_schema
 from domicile.sites.postgres.catalogue import read_database
 from domicile.sites.postgres.connect import (
     Connection,
@@ -67,6 +67,7 @@ __all__ = [
     "find_pg_restores",
     "held_back_by",
     "in_order_of_views",
+    "in_our_schema",
     "lacking_at",
     "open_postgres_site",
     "order_terms",

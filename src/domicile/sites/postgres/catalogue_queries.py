@@ -175,9 +175,12 @@ SELECT c.oid::bigint AS oid, pg_get_viewdef(c.oid) AS definition, c.relispopulat
     WHERE r.view = c.oid AND r.kind = 'm' AND r.through <> c.oid) AS views,
   EXISTS (SELECT FROM rests r JOIN pg_rewrite w ON w.ev_class = r.through
     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
-      AND d.refclassid = 'pg_proc'::regclass
-    JOIN pg_proc f ON f.oid = d.refobjid JOIN pg_language l ON l.oid = f.prolang
-    WHERE r.view = c.oid AND r.kind IN ('v', 'm') AND l.lanname NOT IN ('internal', 'c')) AS opaque
+    LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+    JOIN pg_proc f ON f.oid = o.oprcode
+      OR (d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid)
+    JOIN pg_language l ON l.oid = f.prolang
+    WHERE r.view = c.oid AND r.kind IN ('v', 'm')
+      AND (l.lanname <> 'internal' OR f.prokind = 'a')) AS opaque
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'm' AND {ours}
 ORDER BY n.nspname, c.relname
