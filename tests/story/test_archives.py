@@ -146,7 +146,8 @@ def compressed(data: bytes, codec: str) -> bytes:
     return bytes(out.getvalue().to_pybytes())
 
 
-def _others(stage: Stage, rows: Rows) -> Rows:
+def others_of(stage: Stage, rows: Rows) -> Rows:
+    """Rows of whoever is no member."""
     return [row for row in rows if row[0] not in stage.before.members]
 
 
@@ -167,7 +168,7 @@ def _history(stage: Stage, place: str, key: str) -> list[bytes]:
 def test_archives_come_home_and_are_erased_or_rewritten(
     archived: Stage, rows: Rows, covers: Covers
 ) -> None:
-    stage, others = archived, _others(archived, rows)
+    stage, others = archived, others_of(archived, rows)
     before = _archives(stage, "singapore") | _archives(stage, "virginia")
     stage.put("virginia", "reports/others.csv", as_csv(others))
     scan = stage.run("scan", *ONE, "--json").expect(1).json
@@ -189,7 +190,7 @@ def test_archives_come_home_and_are_erased_or_rewritten(
         assert set(left) - {"reports/others.csv"} == set(REWRITTEN)
         for key, made in REWRITTEN.items():
             kept = others[::-1] if (place, key) == ("virginia", "reports/a.csv") else others
-            assert _opened(left[key]) == _opened(made(kept))
+            assert unpacked(left[key]) == unpacked(made(kept))
             assert len(_history(stage, place, key)) == 1
     assert left.keys() == set(REWRITTEN)
     assert stage.get("virginia", "reports/others.csv") == as_csv(others)
@@ -209,7 +210,7 @@ def test_archives_come_home_and_are_erased_or_rewritten(
     covers("Copies", "exports in zip and tar, one in another", note="erased whole")
 
 
-def _opened(data: bytes) -> object:
+def unpacked(data: bytes) -> object:
     """What is in an export."""
     if data.startswith(b"PAR1"):
         return pq.read_table(io.BytesIO(data))
@@ -337,11 +338,11 @@ def test_archives_in_buckets_are_sealed_at_home_and_rewritten_with_and_without_v
         "oracle-media": rgw_bucket(versioned=True),
     }
     stores = {name: bucket.site(name) for name, bucket in places.items()}
-    key, others = "reports/a.csv.gz", _others(stage, rows)
+    key, others = "reports/a.csv.gz", others_of(stage, rows)
     for name in ("virginia-media", "virginia-media", "old-media"):
         rows = rows[::-1]
         write(stores[name], key, gzip.compress(as_csv(rows)))
-    _use_buckets(stage, places)
+    use_buckets(stage, places)
     stage.seal()
     server = places["old-media"].server
     environ = {"STORY_KEY": server.access_key, "STORY_SECRET": server.secret_key}
@@ -364,7 +365,7 @@ def _bytes(store: ObjectSite, key: str) -> list[bytes]:
     return [read(store, key, v.version_id)[1] for v in listed(store) if v.key == key]
 
 
-def _use_buckets(stage: Stage, places: Mapping[str, TestBucket]) -> None:
+def use_buckets(stage: Stage, places: Mapping[str, TestBucket]) -> None:
     """The demo's charter with these buckets; Singapore has none."""
     moved = ("sites.virginia-media", "sites.oracle-media", "sites.singapore")
     parts = stage.charter.read_text().split("\n[")

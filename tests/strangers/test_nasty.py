@@ -216,7 +216,7 @@ _CHANGES = {"move": 280, "verify": 260, "erase": 250}
 """How many changes to files a command makes here, at least."""
 
 
-@pytest.mark.parametrize("seed", range(72) if LONG else range(1))
+@pytest.mark.parametrize("seed", range(24) if LONG else range(1))
 def test_awkward_rows_go_home_whatever_is_killed(
     postgres15: PostgresServer, postgres18: PostgresServer, tmp_path: Path, seed: int
 ) -> None:

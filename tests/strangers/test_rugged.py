@@ -5,6 +5,7 @@ What must be true afterwards is written here by hand, as SQL over the source bef
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.covering import Covers
@@ -86,9 +87,12 @@ def contents(place: Place) -> dict[str, Rows]:
     return {table: held(place, table) for table in MEMBERS}
 
 
-def rugged_story(directory: Path, servers: Direction, *, more: str = "") -> Story:
+def rugged_story(
+    directory: Path, servers: Direction, *, more: str = "", workers: int | None = 1
+) -> Story:
     statements = (ROOT / "tests" / "strangers" / "rugged.sql").read_text(encoding="utf-8")
-    story = new_story(directory, *servers, statements + more)
+    directory.mkdir(exist_ok=True)
+    story = new_story(directory, *servers, statements + more, workers)
     story.write_charter(CHARTER, source="old", home="home", home_provider="Cloud")
     return story
 
@@ -145,40 +149,55 @@ PARTITIONED = {
 }
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What must be at home and away at the end, from the source before the move."""
+
+    at_home: dict[str, Rows]
+    away: dict[str, Rows]
+
+    @classmethod
+    def of(cls, story: Story) -> Expected:
+        mine = {table: held(story.source, table, which) for table, which in MEMBERS.items()}
+        assert {table: rows.total() for table, rows in mine.items()} == COUNTS
+        everything = contents(story.source)
+        others = {table: rows - mine[table] for table, rows in everything.items()}
+        places = {"public.place": everything["public.place"]}
+        return cls(
+            united(mine, projections(story.source, BROUGHT_ALONG), places),
+            united(others, projections(story.source, LEFT_BEHIND)),
+        )
+
+    def check(self, story: Story) -> None:
+        assert differences(self.at_home, contents(story.home)) == []
+        assert differences(self.away, contents(story.source)) == []
+        assert story.source.broken_foreign_keys() == []
+        assert story.home.broken_foreign_keys() == []
+        assert story.home.foreign_keys() == story.source.foreign_keys()
+        assert still_on_disk(story.source, SECRETS) == set()
+        for place in (story.source, story.home):
+            for view, query in VIEWS.items():
+                assert place.rows(f"SELECT * FROM {view}") == place.rows(query), view
+            assert place.rows("SELECT relispopulated FROM pg_class WHERE relname = 'unfilled'") == {
+                "(f)": 1
+            }
+        assert comments(story.home) == comments(story.source)
+        here, there = story.home.next_numbers(), story.source.next_numbers()
+        assert {"public.in_advance", "public.post_id_seq"} == here.keys()
+        assert not [name for name in here if here[name] & there[name]]
+
+
 def test_partitioned_and_unlogged_tables_go_home_as_they_are(
     upgrade: Direction, tmp_path: Path, covers: Covers
 ) -> None:
-    story = rugged_story(tmp_path, upgrade)
-    mine = {table: held(story.source, table, which) for table, which in MEMBERS.items()}
-    assert {table: rows.total() for table, rows in mine.items()} == COUNTS
-    everything = contents(story.source)
-    others = {table: rows - mine[table] for table, rows in everything.items()}
-    places = {"public.place": everything["public.place"]}
-    at_home = united(mine, projections(story.source, BROUGHT_ALONG), places)
-    away = united(others, projections(story.source, LEFT_BEHIND))
+    story = rugged_story(tmp_path, upgrade, workers=None)
+    expected = Expected.of(story)
     assert still_on_disk(story.source, SECRETS)
-
     scanned = " ".join(story.run("scan", expected=1).split())
     assert "top" in scanned
     assert "it holds copies of rows of person, post; `erase` refreshes it" in scanned
     story.bring_home("old")
-
-    assert differences(at_home, contents(story.home)) == []
-    assert differences(away, contents(story.source)) == []
-    assert story.source.broken_foreign_keys() == []
-    assert story.home.broken_foreign_keys() == []
-    assert story.home.foreign_keys() == story.source.foreign_keys()
-    assert still_on_disk(story.source, SECRETS) == set()
-    for place in (story.source, story.home):
-        for view, query in VIEWS.items():
-            assert place.rows(f"SELECT * FROM {view}") == place.rows(query), view
-        assert place.rows("SELECT relispopulated FROM pg_class WHERE relname = 'unfilled'") == {
-            "(f)": 1
-        }
-    assert comments(story.home) == comments(story.source)
-    here, there = story.home.next_numbers(), story.source.next_numbers()
-    assert {"public.in_advance", "public.post_id_seq"} == here.keys()
-    assert not [name for name in here if here[name] & there[name]]
+    expected.check(story)
     for kind, note in PARTITIONED.items():
         covers("Rows", kind, note=note)
 

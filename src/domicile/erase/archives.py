@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, BinaryIO
@@ -120,17 +121,22 @@ class _Rewriter:
     def rewrite(self, ref: VersionRef, verified: str, latest: ObjectVersion) -> _Rewritten:
         """Put a version without members' rows in the place of this one, unless another has taken
         it."""
-        try:
-            with self.archives.fetched(self.site, ref.key, ref.version_id) as (before, attributes):
-                if _sha256(before) != verified:
-                    return _Rewritten(failed="it changed since it was verified")
+        with ExitStack() as stack:
+            try:
+                fetched = self.archives.fetched(self.site, ref.key, ref.version_id)
+                before, attributes = stack.enter_context(fetched)
+            except SiteMissing:  # its deletion was killed when its bytes had gone: it is repeated
+                return _Rewritten()
+            if _sha256(before) != verified:
+                return _Rewritten(failed="it changed since it was verified")
+            try:
                 if latest.version_id != ref.version_id:
                     return self._adopt(before, attributes, latest)
                 return self._put(latest, before, attributes)
-        except Unreadable as error:
-            return _Rewritten(failed=f"it can't be rewritten: {error}")
-        except SiteMissing:
-            return _Rewritten(failed=_CHANGED)
+            except Unreadable as error:
+                return _Rewritten(failed=f"it can't be rewritten: {error}")
+            except SiteMissing:
+                return _Rewritten(failed=_CHANGED)
 
     def _put(self, old: ObjectVersion, before: BinaryIO, attributes: Attributes) -> _Rewritten:
         person = self.dataset.person
