@@ -82,6 +82,15 @@ def public_definitions(tree: ast.Module) -> set[str]:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
+def test_no_query_names_a_tables_rows_by_itself(folder: str) -> None:
+    """Whether ONLY goes before a table is for `table_rows` to say, wherever its rows are meant."""
+    for path in (path for path in modules(folder) if path in OURS):
+        text = path.read_text(encoding="utf-8")
+        by_hand = re.findall(r"Identifier\(\s*(\w[\w.]*)\.schema,\s*\1\.\w+,?\s*\)", text)
+        assert by_hand == (["table"] if path.name == "selecting.py" else []), relative(path)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_every_module_imports_and_all_is_kept_honest(folder: str) -> None:
     for path in (path for path in modules(folder) if path in OURS):
         module = importlib.import_module(module_name(path))

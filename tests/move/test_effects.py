@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from domicile.charter import People, TableDataset
 from domicile.inventory import rules_for
 from domicile.move.effects import (
+    command_effects,
     country_blockers,
     database_effects,
     plan_sequences,
@@ -16,7 +17,7 @@ from domicile.move.effects import (
     schema_blockers,
 )
 from domicile.move.plan import Effect
-from domicile.sites.postgres import Database, Sequence, TableName, Trigger
+from domicile.sites.postgres import Database, EventTrigger, Sequence, TableName, Trigger
 from tests.people.catalogues import charter, column, database, refers, table
 
 NUMBERS = TableName("public", "numbers")
@@ -145,6 +146,39 @@ def test_nothing_is_said_of_tables_that_are_not_erased() -> None:
     }
     rules = rules_for(charter(public), database(["users", "cities", "countries"], [key]))
     assert list(database_effects(rules, "old_db")) == []
+
+
+def test_event_triggers_that_our_commands_set_off_are_named() -> None:
+    found = replace(
+        database(["users"]),
+        event_triggers=(
+            EventTrigger("any", "ddl_command_end", (), enabled=True),
+            EventTrigger("some", "sql_drop", ("DROP TABLE", "DROP INDEX"), enabled=True),
+            EventTrigger("others", "sql_drop", ("DROP INDEX",), enabled=True),
+            EventTrigger("off", "ddl_command_end", (), enabled=False),
+            EventTrigger("rewrite", "table_rewrite", (), enabled=True),
+            EventTrigger("in", "login", (), enabled=True),
+        ),
+    )
+    said = [effect.what for effect in command_effects(found, "old_db", at_home=False)]
+    assert said == [
+        "any (ddl_command_end) at any command",
+        "some (sql_drop) at DROP TABLE",
+        "in (login) at every login",
+    ]
+    home = [effect.what for effect in command_effects(found, "home", at_home=True)]
+    assert "others (sql_drop) at DROP INDEX" in home
+    assert len(home) == 4
+
+
+def test_home_inherits_as_the_source_does() -> None:
+    ours = database([table("users", "email"), table("videos", "owner")], [KEY])
+    videos, users = TableName("public", "videos"), TableName("public", "users")
+    child = replace(ours.tables[videos], inherits=(users,))
+    heir = replace(ours, tables={**ours.tables, videos: child})
+    (blocker,) = schema_blockers(rules_for(charter(), heir), ours)
+    assert blocker.startswith("home's videos does not inherit from what the source's does")
+    assert list(schema_blockers(rules_for(charter(), heir), heir)) == []
 
 
 def test_a_projection_that_is_needed_and_cannot_be_made_blocks() -> None:

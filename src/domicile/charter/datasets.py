@@ -56,6 +56,7 @@ def _table_problems(path: KeyPath, table: TableDataset) -> Iterator[Problem]:
     yield from _doubled((*path, "person"), table.person)
     yield from _column_problems((*path, "public"), table.public)
     yield from _column_problems((*path, "categories"), tuple(table.categories))
+    yield from _column_problems((*path, "large_objects"), table.large_objects)
 
 
 def _twice(charter: Charter) -> Iterator[Problem]:

@@ -211,6 +211,11 @@ class TableDataset(_Dataset):
     categories: dict[str, DataCategory] = Field(
         default_factory=dict, description="Fideslang data category by column."
     )
+    large_objects: tuple[str, ...] = Field(
+        default=(),
+        description="The columns of type `oid` whose values name large objects, which go with the"
+        " row. Columns of type `lo` need no mention.",
+    )
 
 
 class ObjectDataset(_Dataset):

@@ -20,7 +20,7 @@ from domicile.cli.session import (
     workers_option,
 )
 from domicile.erase.recheck import record_drift
-from domicile.scan import ObjectCount, ScanSummary, TableCount, run_scan
+from domicile.scan import SHOWN, ObjectCount, ScanSummary, TableCount, run_scan
 
 __all__ = ["print_scan", "scan"]
 
@@ -176,6 +176,8 @@ def _print_unexamined(session: Session, summary: ScanSummary) -> None:
                 style="yellow",
                 markup=False,
             )
+        if count.path.startswith(SHOWN):
+            session.out.print(f"{count.table} at {count.site}: {count.path}", markup=False)
     for found in summary.objects:
         if found.state == "not examined":
             number = found.versions + found.markers + found.uploads

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from domicile.inventory import Condition, DatabaseRules, TableRules
 from domicile.people import Hop, PersonPath, held_values, parent_values
-from domicile.sites.postgres import TableName
+from domicile.sites.postgres import TableName, table_rows
 
 __all__ = ["dependents", "led_to"]
 
@@ -51,7 +51,7 @@ def _ways(
         yield sql.SQL("({}) IN (SELECT {} FROM {} AS c WHERE {} AND {})").format(
             sql.SQL(", ").join(parent_values(hop, alias)),
             sql.SQL(", ").join(held_values(hop, "c")),
-            sql.Identifier(table.table.name.schema, table.table.name.name),
+            table_rows(table.table.name),
             table.members(rules.key, "c"),
             sql.SQL("{} IS NOT TRUE").format(apart("c")) if apart else sql.SQL("true"),
         )

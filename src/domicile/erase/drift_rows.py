@@ -17,7 +17,7 @@ from domicile.inventory import Estate, Run, TableRules, Workplace, listed_sessio
 from domicile.ledger import Entry
 from domicile.move import Plan, RowShard, ahead_of_home, recorded_plan, recorded_proofs
 from domicile.people import LISTED, belongs
-from domicile.sites.postgres import TableName, site_errors
+from domicile.sites.postgres import TableName, site_errors, table_rows
 
 __all__ = ["RowOrigins", "returned_rows", "rows_of"]
 
@@ -61,7 +61,7 @@ def rows_of(
 def _counting(table: TableRules, key: tuple[str, ...]) -> sql.Composed:
     name = table.table.name
     return sql.SQL("SELECT count(*) FROM {} AS t WHERE {} AND {} AND {} IS NOT TRUE").format(
-        sql.Identifier(name.schema, name.name),
+        table_rows(name),
         belongs(table.paths, key, "t", LISTED),
         table.belong(key, "t"),
         table.reduced("t"),

@@ -4,7 +4,8 @@ Within one REPEATABLE READ transaction:
 1. every shard's rows are read again; their digest must be the verified one, or nothing happens,
    and nothing that isn't erased yet may find its person through them;
 2. rows that anybody else's row still refers to are reduced to their public projection;
-3. the others are deleted.
+3. the others are deleted;
+4. large objects that these rows referred to, and no row does any more, are removed.
 The transaction's snapshot never deletes what was written after it was taken; a row that changed
 meanwhile, or a new reference to one, fails the transaction as a whole. Foreign keys that cascade
 can't reach others' rows: what they refer to stays.
@@ -31,7 +32,13 @@ from domicile.inventory import (
     in_keys,
 )
 from domicile.move import RowShard, in_range, site_digest
-from domicile.sites.postgres import TableName, site_errors
+from domicile.sites.postgres import (
+    TableName,
+    note_large_objects,
+    remove_large_objects,
+    site_errors,
+    table_rows,
+)
 
 __all__ = ["RowErasure", "erase_rows", "in_one_transaction", "not_as_verified"]
 
@@ -117,12 +124,15 @@ def _erase(
         return [_earlier(connection, rules, shard, verified[shard.id][0]) for shard in shards]
     group = {TableName(shard.schema, shard.table) for shard in pending}
     _check_dependents(connection, rules, site, pending)
+    _note_large_objects(connection, rules, pending)
     staying = _staying(connection, rules, pending, group)
     if len(group) > 1:
         _doom(connection, rules, pending, staying)
     reduced = {shard.id: _reduce(connection, rules, shard, staying) for shard in pending}
     _delete(connection, rules, pending, staying)
     _check_gone(connection, rules, site, pending)
+    if any(rules.tables[name].large_objects for name in group):
+        remove_large_objects(connection)
     return [
         RowErasure(
             shard.id,
@@ -207,6 +217,18 @@ def _staying(
             name: partial(_in_shards, rules, [s for s in shards if _of(s, name)]) for name in group
         },
     )
+
+
+def _note_large_objects(
+    connection: psycopg.Connection, rules: DatabaseRules, shards: Sequence[RowShard]
+) -> None:
+    for shard in shards:
+        table = rules.tables[TableName(shard.schema, shard.table)]
+        if table.large_objects:
+            rows = sql.SQL("SELECT t.* FROM {} AS t WHERE {}").format(
+                _name(table), _in_shards(rules, [shard], "t")
+            )
+            note_large_objects(connection, rows, table.large_objects)
 
 
 def _reduce(
@@ -332,7 +354,7 @@ def _of(shard: RowShard, name: TableName) -> bool:
 
 
 def _name(table: TableRules) -> sql.Composable:
-    return sql.Identifier(table.table.name.schema, table.table.name.name)
+    return table_rows(table.table.name)
 
 
 def _everything(_alias: str) -> sql.Composable:

@@ -36,7 +36,6 @@ from domicile.sites.postgres import (
     TableName,
     checkpoint,
     held_back_by,
-    read_database,
     refresh_view,
     rewrite_statistics,
     rewrite_table,
@@ -281,7 +280,8 @@ class _Eraser:
             site_errors(self.site),
             self.estate.database(self.site).connect() as connection,
         ):
-            there = read_database(connection)
+            rules = read_rules(connection, self.estate)
+            there = rules.database
             views = views_to_refresh(connection, there, tables)
             connection.rollback()
             if not tables and not views:
@@ -301,7 +301,11 @@ class _Eraser:
             for view in views:
                 if str(view.name) not in refreshed:
                     kept[view.name] = f"{view.name} (a materialised view that was not refreshed)"
-            reasons = [rewrite_statistics(connection), checkpoint(connection)]
+            objects = {name for name, table in rules.tables.items() if table.large_objects}
+            reasons = [
+                rewrite_statistics(connection, large_objects=not objects.isdisjoint(tables)),
+                checkpoint(connection),
+            ]
             self.progress.advance()
         self.report.held_back = list(kept.values())
         self.evidence.record(

@@ -15,7 +15,7 @@ from psycopg import sql
 from domicile.errors import PlanError
 from domicile.inventory.soft import Reference, child_values, referred_values
 from domicile.inventory.tables import DatabaseRules, identity
-from domicile.sites.postgres import Table, TableName
+from domicile.sites.postgres import Table, TableName, table_rows
 
 __all__ = ["Closure", "Condition", "close_references", "in_keys"]
 
@@ -115,7 +115,7 @@ def _insert(
         ).format(
             sql.Identifier("pg_temp", tables[key.parent]),
             _columns(identity(parent), "t"),
-            sql.Identifier(key.parent.schema, key.parent.name),
+            table_rows(key.parent),
             referred_values(key, "t"),
             referring,
             candidates[key.parent]("t"),
@@ -126,7 +126,7 @@ def _insert(
 
 def _seeded(key: Reference, seed: Condition) -> sql.Composable:
     return sql.SQL("SELECT {} FROM {} AS s WHERE {}").format(
-        child_values(key, "s"), sql.Identifier(key.child.schema, key.child.name), seed("s")
+        child_values(key, "s"), table_rows(key.child), seed("s")
     )
 
 
@@ -134,7 +134,7 @@ def _found(rules: DatabaseRules, key: Reference, tables: Mapping[TableName, str]
     child = rules.database.tables[key.child]
     return sql.SQL("SELECT {} FROM {} AS s WHERE {}").format(
         child_values(key, "s"),
-        sql.Identifier(key.child.schema, key.child.name),
+        table_rows(key.child),
         in_keys(child, tables[key.child], "s"),
     )
 

@@ -10,7 +10,14 @@ import psycopg
 from domicile.errors import SiteMissing
 from domicile.inventory.tables import DatabaseRules, rules_for
 from domicile.people import Register, load_listed, load_people
-from domicile.sites.postgres import Table, TableName, read_database, site_errors
+from domicile.sites.postgres import (
+    Table,
+    TableName,
+    read_database,
+    shown_elsewhere,
+    site_errors,
+    site_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +40,10 @@ _SETTINGS = (
 
 def read_rules(connection: psycopg.Connection, estate: Estate) -> DatabaseRules:
     """The catalogue of a database and how the charter treats its tables."""
-    return rules_for(estate.charter, read_database(connection))
+    sites = {name: estate.database(name).address for name in estate.postgres_names}
+    database = read_database(connection)
+    found = shown_elsewhere(database, sites.get(site_name(connection)), sites)
+    return rules_for(estate.charter, found)
 
 
 def open_member_session(

@@ -31,7 +31,7 @@ from domicile.people import (
     belongs,
     shared,
 )
-from domicile.sites.postgres import Database, Table, TableName
+from domicile.sites.postgres import Database, Table, TableName, table_rows
 
 __all__ = ["DatabaseRules", "TableRules", "dataset_name", "identity", "rules_for"]
 
@@ -40,7 +40,8 @@ __all__ = ["DatabaseRules", "TableRules", "dataset_name", "identity", "rules_for
 class TableRules:
     """How one table is treated on one database. dataset is its name in the charter, or the
     table's own. paths is empty for a whole table. referrers are foreign keys into it, and what
-    holds its rows softly. copies: a row with several persons goes to each of them."""
+    holds its rows softly. copies: a row with several persons goes to each of them.
+    large_objects: the columns that name some."""
 
     dataset: str
     table: Table
@@ -49,6 +50,7 @@ class TableRules:
     projection: Projection
     referrers: tuple[Reference, ...]
     copies: bool = False
+    large_objects: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -280,22 +282,35 @@ def _rules(
         paths,
         project(database, table, public, holding),
         tuple(key for key in references if key.parent == table.name),
+        large_objects=tuple(
+            column.name
+            for column in table.columns
+            if column.is_lo or (dataset and column.name in dataset.large_objects)
+        ),
     )
 
 
 def _check_columns(dataset: TableDataset, table: Table) -> None:
-    for column in (*dataset.public, *dataset.categories):
+    for column in (*dataset.public, *dataset.categories, *dataset.large_objects):
         if column not in table.column_names:
             raise CharterError(
                 f"the charter names a column {column} of {table.name}, which has none",
                 expected="one of " + ", ".join(table.column_names),
-                next_step="correct `public` or `categories` of the table's dataset",
+                next_step="correct `public`, `categories` or `large_objects` of the dataset",
+            )
+    for column in dataset.large_objects:
+        if table.column(column).base_type != "pg_catalog.oid":
+            raise CharterError(
+                f"the charter says that {table.name}.{column} names large objects, but it is"
+                f" {table.column(column).type}",
+                expected="a column of type oid, or of a domain over it",
+                next_step="correct `large_objects` of the dataset",
             )
 
 
 def _refers(key: Reference, alias: str) -> sql.Composable:
     return sql.SQL("EXISTS (SELECT FROM {} AS referrer WHERE ({}) = ({}))").format(
-        sql.Identifier(key.child.schema, key.child.name),
+        table_rows(key.child),
         child_values(key, "referrer"),
         referred_values(key, alias),
     )

@@ -22,7 +22,7 @@ from domicile.inventory import (
 )
 from domicile.move.plan import RowShard
 from domicile.move.queries import order_by
-from domicile.sites.postgres import TableName
+from domicile.sites.postgres import TableName, table_rows
 
 __all__ = ["KEYS", "cut_bare", "cut_members", "cut_projections", "cut_shared", "cut_whole"]
 
@@ -75,7 +75,7 @@ def _bounds(
         texts=texts,
         columns=columns,
         order=order_by(table.table, "t"),
-        table=sql.Identifier(table.table.name.schema, table.table.name.name),
+        table=table_rows(table.table.name),
         where=where,
         step=sql.Literal(step),
     )
@@ -109,7 +109,7 @@ def cut_bare(
         if table.reducible:
             query = sql.SQL("SELECT {} FROM {} AS t WHERE {} ORDER BY {}").format(
                 _key_texts(table),
-                sql.Identifier(table.table.name.schema, table.table.name.name),
+                table_rows(table.table.name),
                 table.bare(rules.key, "t"),
                 order_by(table.table, "t"),
             )
@@ -131,7 +131,7 @@ def cut_shared(
         for label, kind, empty in kinds if table.copies else ():
             query = sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {} {} ORDER BY {}").format(
                 _key_texts(table),
-                sql.Identifier(table.table.name.schema, table.table.name.name),
+                table_rows(table.table.name),
                 table.shared(rules.key, "t"),
                 table.empty("t"),
                 sql.SQL(empty),
@@ -189,9 +189,7 @@ def cut_whole(connection: psycopg.Connection, rules: DatabaseRules) -> list[RowS
 
 
 def _count(connection: psycopg.Connection, name: TableName, where: sql.Composable) -> int:
-    query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
-        sql.Identifier(name.schema, name.name), where
-    )
+    query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(table_rows(name), where)
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0
 

@@ -10,6 +10,7 @@ from domicile.move.plan import Effect, SequencePlan
 from domicile.sites.postgres import Database, Sequence, TableName
 
 __all__ = [
+    "command_effects",
     "country_blockers",
     "database_effects",
     "plan_sequences",
@@ -21,8 +22,14 @@ __all__ = [
 ]
 
 
+_COMMANDS = frozenset(
+    ("CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE AS", "DROP TABLE", "REFRESH MATERIALIZED VIEW")
+)
+"""What is run at a database away from home, as event triggers call it."""
+
+
 def database_effects(rules: DatabaseRules, site: str) -> Iterator[Effect]:
-    """Cascades, triggers and unindexed foreign keys that deleting members' rows would meet.
+    """Cascades, triggers, large objects and unindexed foreign keys that a deletion would meet.
     Cascades never fire on rows that stay: what is referred to is reduced, not deleted."""
     protected = {table.table.name for table in rules.protected}
     for key in rules.database.foreign_keys:
@@ -33,11 +40,26 @@ def database_effects(rules: DatabaseRules, site: str) -> Iterator[Effect]:
             yield Effect(site, key.on_delete, what)
         if not key.indexed:
             yield Effect(site, "unindexed", f"{what}: each delete in {key.parent} reads the table")
+    for table in rules.protected:
+        if table.large_objects:
+            what = f"{table.table.name}({', '.join(table.large_objects)})"
+            yield Effect(site, "large objects", f"{what}: they go with the last row that has them")
     for trigger in rules.database.triggers:
         if trigger.table in protected and trigger.enabled:
             events = "/".join(event for event in trigger.events if event in {"delete", "update"})
             if events:
                 yield Effect(site, "trigger", f"{trigger.name} on {trigger.table} ({events})")
+
+
+def command_effects(database: Database, site: str, *, at_home: bool) -> Iterator[Effect]:
+    """Event triggers that run at our own commands or logins: temporary tables and refreshed views;
+    at home, whatever the schema is made of."""
+    for trigger in database.event_triggers:
+        tags = [tag for tag in trigger.tags if at_home or tag in _COMMANDS]
+        if trigger.enabled and trigger.event != "table_rewrite" and (tags or not trigger.tags):
+            at = "at " + ", ".join(tags) if tags else "at any command"
+            at = "at every login" if trigger.event == "login" else at
+            yield Effect(site, "event trigger", f"{trigger.name} ({trigger.event}) {at}")
 
 
 def projection_blockers(
@@ -70,6 +92,11 @@ def schema_blockers(rules: DatabaseRules, home: Database) -> Iterator[str]:
         ours = [(column.name, column.type) for column in table.columns]
         if ours != [(column.name, column.type) for column in there.columns]:
             yield f"home's {name} has other columns than the source's: migrate home's schema first"
+        if table.inherits != there.inherits:
+            yield (
+                f"home's {name} does not inherit from what the source's does: queries that name"
+                " these would give other rows; migrate home's schema first"
+            )
         lacking = sorted(set(table.leaves) - set(there.leaves)) if there.leaves else []
         if lacking:
             parts = ", ".join(map(str, lacking))

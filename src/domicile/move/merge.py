@@ -23,7 +23,7 @@ from psycopg import sql
 from domicile.inventory import TableRules, identity
 from domicile.move.plan import RowShard
 from domicile.move.queries import columns_of, in_range, same_key
-from domicile.sites.postgres import Table, TableName
+from domicile.sites.postgres import Table, TableName, table_identifier, table_rows
 
 __all__ = [
     "KEPT",
@@ -141,7 +141,7 @@ def remove_ours(
         )
     if kept:
         gone = sql.SQL("{} AND NOT EXISTS (SELECT FROM {} AS s WHERE {})").format(
-            gone, sql.Identifier(KEPT.schema, KEPT.name), same_key(table, "t", "s")
+            gone, table_identifier(KEPT), same_key(table, "t", "s")
         )
     connection.execute(
         sql.SQL("DELETE FROM {} AS t WHERE {} AND {}").format(
@@ -182,7 +182,9 @@ def insert_missing(connection: psycopg.Connection, table: Table) -> None:
         )
     connection.execute(
         sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE {}").format(
-            _name(table), sql.SQL(", ").join(sql.Identifier(name) for name in names), query
+            table_identifier(table.name),
+            sql.SQL(", ").join(sql.Identifier(name) for name in names),
+            query,
         )
     )
 
@@ -244,8 +246,8 @@ def _row_text(names: Sequence[str], alias: str) -> sql.Composable:
 
 
 def _stage() -> sql.Composable:
-    return sql.Identifier(STAGE.schema, STAGE.name)
+    return table_identifier(STAGE)
 
 
 def _name(table: Table) -> sql.Composable:
-    return sql.Identifier(table.name.schema, table.name.name)
+    return table_rows(table.name)

@@ -83,7 +83,15 @@ class Effect(msgspec.Struct, frozen=True):
     """Something that the database does by itself when rows are deleted or changed."""
 
     site: str
-    kind: Literal["cascade", "set null", "set default", "trigger", "unindexed"]
+    kind: Literal[
+        "cascade",
+        "set null",
+        "set default",
+        "trigger",
+        "event trigger",
+        "large objects",
+        "unindexed",
+    ]
     what: str
 
 

@@ -37,6 +37,7 @@ from domicile.move.cutting import (
     cut_whole,
 )
 from domicile.move.effects import (
+    command_effects,
     country_blockers,
     database_effects,
     plan_sequences,
@@ -53,7 +54,7 @@ from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
 from domicile.move.store_rules import rule_blockers, rule_warnings
 from domicile.move.writing import write_blockers
 from domicile.scan import ArchiveCount, ScanSummary, read_scan
-from domicile.sites.postgres import Database, TableName, read_database, site_errors
+from domicile.sites.postgres import Database, TableName, read_database, site_errors, table_rows
 
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
@@ -257,6 +258,7 @@ def _plan_database(estate: Estate, run: Run, site: str, draft: _Draft) -> None:
         )
         draft.blockers += unseen_referrers(rules, site)
         draft.effects += database_effects(rules, site)
+        draft.effects += command_effects(rules.database, site, at_home=False)
         plans = _table_plans(connection, rules, site, copied, staying.rows)
         draft.blockers += write_blockers(connection, rules, plans)
         draft.tables += plans
@@ -288,6 +290,7 @@ def _plan_source(
     )
     connection.rollback()
     home = _home_database(estate)
+    draft.effects += command_effects(home, str(estate.home_database), at_home=True)
     draft.sequences = plan_sequences(rules.database, home)
     draft.blockers += schema_blockers(rules, home)
     draft.blockers += country_blockers(rules, estate.charter.people)
@@ -376,7 +379,7 @@ def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) ->
 
 def _count(connection: psycopg.Connection, table: TableRules, where: sql.Composable) -> int:
     query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
-        sql.Identifier(table.table.name.schema, table.table.name.name), where
+        table_rows(table.table.name), where
     )
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0

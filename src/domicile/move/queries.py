@@ -12,7 +12,7 @@ from psycopg import sql
 
 from domicile.inventory import TableRules, identity
 from domicile.move.plan import RowShard
-from domicile.sites.postgres import Column, Table, order_terms, ordered_as_text
+from domicile.sites.postgres import Column, Table, order_terms, ordered_as_text, table_rows
 
 __all__ = [
     "columns_of",
@@ -144,4 +144,4 @@ def _literals(table: Table, values: Sequence[str]) -> sql.Composable:
 
 
 def _name(table: Table) -> sql.Composable:
-    return sql.Identifier(table.name.schema, table.name.name)
+    return table_rows(table.name)

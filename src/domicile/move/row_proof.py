@@ -7,8 +7,10 @@ A copy brings home up to date first: what is different then, home changed or had
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 import psycopg
 import pyarrow as pa
@@ -25,8 +27,22 @@ from domicile.move.queries import (
     shared_rows,
     whole_rows,
 )
-from domicile.move.rows import KEYS_TABLE, RowSession, load_keys, table_rules
-from domicile.sites.postgres import CopyResult, TableName, copy_format, digest, site_errors
+from domicile.move.rows import (
+    KEYS_TABLE,
+    RowSession,
+    large_object_columns,
+    load_keys,
+    table_rules,
+)
+from domicile.sites.postgres import (
+    CopyResult,
+    TableName,
+    copy_format,
+    digest,
+    digest_large_object,
+    large_objects_in,
+    site_errors,
+)
 
 __all__ = ["ROW_PROOF", "ahead_of_home", "prove_rows", "shard_digest", "site_digest"]
 
@@ -80,6 +96,8 @@ def _prove(
             missing = _missing(session, home, shard, site, home_site)
             if missing:
                 reason = f"{missing:,} of {there.rows:,} rows are not at home as they are there"
+            elif lacking := _lacking_objects(session, home, shard):
+                reason = f"{lacking:,} large objects are not at home as they are there"
         if not reason and shard.kind == "members" and (older := _still_shared(home, shard)):
             reason = f"{older:,} rows at home are copies from when others had them too"
     finally:
@@ -143,7 +161,25 @@ def site_digest(session: RowSession, shard: RowShard, *, at_home: bool = False) 
     loaded the keys of a shard by keys): what verification wrote down, if nothing changed."""
     table = table_rules(session[1], shard).table
     rows = in_order(_query(session, shard, at_home=at_home), table)
-    return digest(session[0], rows, copy_format(table.columns))
+    found = digest(session[0], rows, copy_format(table.columns))
+    objects = _large_objects(session, shard, at_home=at_home)
+    if not objects:
+        return found
+    seen = hashlib.sha256(found.sha256.encode())
+    for oid, contents in sorted(objects.items()):
+        seen.update(f"{oid} {contents}\n".encode())
+    return replace(found, sha256=seen.hexdigest())
+
+
+def _large_objects(
+    session: RowSession, shard: RowShard, *, at_home: bool = False
+) -> dict[int, str]:
+    """The digests of what a shard's rows refer to, by oid."""
+    names = large_object_columns(table_rules(session[1], shard), shard)
+    if not names:
+        return {}
+    found = large_objects_in(session[0], _query(session, shard, at_home=at_home), names)
+    return {oid: digest_large_object(session[0], oid) for oid in found}
 
 
 def _digest(
@@ -195,7 +231,11 @@ def ahead_of_home(
             there = _digest(here, session, shard)
         with site_errors(home_site):
             _digest(here, home, shard, at_home=True)
-        return there, _missing(session, home, shard, site, home_site) if there.rows else 0
+        if not there.rows:
+            return there, 0
+        missing = _missing(session, home, shard, site, home_site)
+        lacking = missing or _lacking_objects(session, home, shard)
+        return there, min(lacking, there.rows)
     finally:
         session[0].rollback()
         home[0].rollback()
@@ -203,6 +243,13 @@ def ahead_of_home(
 
 def _columns(session: RowSession, shard: RowShard) -> list[tuple[str, str]]:
     return [(c.name, c.type) for c in table_rules(session[1], shard).table.columns]
+
+
+def _lacking_objects(session: RowSession, home: RowSession, shard: RowShard) -> int:
+    """How many large objects of the site's rows home does not hold as they are there."""
+    at_home = _large_objects(home, shard, at_home=True)
+    there = _large_objects(session, shard)
+    return sum(at_home.get(oid) != contents for oid, contents in there.items())
 
 
 def _missing(

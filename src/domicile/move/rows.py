@@ -10,6 +10,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import cast
 
 import psycopg
@@ -41,9 +42,12 @@ from domicile.sites.postgres import (
     Column,
     CopyResult,
     TableName,
+    bring_large_object,
     copy_format,
+    large_objects_in,
     pipe,
     site_errors,
+    table_rows,
 )
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "MARKERS_SQL",
     "RowSession",
     "copy_rows",
+    "large_object_columns",
     "load_keys",
     "shard_query",
     "table_rules",
@@ -105,6 +110,8 @@ def copy_rows(
                 result = _straight(source, home, shard)
             else:
                 result = _merge(source, home, here.run.id, shard, guarded)
+            for oid in _large_objects(source, shard):
+                bring_large_object(source[0], home[0], oid)
             _mark(home[0], here.run.id, shard, result)
             home[0].commit()
     except BaseException:
@@ -180,7 +187,8 @@ def _merge(
     source: RowSession, home: RowSession, run: str, shard: RowShard, guarded: Collection[str]
 ) -> CopyResult:
     """Bring home's rows of a shard that home held rows of before to the source's present state."""
-    table = table_rules(source[1], shard)
+    away = table_rules(source[1], shard)
+    table = replace(away, table=replace(away.table, name=_at_home(home, shard)))
     columns = table.table.stored_columns
     create_stage(home[0], table.table)
     query = shard_query(source[1], shard, columns)
@@ -208,11 +216,37 @@ def _keep_shared(source: RowSession, home: RowSession, shard: RowShard) -> None:
     columns = [table.table.column(name) for name in names]
     query = sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {}").format(
         columns_of(columns, "t"),
-        sql.Identifier(shard.schema, shard.table),
+        table_rows(table.table.name),
         belongs(table.paths, source[1].key, "t"),
         in_range(table.table, shard, "t"),
     )
     pipe(source[0], query, home[0], KEPT, names, copy_format(columns))
+
+
+def large_object_columns(rules: TableRules, shard: RowShard) -> tuple[str, ...]:
+    """The columns of a shard that name large objects: a projection has what it keeps."""
+    kept = rules.projection.kept
+    return tuple(n for n in rules.large_objects if shard.kind in ("members", "shared") or n in kept)
+
+
+def _large_objects(source: RowSession, shard: RowShard) -> list[int]:
+    """What the shard's rows at the source refer to."""
+    rules = table_rules(source[1], shard)
+    names = large_object_columns(rules, shard)
+    query = shard_query(source[1], shard, tuple(rules.table.column(name) for name in names))
+    return large_objects_in(source[0], query, names) if names else []
+
+
+def _at_home(home: RowSession, shard: RowShard) -> TableName:
+    """The table's name as home's catalogue has it: home may have partitioned it."""
+    name = TableName(shard.schema, shard.table)
+    if name not in home[1].database.tables:
+        raise PlanError(
+            f"home has no table {name} that it could hold rows of shard {shard.id} in",
+            expected="the tables that were planned",
+            next_step="scan and plan again",
+        )
+    return home[1].database.tables[name].name
 
 
 def _empty(home: RowSession, shard: RowShard) -> bool:
@@ -220,9 +254,7 @@ def _empty(home: RowSession, shard: RowShard) -> bool:
     row = (
         home[0]
         .execute(
-            sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(
-                sql.Identifier(shard.schema, shard.table)
-            )
+            sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(table_rows(_at_home(home, shard)))
         )
         .fetchone()
     )

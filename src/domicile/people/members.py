@@ -15,7 +15,7 @@ from psycopg import sql
 from domicile.people.hops import Hop
 from domicile.people.paths import PersonPath
 from domicile.people.values import held_values, key_values, names_somebody, parent_values
-from domicile.sites.postgres import Column, Table
+from domicile.sites.postgres import Column, Table, table_rows
 
 __all__ = [
     "LISTED",
@@ -147,7 +147,7 @@ def _in_parent(hop: Hop, alias: str, condition: sql.Composable, inner: str) -> s
     return sql.SQL("({}) IN (SELECT {} FROM {} AS {} WHERE {})").format(
         _list(held_values(hop, alias)),
         _list(parent_values(hop, inner)),
-        sql.Identifier(hop.parent.schema, hop.parent.name),
+        table_rows(hop.parent),
         sql.Identifier(inner),
         condition,
     )

@@ -101,7 +101,7 @@ class _Walk:
     def __init__(self, charter: Charter, database: Database) -> None:
         self.charter = charter
         self.database = database
-        self.people = TableName.parse(charter.people.table)
+        self.people = _known(database, TableName.parse(charter.people.table))
         self.paths: dict[TableName, tuple[PersonPath, ...]] = {}
         self.undecided: dict[TableName, Undecided] = {}
         self._ways: dict[TableName, tuple[PersonPath, ...]] = {}
@@ -206,9 +206,10 @@ class _Walk:
         """Why nothing led to a table: to what its ``person`` leads nobody is led either."""
         over = self._leads_over(table)
         if over is None or over not in left:
+            inherits = " (and none is inherited)" if self.database.tables[table].inherits else ""
             return Undecided(
                 table,
-                "no foreign key leads to a person",
+                f"no foreign key leads to a person{inherits}",
                 f'name its column with `person` in a [tables.*] of "{table}", or classify it as'
                 " public if it is about nobody",
             )
@@ -271,6 +272,12 @@ class _Walk:
             return (PersonPath(table, (Hop(way.columns, self.people, key, None),)),)
         hop = soft_hop(self.database.tables[table], way, people, key)
         return (PersonPath(table, (hop,)),) if isinstance(hop, Hop) else Undecided(table, *hop)
+
+
+def _known(database: Database, name: TableName) -> TableName:
+    """The name as the catalogue has it, where it has it."""
+    table = database.tables.get(name)
+    return name if table is None else table.name
 
 
 def _hop(key: ForeignKey) -> Hop:

@@ -26,7 +26,7 @@ from domicile.charter import CountryWay, People, Way
 from domicile.errors import CharterError, EvidenceError
 from domicile.people.hops import Hop, soft_hop
 from domicile.people.values import held_values, parent_values
-from domicile.sites.postgres import Database, TableName
+from domicile.sites.postgres import Database, TableName, table_identifier
 
 __all__ = ["Counts", "Membership", "Register", "RegisterBuilder", "person_text", "read_people"]
 
@@ -103,7 +103,7 @@ def _country_elsewhere(people: People, column: str, way: Way, database: Database
         people=_people(people),
         values=sql.SQL(", ").join(values),
         country=sql.Identifier("c", column),
-        there=sql.Identifier(there.name.schema, there.name.name),
+        there=table_identifier(there.name),
         numbers=sql.SQL(", ").join(sql.SQL(str(n)) for n in range(1, len(names) + 1)),
         held=sql.SQL(", ").join(held_values(hop, "p")),
         names=sql.SQL(", ").join(sql.SQL("e.{}").format(name) for name in names),
@@ -118,7 +118,7 @@ def _key_texts(people: People) -> sql.Composable:
 
 def _people(people: People) -> sql.Composable:
     table = TableName.parse(people.table)
-    return sql.Identifier(table.schema, table.name)
+    return table_identifier(table)
 
 
 def _agreed(people: People, spelled: Sequence[str | None] | None) -> str | None:

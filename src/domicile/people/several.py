@@ -21,6 +21,7 @@ from domicile.people.hops import Hop
 from domicile.people.members import UNKNOWN, belongs, orphaned
 from domicile.people.paths import PersonPath
 from domicile.people.values import held_values, names_somebody, parent_values
+from domicile.sites.postgres import table_rows
 
 __all__ = ["alone", "names_person", "shared"]
 
@@ -76,7 +77,7 @@ def _named(hops: Sequence[Hop], alias: str) -> sql.Composable:
     return sql.SQL("({}) IN (SELECT {} FROM {} AS {} WHERE {})").format(
         _listed(held_values(hop, alias)),
         _listed(parent_values(hop, inner)),
-        sql.Identifier(hop.parent.schema, hop.parent.name),
+        table_rows(hop.parent),
         sql.Identifier(inner),
         _named(rest, inner),
     )

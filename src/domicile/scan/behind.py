@@ -14,7 +14,7 @@ from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules, Workplace, identity
 from domicile.scan.tables import TableCount
-from domicile.sites.postgres import TableName, site_errors
+from domicile.sites.postgres import TableName, site_errors, table_rows
 
 __all__ = ["compared_with_home"]
 
@@ -97,7 +97,7 @@ def _digests(table: TableRules, key: tuple[str, ...]) -> sql.Composed:
         sql.SQL(", ").join(sql.Identifier("t", name) for name in identity(table.table)),
         _digest(table, table.empty("t")),
         table.empty("t"),
-        sql.Identifier(table.table.name.schema, table.table.name.name),
+        table_rows(table.table.name),
         table.shared(key, "t"),
     )
 
@@ -112,7 +112,7 @@ def _missing(table: TableRules) -> sql.Composed:
         " s.hash)"
     ).format(
         _STAGE,
-        sql.Identifier(table.table.name.schema, table.table.name.name),
+        table_rows(table.table.name),
         sql.SQL(" AND ").join(same),
         _digest(table, sql.Identifier("s", "bare")),
     )

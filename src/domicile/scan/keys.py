@@ -15,7 +15,7 @@ from domicile.charter import ObjectDataset
 from domicile.errors import CharterError
 from domicile.inventory import DatabaseRules, Estate, Run, read_rules
 from domicile.people import PersonPath, held_values, parent_values, person_text
-from domicile.sites.postgres import TableName, site_errors
+from domicile.sites.postgres import TableName, site_errors, table_rows
 
 __all__ = ["KeyIndex", "index_keys", "key_query", "named_keys"]
 
@@ -138,7 +138,7 @@ def key_query(path: PersonPath, key: tuple[str, ...], column: str) -> sql.Compos
         parent = f"h{number}"
         joins.append(
             sql.SQL("LEFT JOIN {} AS {} ON ({}) = ({})").format(
-                sql.Identifier(hop.parent.schema, hop.parent.name),
+                table_rows(hop.parent),
                 sql.Identifier(parent),
                 sql.SQL(", ").join(held),
                 sql.SQL(", ").join(parent_values(hop, parent)),
@@ -149,7 +149,7 @@ def key_query(path: PersonPath, key: tuple[str, ...], column: str) -> sql.Compos
     return sql.SQL("SELECT {}::text, {} FROM {} AS t {} WHERE {} IS NOT NULL").format(
         sql.Identifier("t", column),
         sql.SQL(", ").join(sql.SQL("({})::text").format(holder) for holder in holders),
-        sql.Identifier(path.table.schema, path.table.name),
+        table_rows(path.table),
         sql.SQL(" ").join(joins),
         sql.Identifier("t", column),
     )

@@ -12,16 +12,23 @@ from psycopg import sql
 from domicile.inventory import DatabaseRules, TableRules
 from domicile.people import UNKNOWN, PersonPath, belongs, names_somebody, orphaned
 from domicile.sites.postgres import (
+    LARGE_OBJECT_TABLE,
     Beside,
     MaterialisedView,
     TableName,
     copies_beside,
+    forgotten_large_objects,
     in_our_schema,
     site_errors,
     staleness,
+    table_rows,
 )
 
-__all__ = ["TableCount", "count_tables"]
+__all__ = ["SHOWN", "TableCount", "count_tables"]
+
+
+SHOWN = "a foreign table: its rows are examined where they lie, at "
+"""How the path of a foreign table begins whose rows another site of the charter has."""
 
 
 class TableCount(msgspec.Struct, frozen=True):
@@ -72,7 +79,14 @@ def count_tables(
         counts += found.values()
         for _, view in sorted(rules.database.views.items()):
             counts.append(_count_view(connection, rules, view, found, site, at_home=at_home))
+        counts += [
+            TableCount(site, str(name), str(name), "protected", 0, 0, 0, 0, 0, 0, SHOWN + there, "")
+            for name, there in sorted(rules.database.shown.items())
+        ]
         for name, undecided in sorted(rules.undecided.items()):
+            if name == LARGE_OBJECT_TABLE:
+                counts += _count_large_objects(connection, rules, site)
+                continue
             rows = _rows(connection, name) if name in rules.database.tables else -1
             reason = f"{undecided.reason}: {undecided.next_step}"
             counts.append(
@@ -86,6 +100,28 @@ def count_tables(
             counts += [_not_in_reach(site, c) for c in beside if c.reader not in replicas]
         connection.rollback()
     return counts
+
+
+def _count_large_objects(
+    connection: psycopg.Connection, rules: DatabaseRules, site: str
+) -> list[TableCount]:
+    """Large objects that go with no row of an examined table, or that can't be read."""
+    known = {n: t.large_objects for n, t in rules.tables.items() if t.large_objects}
+    forgotten, unreadable = forgotten_large_objects(connection, known)
+    reasons = []
+    if forgotten:
+        reasons.append(
+            f"no column known for them refers to {forgotten:,}: name it (`large_objects` of its"
+            " table), unlink them where no column does (vacuumlo), or attest them"
+        )
+    if unreadable:
+        reasons.append(
+            f"the site's user may not read {unreadable:,}: grant it the role that owns them"
+        )
+    name, rows = str(LARGE_OBJECT_TABLE), forgotten + unreadable
+    reason = "large objects: " + "; ".join(reasons)
+    count = TableCount(site, name, name, "protected", rows, 0, 0, 0, rows, 0, "", reason)
+    return [count] if rows else []
 
 
 def _not_in_reach(site: str, copy: Beside) -> TableCount:
@@ -204,7 +240,7 @@ def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
         unknown=_unknown(table, rules.key),
         orphaned=orphaned(table.paths, "t"),
         nobody=_nobody(table.paths),
-        table=sql.Identifier(table.table.name.schema, table.table.name.name),
+        table=table_rows(table.table.name),
     )
 
 
@@ -226,6 +262,6 @@ def _nobody(paths: Sequence[PersonPath]) -> sql.Composable:
 
 
 def _rows(connection: psycopg.Connection, name: TableName) -> int:
-    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name.schema, name.name))
+    query = sql.SQL("SELECT count(*) FROM {}").format(table_rows(name))
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0

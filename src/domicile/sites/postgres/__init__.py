@@ -13,9 +13,21 @@ from domicile.sites.postgres.connect import (
 from domicile.sites.postgres.copying import CopyResult, CopyStream, digest, pipe
 from domicile.sites.postgres.dump import apply_sql, find_pg_restores, schema_sql, set_sequence
 from domicile.sites.postgres.failures import site_errors
+from domicile.sites.postgres.foreign import shown_elsewhere
+from domicile.sites.postgres.large_objects import (
+    LARGE_OBJECT_TABLE,
+    bring_large_object,
+    digest_large_object,
+    forgotten_large_objects,
+    large_objects_in,
+    note_large_objects,
+    remove_large_objects,
+)
 from domicile.sites.postgres.model import (
+    Address,
     Column,
     Database,
+    EventTrigger,
     ForeignKey,
     MaterialisedView,
     NotExamined,
@@ -37,10 +49,13 @@ from domicile.sites.postgres.selecting import (
     ordered_as_text,
     row_digests,
     table_identifier,
+    table_rows,
 )
 from domicile.sites.postgres.views import in_order_of_views, refresh_view, staleness
 
 __all__ = [
+    "LARGE_OBJECT_TABLE",
+    "Address",
     "Beside",
     "Column",
     "Connection",
@@ -48,6 +63,7 @@ __all__ = [
     "CopyResult",
     "CopyStream",
     "Database",
+    "EventTrigger",
     "ForeignKey",
     "MaterialisedView",
     "NotExamined",
@@ -57,6 +73,7 @@ __all__ = [
     "TableName",
     "Trigger",
     "apply_sql",
+    "bring_large_object",
     "checkpoint",
     "column_list",
     "copies_beside",
@@ -64,11 +81,15 @@ __all__ = [
     "copy_from_statement",
     "copy_to_statement",
     "digest",
+    "digest_large_object",
     "find_pg_restores",
+    "forgotten_large_objects",
     "held_back_by",
     "in_order_of_views",
     "in_our_schema",
     "lacking_at",
+    "large_objects_in",
+    "note_large_objects",
     "open_postgres_site",
     "order_terms",
     "ordered_as_text",
@@ -76,14 +97,17 @@ __all__ = [
     "read_database",
     "refresh_view",
     "remains",
+    "remove_large_objects",
     "rewrite_statistics",
     "rewrite_table",
     "row_digests",
     "schema_refusal",
     "schema_sql",
     "set_sequence",
+    "shown_elsewhere",
     "site_errors",
     "site_name",
     "staleness",
     "table_identifier",
+    "table_rows",
 ]

@@ -11,6 +11,7 @@ from domicile.sites.postgres.model import TableName
 
 __all__ = [
     "COLUMNS",
+    "EVENT_TRIGGERS",
     "FOREIGN_KEYS",
     "INDEXES",
     "IN_RECOVERY",
@@ -24,6 +25,7 @@ __all__ = [
     "AmountRow",
     "AnswerRow",
     "AttributeRow",
+    "EventTriggerRow",
     "IndexRow",
     "ReferenceRow",
     "RelationRow",
@@ -52,7 +54,14 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::
   has_schema_privilege(n.oid, 'USAGE') AND CASE WHEN c.relkind = 'S'
     THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END
     AS readable,
-  EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid OR i.inhrelid = c.oid) AS inherits,
+  ARRAY(SELECT i.inhparent::bigint FROM pg_inherits i WHERE i.inhrelid = c.oid
+    ORDER BY i.inhseqno) AS inherits,
+  (SELECT e.extname FROM pg_inherits i
+    JOIN pg_class h ON h.oid IN (c.oid, i.inhrelid)
+    JOIN pg_depend d ON d.classid = 'pg_namespace'::regclass AND d.objid = h.relnamespace
+      AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+    JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE c.oid IN (i.inhparent, i.inhrelid) AND c.relkind <> 'p' LIMIT 1) AS tree_of,
   row_security_active(c.oid) AS row_security,
   EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type <> '1') AS rules,
   (SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
@@ -140,6 +149,12 @@ WHERE NOT t.tgisinternal AND c.relkind <> 'v' AND t.tgparentid = 0 AND {ours}
 ORDER BY n.nspname, c.relname, t.tgname
 """
 
+EVENT_TRIGGERS: LiteralString = """
+SELECT evtname AS name, evtevent AS event, coalesce(evttags, '{{}}') AS tags,
+  evtenabled IN ('O', 'A') AS enabled
+FROM pg_event_trigger ORDER BY 1
+"""
+
 SEQUENCES: LiteralString = """
 SELECT s.seqrelid::bigint AS oid, s.seqincrement AS increment, s.seqmin AS min_value,
   s.seqmax AS max_value,
@@ -192,7 +207,8 @@ IN_RECOVERY: LiteralString = "SELECT pg_is_in_recovery() AS answer"
 
 @dataclass(frozen=True, slots=True)
 class RelationRow:
-    """A relation of a user schema that may hold rows, or a sequence."""
+    """A relation of a user schema that may hold rows, or a sequence. inherits: what from, first to
+    last; tree_of: the extension in whose schema a table of that tree lies."""
 
     oid: int
     schema: str
@@ -210,7 +226,8 @@ class RelationRow:
     foreign_leaf: str | None
     detaching: str | None
     readable: bool
-    inherits: bool
+    inherits: list[int]
+    tree_of: str | None
     row_security: bool
     rules: bool
     extension: str | None
@@ -218,7 +235,7 @@ class RelationRow:
     @property
     def table_name(self) -> TableName:
         """The relation's schema and name."""
-        return TableName(self.schema, self.name)
+        return TableName(self.schema, self.name, is_root=self.kind == "p")
 
     def estimated_rows(self) -> int:
         """The planner's way: rows per page when last counted, times the pages of today."""
@@ -289,6 +306,16 @@ class TriggerRow:
     relation: int
     name: str
     type: int
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventTriggerRow:
+    """A trigger on commands; no tags for all of them."""
+
+    name: str
+    event: str
+    tags: list[str]
     enabled: bool
 
 
