@@ -15,6 +15,7 @@ from domicile.move.effects import (
     plan_sequences,
     projection_blockers,
     schema_blockers,
+    standby_blockers,
 )
 from domicile.move.plan import Effect
 from domicile.sites.postgres import Database, EventTrigger, Sequence, TableName, Trigger
@@ -239,3 +240,17 @@ def test_home_must_have_the_tables_in_the_same_shape_or_none_at_all() -> None:
     other = database([table("users", "mail"), table("videos", "owner")])
     (differs,) = schema_blockers(rules, other)
     assert differs.startswith("home's users has other columns")
+
+
+def test_a_standby_whose_primary_is_not_erased_at_blocks_the_plan() -> None:
+    def said(standbys: dict[str, str | None], role: str = "replica") -> list[str]:
+        return list(standby_blockers(standbys, dict.fromkeys(standbys, role), "home"))
+
+    assert said({"copy": "old"}) == []
+    assert said({"copy": "old"}, "backup") == []
+    (alone,) = said({"copy": None})
+    assert "the charter does not name its primary" in alone
+    (of_home,) = said({"copy": "home"})
+    assert "a standby of home (home)" in of_home
+    (wrong,) = said({"copy": "old"}, "primary")
+    assert "name its primary as the site" in wrong

@@ -207,7 +207,7 @@ def test_what_may_hold_rows_and_is_no_ordinary_table_has_its_reason(
     assert database.tables[named("fleeting")].unlogged
     assert database.views[named("copies")].tables == {named("kept")}
     assert reasons_in(database) == {
-        "ruled": "a rewrite rule changes what writing to it does",
+        "ruled": "a rewrite rule (r) changes what UPDATE or DELETE does to it",
         "far": "a foreign table of elsewhere (w): its rows lie on another server (no option says"
         " which)",
         "pg_catalog.pg_largeobject": "1 large objects",

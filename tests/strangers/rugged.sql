@@ -157,7 +157,7 @@ CREATE TABLE public.oddity (
 );
 COMMENT ON TABLE public.oddity IS 'it''s odd';
 COMMENT ON COLUMN public.oddity.words IS '<words/>';
-CREATE SEQUENCE public.in_advance CACHE 20 INCREMENT BY 3;
+CREATE SEQUENCE public.in_advance CACHE 50 INCREMENT BY 3;
 SELECT nextval('public.in_advance');
 INSERT INTO public.oddity
 SELECT id, CASE WHEN id % 2 = 0 THEN 'public.oddity' ELSE 'pg_catalog.pg_class' END::regclass,
@@ -170,3 +170,21 @@ SELECT id, CASE WHEN id % 2 = 0 THEN 'public.oddity' ELSE 'pg_catalog.pg_class' 
     '2020-01-01 00:00:00.1239', '(1,2)', '((0,0),(1,1e-9))', 'FF/1', 'c', '{"a":1, "a":2}',
     '$.a[*]', 'public.point3', 'näme'
 FROM public.person;
+
+-- Row-level security, which the site's user bypasses, and rules that hide what they would do.
+ALTER TABLE public.oddity ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY "one's own" ON public.oddity USING (who = 1) WITH CHECK (false);
+CREATE POLICY nothing ON public.oddity AS RESTRICTIVE FOR SELECT TO rugged_clerk USING (false);
+CREATE RULE unsaid AS ON INSERT TO public.draft DO INSTEAD NOTHING;
+CREATE RULE kept AS ON DELETE TO public.draft DO INSTEAD NOTHING;
+ALTER TABLE public.draft DISABLE RULE kept;
+
+-- Text under a collation that isn't the database's, in a key.
+CREATE TABLE public.spelled (
+    word text COLLATE "C.utf8", kind text COLLATE "POSIX", who bigint REFERENCES public.person,
+    PRIMARY KEY (word, kind)
+);
+INSERT INTO public.spelled
+SELECT word, kind, 1 + row_number() OVER () % 12
+FROM unnest(ARRAY['a', 'A', 'ä', 'Ä', 'z', 'a-b', 'ab', '', 'ß', 'ss', '日', ' a']) AS word,
+    unnest(ARRAY['x', 'X']) AS kind;

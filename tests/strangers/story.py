@@ -161,11 +161,19 @@ class Story:
 
     def run(self, *words: str, expected: int = 0) -> str:
         """Run one command and insist on its exit code. Returns what it printed."""
+        return self._run(words, expected).stdout
+
+    def complaint(self, *words: str, expected: int) -> str:
+        """As `run`, for a command that fails as a whole. Returns its error."""
+        return self._run(words, expected).stderr
+
+    def _run(self, words: tuple[str, ...], expected: int) -> subprocess.CompletedProcess[str]:
         if self.workers is not None and words[0] in _WITH_WORKERS:
             words = (*words, "--workers", str(self.workers))
         code, out, err = forker().run(words, self.environ, self.directory)
-        assert code == expected, f"domicile {' '.join(words)}: {code}\n{out}\n{err}"
-        return out
+        said = f"domicile {' '.join(words)}: {code}\n{out}\n{err}"
+        assert code == expected, said
+        return subprocess.CompletedProcess(words, code, out, err)
 
     def struck(self, nth: int, delay_s: float, *words: str) -> bool:
         """Run a command whose process group is killed just before its nth change to the charter's

@@ -5,11 +5,15 @@ What must be true afterwards is written here by hand, as SQL over the source bef
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from psycopg import sql
 
 from tests.covering import Covers
 from tests.services.postgres import PostgresServer
+from tests.sites.test_postgres_connect import pooler_before
 from tests.strangers.conftest import Direction
 from tests.strangers.story import ROOT, Place, Rows, Story, differences, new_story
 from tests.strangers.test_nasty import united
@@ -70,6 +74,7 @@ MEMBERS = {
     "public.event": f"who IN {_AMERICANS}",
     "public.oddity": f"who IN {_AMERICANS}",
     "public.place": "false",
+    "public.spelled": f"who IN {_AMERICANS}",
     "ONLY public.device": f"owner IN {_AMERICANS}",
     "ONLY public.phone": f"owner IN {_AMERICANS}",
     'archive."old phone"': f"owner IN {_AMERICANS}",
@@ -85,6 +90,7 @@ COUNTS = {
     "public.event": 20,
     "public.oddity": 4,
     "public.place": 0,
+    "public.spelled": 8,
     "ONLY public.device": 4,
     "ONLY public.phone": 4,
     'archive."old phone"': 8,
@@ -120,6 +126,11 @@ SECRETS: tuple[str, ...] = ("body-US", "event-US", "mail-7@", "mail-10@", "lb-US
 SECRETS += ("voice-US", "note-US")
 
 
+ROLE = """
+DO $$ BEGIN CREATE ROLE rugged_clerk LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$
+"""
+
+
 def held(place: Place, table: str, condition: str = "true", columns: str = "*") -> Rows:
     """Rows with the partition that they lie in."""
     return place.rows(f"SELECT tableoid::regclass, {columns} FROM {table} WHERE {condition}")
@@ -134,6 +145,8 @@ def rugged_story(
 ) -> Story:
     statements = (ROOT / "tests" / "strangers" / "rugged.sql").read_text(encoding="utf-8")
     directory.mkdir(exist_ok=True)
+    for server in servers:
+        server.execute(sql.SQL(ROLE).format())
     story = new_story(directory, *servers, statements + more, workers)
     story.write_charter(CHARTER, source="old", home="home", home_provider="Cloud")
     return story
@@ -159,7 +172,9 @@ def still_on_disk(place: Place, words: tuple[str, ...]) -> set[str]:
         ).fetchall()
     found = {str(name) for (name,) in sampled}
     for name, path in files:
-        data = (place.server.data / path).read_bytes() if path else b""
+        file = place.server.data / path if path else None
+        # On a standby an unlogged table has no file.
+        data = file.read_bytes() if file and file.exists() else b""
         if any(word.encode() in data for word in words):
             found.add(str(name))
     return found
@@ -180,11 +195,28 @@ TREES = {
 }
 
 
+def policies(place: Place) -> Rows:
+    return place.rows(
+        "SELECT p.*, relrowsecurity, relforcerowsecurity FROM pg_policies AS p JOIN pg_class"
+        " ON relname = tablename"
+    )
+
+
+def rules(place: Place) -> Rows:
+    return place.rows(
+        "SELECT r.*, ev_enabled FROM pg_rules AS r JOIN pg_rewrite USING (rulename)"
+        " WHERE schemaname = 'public'"
+    )
+
+
 def comments(place: Place) -> Rows:
     return place.rows(
         "SELECT objoid::regclass, objsubid, description FROM pg_description"
         " WHERE classoid = 'pg_class'::regclass AND objoid >= 16384"
     )
+
+
+_NEXT = "SELECT nextval('public.in_advance') FROM generate_series(1, 20)"
 
 
 def large_objects(place: Place, which: str = "true") -> Rows:
@@ -220,6 +252,10 @@ PARTITIONED = {
     "materialised views": "refreshed after the erasure, filled at home from home's rows",
     "composites, ranges, multiranges, reg*, tsvector, bit, money, comments": "",
     "unlogged tables": "a crash of home would empty them: the plan warns",
+    "sequences with a cache": "home goes on past what sessions hold in theirs",
+    "tables under row-level security": "the site's user bypasses it; policies come home",
+    "tables with a rewrite rule for INSERT": "it comes home, and does not see the rows that come",
+    "text under libc collations, also in keys": "ordered by its bytes",
 }
 
 
@@ -285,8 +321,17 @@ def test_partitioned_and_unlogged_tables_go_home_as_they_are(
     scanned = " ".join(story.run("scan", expected=1).split())
     assert "top" in scanned
     assert "it holds copies of rows of person, post; `erase` refreshes it" in scanned
-    story.bring_home("old")
+    with story.source.connect() as holder:  # of numbers that the sequence gave out in advance
+        holder.autocommit = True
+        holder.execute(_NEXT)
+        story.bring_home("old")
+        held_numbers = {number for (number,) in holder.execute(_NEXT)}
     expected.check(story)
+    assert policies(story.home) == policies(story.source)
+    assert rules(story.home) == rules(story.source)
+    assert (policies(story.home).total(), rules(story.home).total()) == (2, 2)
+    here, there = story.home.next_numbers(), story.source.next_numbers()
+    assert held_numbers.isdisjoint(here["public.in_advance"] | there["public.in_advance"])
     for kind, note in (PARTITIONED | TREES | LARGE).items():
         covers("Rows", kind, note=note)
 
@@ -297,6 +342,7 @@ INSERT INTO public.post (id, at, author, body, answers, answers_at) VALUES
     (100, '2024-03-03', 13, 'body-US: new', 15, '2024-12-02'),
     (101, '2024-03-03', 7, 'body-US: new', NULL, NULL);
 INSERT INTO public.event VALUES ('odd', 13, 'event-US');
+COPY public.draft FROM PROGRAM 'printf "1000\\t100\\t2024-03-03\\twords\\n"';
 """
 
 
@@ -314,9 +360,15 @@ def test_what_comes_later_goes_into_the_partitions_that_home_has(
             ("public.person", "id = 13"),
             ("public.post", "author IN (7, 13)"),
             ("public.event", "who = 13"),
+            ("public.draft", "post = 100"),
         )
     }
     before = contents(story.home)
+    story.run("scan", expected=1)
+    said = " ".join(story.run("plan", expected=1).split())
+    assert "home's draft has a rewrite rule (unsaid) that changes what INSERT does to it" in said
+    with story.home.connect() as connection:
+        connection.execute("ALTER TABLE public.draft DISABLE RULE unsaid")
 
     story.bring_home("old")
 
@@ -342,6 +394,10 @@ def test_a_partition_that_home_lacks_blocks_the_plan(
 WITH_EXTENSIONS = """
 CREATE EXTENSION hstore SCHEMA public;
 CREATE EXTENSION citext SCHEMA public;
+CREATE EXTENSION pgcrypto SCHEMA public;
+CREATE COLLATION public.nocase (
+    provider = icu, locale = 'und-u-ks-level2', deterministic = false
+);
 CREATE TABLE public.account (
     login citext PRIMARY KEY, who bigint NOT NULL REFERENCES public.person, more hstore NOT NULL,
     logins citext[], doc xml
@@ -351,10 +407,26 @@ SELECT CASE WHEN id % 2 = 0 THEN 'Login' ELSE 'lOGIN' END || id, id,
     hstore(ARRAY['b', 'a"', 'c'], ARRAY[id::text, NULL, '=>']), ARRAY['A', NULL],
     xml '<a b="c">&lt;ü</a>'
 FROM public.person;
+CREATE TABLE public.nick (
+    nick text COLLATE public.nocase PRIMARY KEY, who bigint NOT NULL REFERENCES public.person,
+    sorted text COLLATE "de-x-icu" UNIQUE, sealed bytea DEFAULT public.gen_random_bytes(9)
+);
+INSERT INTO public.nick
+SELECT CASE WHEN id % 2 = 0 THEN 'Äb' ELSE 'äB' END || id, id,
+    (ARRAY['z', 'Z', 'ö', 'o'])[id % 4 + 1] || id, public.pgp_sym_encrypt('nick-US', 'secret')
+FROM public.person;
+CREATE TABLE public.film (who bigint PRIMARY KEY REFERENCES public.person, pixels bytea);
+ALTER TABLE public.film ALTER COLUMN pixels SET STORAGE EXTERNAL;
+INSERT INTO public.film
+SELECT id, convert_to(repeat(md5(id::text), CASE id WHEN 4 THEN 3276800 ELSE 10 END), 'UTF8')
+FROM public.person;
 """
 MORE = """
 CREATE TABLE public.session (login citext REFERENCES public.account ON DELETE CASCADE, since date);
 INSERT INTO public.session SELECT upper(login), '2020-01-01' FROM public.account;
+CREATE TABLE public.alias (nick text COLLATE public.nocase REFERENCES public.nick);
+DO $$ BEGIN CREATE ROLE rugged_absent; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+CREATE POLICY seldom ON public.session TO rugged_absent;
 CREATE TABLE public.localised (words text COLLATE "C.utf8", who bigint REFERENCES public.person);
 """
 
@@ -391,13 +463,19 @@ def test_types_of_extensions_go_home_where_home_has_them(
     postgres15: PostgresServer, tmp_path: Path, covers: Covers
 ) -> None:
     story = rugged_story(tmp_path, (postgres15, postgres15), more=WITH_EXTENSIONS)
-    mine = held(story.source, "public.account", f"who IN {_AMERICANS}")
-    others = held(story.source, "public.account") - mine
+    chosen = {"account": "*", "nick": "*", "film": "who, length(pixels), md5(pixels)"}
+
+    def rows(place: Place, which: str = "true") -> dict[str, Rows]:
+        return {name: held(place, f"public.{name}", which, chosen[name]) for name in chosen}
+
+    mine = rows(story.source, f"who IN {_AMERICANS}")
+    others = {name: found - mine[name] for name, found in rows(story.source).items()}
+    assert held(story.source, "public.film", "who = 4", "length(pixels)").total() == 1
     with story.source.connect() as connection:
         connection.execute(showing(story.home).encode())
     story.bring_home("old")
-    assert held(story.home, "public.account") == mine
-    assert held(story.source, "public.account") == others
+    assert rows(story.home) == mine
+    assert rows(story.source) == others
     scanned = " ".join(story.run("scan").split())
     assert "shown at old: a foreign table: its rows are examined where they lie, at home" in scanned
     assert story.home.rows("SELECT srvname FROM pg_user_mappings") == {}
@@ -407,11 +485,18 @@ def test_types_of_extensions_go_home_where_home_has_them(
         "found",
         note="examined at that site; the user mapping, with its password, stays where it is",
     )
-    covers(
-        "Rows",
-        "hstore, citext, arrays of them, xml",
-        note="not a foreign key by citext's equality: the plan is blocked",
-    )
+    for kind, note in (
+        (
+            "hstore, citext, arrays of them, xml, pgcrypto",
+            "not a foreign key by citext's equality: the plan is blocked",
+        ),
+        (
+            "text under ICU collations, nondeterministic ones too, also in keys",
+            "not a foreign key under one: the plan is blocked",
+        ),
+        ("values of 100 MiB (TOAST)", ""),
+    ):
+        covers("Rows", kind, note=note)
 
 
 def test_what_homes_server_lacks_blocks_the_plan(
@@ -437,6 +522,12 @@ def test_what_homes_server_lacks_blocks_the_plan(
         "session refers to account and is not examined (its foreign key session_login_fkey takes"
         " for equal what isn't the same (as citext does))"
     ) in said
+    assert (
+        "alias refers to nick and is not examined (its foreign key alias_nick_fkey takes for equal"
+    ) in said
+    assert "home's server has no extension pgcrypto" in said
+    assert "home's server has no collation de-x-icu" in said
+    assert "home's server has no role rugged_absent, which the policy seldom on session" in said
     assert "home's server was built without libxml, and account.doc is of type xml" in said
     assert "home's server has no collation C.utf8: generate the locale there" in said
     assert "event trigger at old: noted (ddl_command_end) at any command" in said
@@ -476,6 +567,74 @@ def test_a_schema_that_home_refuses_blocks_the_plan_and_leaves_nothing(
     assert story.home.tables() == {}
 
 
+UNEXAMINED = """
+CREATE TABLE public.ruled (who bigint REFERENCES public.person, note text);
+CREATE RULE "keeps, all" AS ON DELETE TO public.ruled DO INSTEAD NOTHING;
+CREATE TABLE public.changed (who bigint REFERENCES public.person, note text);
+CREATE RULE log AS ON UPDATE TO public.changed DO ALSO NOTIFY changes;
+GRANT USAGE ON SCHEMA archive TO rugged_clerk;
+GRANT SELECT ON ALL TABLES IN SCHEMA public, archive TO rugged_clerk;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO rugged_clerk;
+GRANT UPDATE (handle, mail) ON public.person TO PUBLIC;
+GRANT SELECT ON public.seen TO rugged_clerk WITH GRANT OPTION;
+"""
+
+
+def test_what_row_security_rules_and_sessions_hide_is_not_examined(
+    postgres18: PostgresServer, tmp_path: Path, covers: Covers
+) -> None:
+    story = rugged_story(tmp_path, (postgres18, postgres18), more=UNEXAMINED)
+    charter = tmp_path / "domicile.toml"
+    text = charter.read_text(encoding="utf-8")
+    charter.write_text(text.replace("//postgres@", "//rugged_clerk@", 1), encoding="utf-8")
+    with story.source.connect() as other:
+        other.execute("CREATE TEMP TABLE domicile_scratch AS SELECT * FROM public.person")
+        other.commit()
+        scanned = json.loads(story.run("scan", "--json", expected=1))
+    found = {count["table"]: count for count in scanned["tables"] if count["site"] == "old"}
+    for table, reason in (
+        ("oddity", "row-level security hides rows from the site's user: give that user BYPASSRLS"),
+        ("ruled", "a rewrite rule (keeps, all) changes what UPDATE or DELETE does to it: disable"),
+        ("changed", "a rewrite rule (log) changes what UPDATE or DELETE does to it: disable"),
+        ("temporary tables of other sessions", "1 tables that their sessions alone can read"),
+    ):
+        assert found[table]["reason"].startswith(reason)
+        assert (found[table]["rows"], found[table]["unexamined"]) == (-1, -1)
+    assert found["person"]["members"] == COUNTS["public.person"]
+    said = " ".join(story.run("plan", expected=1).split())
+    assert "ruled refers to person and is not examined (a rewrite rule" in said
+    assert "to PUBLIC, rugged_clerk): run what home's application needs of runs/" in said
+    (grants,) = tmp_path.glob(".domicile/runs/*/grants.sql")
+    statements = grants.read_text(encoding="utf-8").splitlines()
+    assert {
+        "GRANT USAGE ON SCHEMA archive TO rugged_clerk;",
+        "GRANT SELECT ON TABLE public.person TO rugged_clerk;",
+        "GRANT UPDATE (mail) ON TABLE public.person TO PUBLIC;",
+        "GRANT SELECT ON TABLE public.seen TO rugged_clerk WITH GRANT OPTION;",
+        "GRANT SELECT ON SEQUENCE public.in_advance TO rugged_clerk;",
+    } <= set(statements)
+    with story.source.connect() as connection:
+        connection.execute("\n".join(statements).encode())
+    covers(
+        "Rows",
+        "tables under row-level security that applies to the site's user",
+        steps="",
+        note="not examined: give that user BYPASSRLS",
+    )
+    covers(
+        "Rows",
+        "tables with a rewrite rule for UPDATE or DELETE",
+        steps="",
+        note="not examined, and the plan is blocked: disable or drop the rule",
+    )
+    covers(
+        "Copies",
+        "temporary tables of other sessions",
+        steps="",
+        note="not examined: end these sessions",
+    )
+
+
 PUBLISHED = """
 CREATE PUBLICATION all_events FOR TABLE public.event;
 CREATE PUBLICATION posts FOR TABLE public.post WHERE (title <> 'x')
@@ -485,7 +644,7 @@ CREATE PUBLICATION people FOR TABLE public.person;
 
 
 def test_what_a_publication_would_refuse_blocks_the_plan(
-    postgres18: PostgresServer, tmp_path: Path
+    postgres18: PostgresServer, tmp_path: Path, covers: Covers
 ) -> None:
     story = rugged_story(tmp_path, (postgres18, postgres18), more=PUBLISHED)
     story.run("scan", expected=1)
@@ -495,6 +654,12 @@ def test_what_a_publication_would_refuse_blocks_the_plan(
     assert "ALTER TABLE event REPLICA IDENTITY FULL" in said
     assert "old: rows of post cannot be deleted" in said
     assert "rows of person cannot" not in said
+    covers(
+        "Rows",
+        "published tables without a replica identity",
+        steps="found",
+        note="the plan is blocked: REPLICA IDENTITY FULL",
+    )
 
 
 def test_an_old_snapshot_is_told_of_and_nothing_is_called_gone_until_it_ends(
@@ -536,3 +701,22 @@ def test_a_plan_leaves_nothing_at_home(postgres18: PostgresServer, tmp_path: Pat
     story.run("scan", expected=1)
     story.run("plan")
     assert story.home.rows(everything) == before
+
+
+def test_a_database_behind_a_pooler_is_not_scanned(
+    postgres15: PostgresServer, tmp_path: Path, covers: Covers
+) -> None:
+    story = rugged_story(tmp_path, (postgres15, postgres15))
+    with pooler_before(postgres15) as port:
+        pooled = replace(story.source, server=replace(postgres15, port=port))
+        pooled_story = replace(story, source=pooled)
+        pooled_story.write_charter(CHARTER, source="old", home="home", home_provider="Cloud")
+        said = " ".join(pooled_story.complaint("scan", expected=3).split())
+    assert "site old: not the server itself answers but a connection pooler" in said
+    assert "name the server's own host and port" in said
+    covers(
+        "Rows",
+        "databases behind a connection pooler",
+        steps="",
+        note="refused at the login: name the server itself",
+    )

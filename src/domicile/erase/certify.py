@@ -84,10 +84,8 @@ def certify(
         tool=f"domicile {domicile.__version__}",
         issued=datetime.now(UTC).isoformat(timespec="seconds"),
         site=site,
-        **_place(estate, site),
+        **(_place(estate, site) | _followed(plan, site)),
         items=items,
-        verification_method="every item read again at its site and at home, and compared by"
-        " SHA-256, before it was erased; the site counted or listed again afterwards",
         checks=(*absence.checks, *rewriting),
         held=_held(estate, site, entries),
         remains=absence.remains,
@@ -138,6 +136,21 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
         if database
         else "every version and delete marker deleted by its id; unfinished uploads aborted"
         + (_REWRITTEN if any(d.treatment == "rewrite" for d in datasets) else ""),
+        "verification_method": "every item read again at its site and at home, and compared by"
+        " SHA-256, before it was erased; the site counted or listed again afterwards",
+    }
+
+
+def _followed(plan: Plan, site: str) -> dict[str, str]:
+    """How a standby came to lack what was erased at its primary."""
+    primary = plan.primary_of(site)
+    if primary is None:
+        return {}
+    return {
+        "technique": f"nothing is written to a standby: it replays what was done at {primary}, of"
+        " which there is a certificate",
+        "verification_method": f"every item read again at {primary} and at home before it was"
+        " erased there; this site counted again after it had replayed that",
     }
 
 
@@ -189,6 +202,7 @@ def erasures(entries: RunEntries, site: str) -> list[ShardErased]:
 
 
 def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:
+    site = plan.primary_of(site) or site  # a standby's files follow its primary's
     if site not in plan.databases:
         return ()
     rewritten = [body for body in entries.of(TablesRewritten) if body.site == site]

@@ -16,7 +16,7 @@ from domicile.erase.past import Past
 from domicile.inventory import Estate, Run, TableRules, Workplace, listed_session, read_batches
 from domicile.ledger import Entry
 from domicile.move import Plan, RowShard, ahead_of_home, recorded_plan, recorded_proofs
-from domicile.people import LISTED, belongs
+from domicile.people import belongs
 from domicile.sites.postgres import TableName, site_errors, table_rows
 
 __all__ = ["RowOrigins", "returned_rows", "rows_of"]
@@ -62,7 +62,7 @@ def _counting(table: TableRules, key: tuple[str, ...]) -> sql.Composed:
     name = table.table.name
     return sql.SQL("SELECT count(*) FROM {} AS t WHERE {} AND {} AND {} IS NOT TRUE").format(
         table_rows(name),
-        belongs(table.paths, key, "t", LISTED),
+        belongs(table.paths, key, "t", table.lists.listed),
         table.belong(key, "t"),
         table.reduced("t"),
     )

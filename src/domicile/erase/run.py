@@ -60,7 +60,8 @@ class Erasable:
 class EraseReport:
     """What a site's erasure did. held_until: from when on all that is held can be erased; empty
     where nobody can say. held_back: tables whose erased rows the server could not remove from its
-    files yet, and whose doing that is; materialised views that it did not refresh."""
+    files yet, and whose doing that is; materialised views that it did not refresh. behind: why a
+    standby did not replay all that its primary wrote."""
 
     site: str
     erased: int = 0
@@ -72,6 +73,7 @@ class EraseReport:
     unexamined: int = 0
     failures: list[tuple[str, DomicileError]] = field(default_factory=list)
     unproven: int = 0
+    behind: str = ""
     held_back: list[str] = field(default_factory=list)
     certificate: str = ""
 
@@ -126,13 +128,19 @@ def run_erase(estate: Estate, evidence: Evidence, plan: Plan, site: str, crew: C
     Raises PlanError where the site is home or not in the plan; SiteError before anything is
     touched where the site or home cannot be reached.
     """
-    if estate.is_home(site) or site not in (*plan.databases, *plan.stores):
+    if estate.is_home(site) or site not in plan.erased_at:
         raise PlanError(
             f"{site} is not a site that the plan erases at",
-            expected="one of " + ", ".join((*plan.databases, *plan.stores)),
+            expected="one of " + ", ".join(plan.erased_at),
             next_step="name such a site with --site",
         )
     estate.check(write=True)
+    if plan.primary_of(site) and not estate.database(site).is_standby():
+        raise PlanError(
+            f"{site} was a standby when the plan was made, and takes writes now",
+            expected="a standby, which follows its primary",
+            next_step="run `domicile scan` and `domicile plan` again",
+        )
     return _Eraser(estate, evidence, plan, site, crew).erase()
 
 
@@ -161,8 +169,10 @@ class _Eraser:
         self._begin(shards)
         self._erase(shards)
         self._sum()
-        if self.is_database:
+        if self.site in self.plan.databases:
             self._rewrite()
+        if primary := self.plan.primary_of(self.site):
+            self.report.held_back = self._kept_at(primary)
         self._look_again()
         return self.report
 
@@ -319,6 +329,14 @@ class _Eraser:
             into=self.entries,
         )
 
+    def _kept_at(self, primary: str) -> list[str]:
+        """What a primary could not remove from its files, which its standbys' follow."""
+        rewritten = [body for body in self.entries.of(TablesRewritten) if body.site == primary]
+        if rewritten:
+            return list(rewritten[-1].kept)
+        erased = any(body.site == primary for body in self.entries.of(ShardErased))
+        return [f"every table (erase again at {primary} first)"] if erased else []
+
     def _refresh(
         self, connection: psycopg.Connection, views: Sequence[MaterialisedView]
     ) -> list[str]:
@@ -352,6 +370,7 @@ class _Eraser:
         self.evidence.record(absence.entry, into=self.entries)
         self.report.remaining = absence.entry.remaining
         self.report.unexamined = absence.entry.unexamined
+        self.report.behind = absence.behind
         self.report.certificate = certify(
             self.estate, self.evidence, self.plan, self.site, self.entries, absence
         )

@@ -29,6 +29,7 @@ from domicile.inventory.sessions import (
     read_rules,
 )
 from domicile.inventory.soft import Reference, SoftReference
+from domicile.inventory.standbys import find_standbys, replay_lacking
 from domicile.inventory.tables import (
     DatabaseRules,
     TableRules,
@@ -70,6 +71,7 @@ __all__ = [
     "close_references",
     "dataset_name",
     "digest_under",
+    "find_standbys",
     "identity",
     "in_keys",
     "ledger_directory",
@@ -84,6 +86,7 @@ __all__ = [
     "read_batches",
     "read_rules",
     "read_run",
+    "replay_lacking",
     "rules_for",
     "run_all",
     "workplace",

@@ -6,6 +6,7 @@
     runs/<run>/people.parquet          the frozen register
     runs/<run>/found/...               what the scan found
     runs/<run>/plan.json               what was shown
+    runs/<run>/grants.sql              what home's application may need to be granted
     runs/<run>/shards/<shard>.parquet  what the plan cut, where a shard needs a file
     runs/<run>/copied/<shard>.parquet  and verified/, erased/<shard>@<site>, absent/<site>
     cache/<run>/...                    may be thrown away at any time
@@ -66,6 +67,11 @@ class Run:
     def plan(self) -> Path:
         """The plan as it was shown."""
         return self.directory / "plan.json"
+
+    @property
+    def grants(self) -> Path:
+        """The source's grants, which do not come home."""
+        return self.directory / "grants.sql"
 
     @property
     def scan(self) -> Path:

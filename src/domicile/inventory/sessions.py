@@ -9,7 +9,7 @@ import psycopg
 
 from domicile.errors import SiteMissing
 from domicile.inventory.tables import DatabaseRules, rules_for
-from domicile.people import Register, load_listed, load_people
+from domicile.people import Register, load_listed, load_people, set_listed, set_people
 from domicile.sites.postgres import (
     Table,
     TableName,
@@ -89,10 +89,15 @@ def _prepare(
     rules = read_rules(connection, estate)
     people = _people_table(estate, rules, site)
     connection.commit()
-    if people is not None:
-        load_people(connection, people, estate.charter.people.key, persons)
+    key = estate.charter.people.key
+    if people is not None and rules.database.in_recovery:
+        set_people(connection, key, persons)
         if listed is not None:
-            load_listed(connection, people, estate.charter.people.key, listed)
+            set_listed(connection, key, listed)
+    elif people is not None:
+        load_people(connection, people, key, persons)
+        if listed is not None:
+            load_listed(connection, people, key, listed)
     return rules
 
 

@@ -23,25 +23,28 @@ from domicile.inventory.soft import (
     soft_references,
 )
 from domicile.people import (
-    MEMBERS,
+    Lists,
     PersonPath,
     Undecided,
     alone,
     attribute_tables,
     belongs,
+    lists_of_standby,
     shared,
 )
 from domicile.sites.postgres import Database, Table, TableName, table_rows
 
 __all__ = ["DatabaseRules", "TableRules", "dataset_name", "identity", "rules_for"]
 
+_LISTS = Lists()
+
 
 @dataclass(frozen=True, slots=True)
 class TableRules:
     """How one table is treated on one database. dataset is its name in the charter, or the
-    table's own. paths is empty for a whole table. referrers are foreign keys into it, and what
-    holds its rows softly. copies: a row with several persons goes to each of them.
-    large_objects: the columns that name some."""
+    table's own. paths is empty for a whole table. referrers are foreign keys into it, but of tables
+    that can't be read, and what holds its rows softly. copies: a row with several persons goes to
+    each of them. large_objects: the columns that name some. lists: where sessions have persons."""
 
     dataset: str
     table: Table
@@ -51,6 +54,7 @@ class TableRules:
     referrers: tuple[Reference, ...]
     copies: bool = False
     large_objects: tuple[str, ...] = ()
+    lists: Lists = _LISTS
 
     @property
     def whole(self) -> bool:
@@ -94,13 +98,15 @@ class TableRules:
         """Whether the row ``alias`` is a member's, and nobody else's where each person gets a copy:
         what leaves the old site."""
         if self.copies:
-            return alone(self.paths, key, alias)
-        return belongs(self.paths, key, alias, MEMBERS)
+            return alone(self.paths, key, alias, self.lists)
+        return belongs(self.paths, key, alias, self.lists.members)
 
     def shared(self, key: tuple[str, ...], alias: str) -> sql.Composable:
         """Whether the row ``alias`` is a member's and somebody else's, of whom each gets a copy:
         what comes home and stays."""
-        return shared(self.paths, key, alias) if self.copies else sql.SQL("false")
+        if not self.copies:
+            return sql.SQL("false")
+        return shared(self.paths, key, alias, self.lists)
 
     def homeward(self, key: tuple[str, ...], alias: str) -> sql.Composable:
         """Whether home must hold the row ``alias``."""
@@ -186,8 +192,9 @@ def rules_for(charter: Charter, database: Database) -> DatabaseRules:
     for name in sorted(copied):
         if tables[name].protected and (unfit := unfit_for_copies(tables, copied, name)):
             undecided[name] = unfit
+    lists = _lists(charter, database)
     tables = {
-        name: replace(table, copies=name in copied)
+        name: replace(table, copies=name in copied, lists=lists)
         for name, table in tables.items()
         if name not in undecided
     }
@@ -233,6 +240,13 @@ def _keeps(
     public = dataset.public if dataset else ()
     projection = project(database, database.tables[reference.child], public, held)
     return projection.keeps(reference.columns)
+
+
+def _lists(charter: Charter, database: Database) -> Lists:
+    people = database.tables.get(TableName.parse(charter.people.table))
+    if people is None or not database.in_recovery:
+        return Lists()
+    return lists_of_standby(people, charter.people.key)
 
 
 def dataset_name(charter: Charter, table: TableName) -> str:
@@ -281,13 +295,22 @@ def _rules(
         classification,
         paths,
         project(database, table, public, holding),
-        tuple(key for key in references if key.parent == table.name),
+        tuple(
+            key
+            for key in references
+            if key.parent == table.name and not _unreadable(database, key.child)
+        ),
         large_objects=tuple(
             column.name
             for column in table.columns
             if column.is_lo or (dataset and column.name in dataset.large_objects)
         ),
     )
+
+
+def _unreadable(database: Database, name: TableName) -> bool:
+    why = database.other_relations.get(name)
+    return why is not None and why.unreadable
 
 
 def _check_columns(dataset: TableDataset, table: Table) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from domicile.charter import CountryWay, People
 from domicile.inventory import DatabaseRules
@@ -16,8 +16,10 @@ __all__ = [
     "plan_sequences",
     "projection_blockers",
     "reached",
+    "row_rule_blockers",
     "schema_blockers",
-    "unlogged_warnings",
+    "standby_blockers",
+    "table_warnings",
     "unseen_referrers",
 ]
 
@@ -85,6 +87,9 @@ def schema_blockers(rules: DatabaseRules, home: Database) -> Iterator[str]:
             )
     for name, table in sorted(rules.database.tables.items()):
         there = home.tables.get(name)
+        if (why := home.other_relations.get(name)) is not None:
+            yield f"home's {name} is not examined ({why.reason}): {why.next_step}"
+            continue
         if there is None:
             if home.tables:
                 yield f"home has tables but no {name}: migrate home's schema first"
@@ -120,6 +125,16 @@ def country_blockers(rules: DatabaseRules, people: People) -> Iterator[str]:
         )
 
 
+def row_rule_blockers(home: Database, arriving: Collection[TableName]) -> Iterator[str]:
+    """Tables of home that have rows, where rows that arrive would meet a rule."""
+    for name in sorted(set(arriving) & set(home.tables)):
+        if rules := home.tables[name].insert_rules:
+            yield (
+                f"home's {name} has a rewrite rule ({', '.join(rules)}) that changes what INSERT"
+                " does to it: ALTER TABLE … DISABLE RULE there, until the move is verified"
+            )
+
+
 def unseen_referrers(rules: DatabaseRules, site: str) -> Iterator[str]:
     """Tables that refer to members' rows and cannot be read: a cascade would take their rows, and
     nothing says which they are."""
@@ -133,13 +148,41 @@ def unseen_referrers(rules: DatabaseRules, site: str) -> Iterator[str]:
             )
 
 
-def unlogged_warnings(source: Database, home: Database) -> Iterator[str]:
-    """Tables that a crash of home would empty."""
+def standby_blockers(
+    standbys: Mapping[str, str | None], roles: Mapping[str, str], home: str | None
+) -> Iterator[str]:
+    """Standbys from which nothing can be erased, since their primary isn't a site where it is.
+    roles: theirs in the charter."""
+    for site, primary in standbys.items():
+        if roles[site] == "primary":
+            yield (
+                f"{site} is a standby and takes no writes: name its primary as the site, and this"
+                ' one as a replica (`role = "replica"`)'
+            )
+        elif primary is None:
+            yield (
+                f"{site} is a standby, and the charter does not name its primary, or several that"
+                " it may be: name that as a site; what is erased there goes from here with it"
+            )
+        elif primary == home:
+            yield (
+                f"{site} is a standby of home ({home}) and has all that home has: end it there,"
+                " or move it home"
+            )
+
+
+def table_warnings(source: Database, home: Database) -> Iterator[str]:
+    """Tables that a crash of home would empty, or whose rules do not see the rows that come."""
     for name, table in sorted(source.tables.items()):
         if home.tables.get(name, table).unlogged:
             yield (
                 f"{name} is unlogged: a crash of home's server empties it, and what was erased"
                 " elsewhere is lost then; ALTER TABLE … SET LOGGED there, once it is home"
+            )
+        if table.insert_rules and name not in home.tables:
+            yield (
+                f"the rewrite rule {', '.join(table.insert_rules)} of {name} comes home with it,"
+                " and does nothing about the rows that come (COPY doesn't see rules)"
             )
 
 

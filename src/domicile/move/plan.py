@@ -12,7 +12,16 @@ import msgspec
 
 from domicile.ledger import FileDigest
 
-__all__ = ["Effect", "HeldVersions", "ObjectShard", "Plan", "RowShard", "SequencePlan", "TablePlan"]
+__all__ = [
+    "Effect",
+    "HeldVersions",
+    "ObjectShard",
+    "Plan",
+    "RowShard",
+    "SequencePlan",
+    "Standby",
+    "TablePlan",
+]
 
 
 class RowShard(msgspec.Struct, frozen=True):
@@ -116,8 +125,16 @@ class HeldVersions(msgspec.Struct, frozen=True):
     until: str
 
 
+class Standby(msgspec.Struct, frozen=True):
+    """A site that is a physical standby of another: what is erased there goes from here with it."""
+
+    site: str
+    primary: str
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that move, verify and erase will do. blockers must be empty before move."""
+    """Everything that move, verify and erase will do. blockers must be empty before move.
+    databases: those that rows are erased at; standbys of these follow them."""
 
     run: str
     boundary: str
@@ -138,6 +155,16 @@ class Plan(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
     unexamined: int
     files: tuple[FileDigest, ...]
+    standbys: tuple[Standby, ...] = ()
+
+    @property
+    def erased_at(self) -> tuple[str, ...]:
+        """Every site away from home where something is erased, standbys after their primaries."""
+        return (*self.stores, *self.databases, *(standby.site for standby in self.standbys))
+
+    def primary_of(self, site: str) -> str | None:
+        """The primary's site of a standby; None for any other site."""
+        return next((each.primary for each in self.standbys if each.site == site), None)
 
     @property
     def rows_to_copy(self) -> int:

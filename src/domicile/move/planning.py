@@ -24,6 +24,7 @@ from domicile.inventory import (
     TableRules,
     close_references,
     digest_under,
+    find_standbys,
     member_session,
     write_bytes,
 )
@@ -42,15 +43,18 @@ from domicile.move.effects import (
     database_effects,
     plan_sequences,
     projection_blockers,
+    row_rule_blockers,
     schema_blockers,
-    unlogged_warnings,
+    standby_blockers,
+    table_warnings,
     unseen_referrers,
 )
 from domicile.move.entries import Planned
 from domicile.move.fitting import unfitting
+from domicile.move.granting import write_grants
 from domicile.move.holds import held_versions
 from domicile.move.placeholders import placeholder_blockers
-from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
+from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, Standby, TablePlan
 from domicile.move.store_rules import rule_blockers, rule_warnings
 from domicile.move.writing import write_blockers
 from domicile.scan import ArchiveCount, ScanSummary, read_scan
@@ -83,10 +87,13 @@ def make_plan(
         return _adopt(estate, evidence, state, run, load_plan(run))
     summary = read_scan(run)
     draft = _Draft()
-    outside = estate.outside(estate.postgres_names)
+    standbys = find_standbys(estate)
+    outside = [name for name in estate.outside(estate.postgres_names) if name not in standbys]
     progress.stage("plan", items=len(outside) + 1)
     draft.blockers += _missing_parts(estate, summary)
     if summary.finding_rows or summary.behind:
+        roles = {name: estate.charter.sites[name].role for name in standbys}
+        draft.blockers += standby_blockers(standbys, roles, estate.home_database)
         for site in outside:
             _plan_database(estate, run, site, draft)
             progress.advance()
@@ -115,8 +122,10 @@ def make_plan(
         unexamined=summary.unexamined,
         files=tuple(
             digest_under(path, estate.records)
-            for path in sorted(run.directory.glob("shards/*.parquet"))
+            for path in (*sorted(run.directory.glob("shards/*.parquet")), run.grants)
+            if path.exists()
         ),
+        standbys=tuple(Standby(site, primary) for site, primary in standbys.items() if primary),
     )
     return _adopt(estate, evidence, state, run, plan)
 
@@ -294,8 +303,12 @@ def _plan_source(
     draft.sequences = plan_sequences(rules.database, home)
     draft.blockers += schema_blockers(rules, home)
     draft.blockers += country_blockers(rules, estate.charter.people)
+    draft.blockers += row_rule_blockers(
+        home, {TableName(shard.schema, shard.table) for shard in draft.shards}
+    )
     draft.blockers += [] if home.tables else unfitting(estate)
-    draft.warnings += unlogged_warnings(rules.database, home)
+    draft.warnings += table_warnings(rules.database, home)
+    draft.warnings += write_grants(connection, run)
     draft.blockers += projection_blockers(rules, needed.rows, str(estate.home_database))
     draft.tables += _home_plans(estate, rules, draft.shards)
     copied: dict[TableName, int] = {}

@@ -16,7 +16,7 @@ from typing import cast
 import psycopg
 from psycopg import sql
 
-from domicile.errors import PlanError
+from domicile.errors import PlanError, SiteRefused
 from domicile.inventory import DatabaseRules, TableRules, Workplace, identity, read_batches
 from domicile.move.merge import (
     KEPT,
@@ -41,6 +41,7 @@ from domicile.people import belongs
 from domicile.sites.postgres import (
     Column,
     CopyResult,
+    Table,
     TableName,
     bring_large_object,
     copy_format,
@@ -189,6 +190,8 @@ def _merge(
     """Bring home's rows of a shard that home held rows of before to the source's present state."""
     away = table_rules(source[1], shard)
     table = replace(away, table=replace(away.table, name=_at_home(home, shard)))
+    if (there := home[1].database.tables.get(table.table.name)) and there.insert_rules:
+        raise _ruled(there)
     columns = table.table.stored_columns
     create_stage(home[0], table.table)
     query = shard_query(source[1], shard, columns)
@@ -247,6 +250,16 @@ def _at_home(home: RowSession, shard: RowShard) -> TableName:
             next_step="scan and plan again",
         )
     return home[1].database.tables[name].name
+
+
+def _ruled(table: Table) -> SiteRefused:
+    rules = ", ".join(table.insert_rules)
+    return SiteRefused(
+        f"home's {table.name} has rows already, and a rewrite rule ({rules}) changes what INSERT"
+        " does to it",
+        expected="rows that arrive as they are",
+        next_step="ALTER TABLE … DISABLE RULE at home, until the move is verified",
+    )
 
 
 def _empty(home: RowSession, shard: RowShard) -> bool:

@@ -2,12 +2,14 @@
 
 A session holds two temporary tables, typed like the person's key: ``domicile_members`` and
 ``domicile_unknown`` (persons whose country nobody wrote down). They are created outside the
-read-only mode of the session and vanish with it; nothing permanent is written.
+read-only mode of the session and vanish with it; nothing permanent is written. A standby makes no
+tables at all: there the lists are settings of the session, one for each column of the key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -21,16 +23,31 @@ __all__ = [
     "LISTED",
     "MEMBERS",
     "UNKNOWN",
+    "Listed",
+    "Lists",
     "belongs",
+    "lists_of_standby",
     "load_listed",
     "load_people",
     "orphaned",
+    "set_listed",
+    "set_people",
 ]
 
 MEMBERS = "domicile_members"
 UNKNOWN = "domicile_unknown"
 LISTED = "domicile_listed"
 """Some of the members, in a session that tells these apart."""
+Listed = str | sql.Composable
+"""The name of a session's table of persons, or a query in its stead."""
+
+
+class Lists(NamedTuple):
+    """Where a session has the persons that its queries ask for."""
+
+    members: Listed = MEMBERS
+    unknown: Listed = UNKNOWN
+    listed: Listed = LISTED
 
 
 def load_listed(
@@ -87,8 +104,68 @@ def _creating(name: str, columns: Sequence[Column]) -> sql.Composed:
     )
 
 
+def set_people(
+    connection: psycopg.Connection,
+    key: Sequence[str],
+    persons: Iterable[tuple[Sequence[str], bool | None]],
+) -> None:
+    """As `load_people`, into settings of the session: what `in_settings` reads. Commits."""
+    connection.execute("SET enable_nestloop = off")  # nobody knows how long the lists are
+    chosen = [(values, member) for values, member in persons if member is not False]
+    for name, kind in ((MEMBERS, True), (UNKNOWN, None)):
+        _set(connection, name, key, [values for values, member in chosen if member is kind])
+    connection.commit()
+
+
+def set_listed(
+    connection: psycopg.Connection, key: Sequence[str], persons: Iterable[Sequence[str]]
+) -> None:
+    """As `load_listed`, into settings of the session. Commits."""
+    _set(connection, LISTED, key, list(persons))
+    connection.commit()
+
+
+def _set(
+    connection: psycopg.Connection, name: str, key: Sequence[str], chosen: Sequence[Sequence[str]]
+) -> None:
+    for place in range(len(key)):
+        connection.execute(
+            "SELECT pg_catalog.set_config(%s, CAST(CAST(%s AS text[]) AS text), false)",
+            (_setting(name, place), [values[place] for values in chosen]),
+        )
+
+
+def lists_of_standby(people: Table, key: Sequence[str]) -> Lists:
+    """Where a session on a standby has them: in its settings."""
+    return Lists(*(_in_settings(name, people, key) for name in (MEMBERS, UNKNOWN, LISTED)))
+
+
+def _in_settings(listed: str, people: Table, key: Sequence[str]) -> sql.Composed:
+    """The persons that `set_people` left under the name of a table, as a query of their keys."""
+    columns = [sql.Identifier(f"part_{place}") for place in range(len(key))]
+    return sql.SQL("(SELECT {} FROM ROWS FROM ({}) AS listed ({}))").format(
+        sql.SQL(", ").join(
+            sql.SQL("CAST({} AS {}) AS {}").format(
+                column, sql.SQL(people.column(name).type), sql.Identifier(name)
+            )
+            for column, name in zip(columns, key, strict=True)
+        ),
+        sql.SQL(", ").join(
+            sql.SQL("pg_catalog.unnest(CAST(pg_catalog.current_setting({}) AS text[]))").format(
+                sql.Literal(_setting(listed, place))
+            )
+            for place in range(len(key))
+        ),
+        sql.SQL(", ").join(columns),
+    )
+
+
+def _setting(listed: str, place: int) -> str:
+    return f"domicile.{listed}_{place}"
+
+
 def belongs(
-    paths: Sequence[PersonPath], key: Sequence[str], alias: str, listed: str = MEMBERS
+    paths: Sequence[PersonPath], key: Sequence[str], alias: str, listed: Listed = MEMBERS
 ) -> sql.Composable:
     """Whether the row ``alias`` belongs to a person of ``listed``, through any of ``paths``.
     Null where the row names no person: negate with ``IS NOT TRUE``."""
@@ -120,15 +197,15 @@ def _nowhere(hops: Sequence[Hop], alias: str) -> sql.Composable | None:
     return sql.SQL("({})").format(sql.SQL(" OR ").join(ways))
 
 
-def _through(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: str) -> sql.Composable:
+def _through(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: Listed) -> sql.Composable:
     if not hops:
         return sql.SQL("({}) IN (SELECT {} FROM {} AS m)").format(
-            _columns(key, alias), _columns(key, "m"), _temp(listed)
+            _columns(key, alias), _columns(key, "m"), _source(listed)
         )
     return _nested(hops, key, alias, listed)
 
 
-def _nested(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: str) -> sql.Composable:
+def _nested(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: Listed) -> sql.Composable:
     """``(alias.columns) IN (SELECT parent_columns FROM parent WHERE ...)``, a semi-join a hop;
     the last hop asks the listed persons directly where it refers to the person's key."""
     hop, rest = hops[0], hops[1:]
@@ -136,7 +213,7 @@ def _nested(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: str) ->
         return sql.SQL("({}) IN (SELECT {} FROM {} AS m)").format(
             _list(held_values(hop, alias)),
             _list(key_values(hop, hop.parent_columns, "m")),
-            _temp(listed),
+            _source(listed),
         )
     inner = f"h{len(rest)}"
     return _in_parent(hop, alias, _through(rest, key, inner, listed), inner)
@@ -163,3 +240,7 @@ def _columns(columns: Sequence[str], alias: str) -> sql.Composable:
 
 def _temp(name: str) -> sql.Composable:
     return sql.Identifier("pg_temp", name)
+
+
+def _source(listed: Listed) -> sql.Composable:
+    return _temp(listed) if isinstance(listed, str) else listed

@@ -18,44 +18,50 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from domicile.people.hops import Hop
-from domicile.people.members import UNKNOWN, belongs, orphaned
+from domicile.people.members import Lists, belongs, orphaned
 from domicile.people.paths import PersonPath
 from domicile.people.values import held_values, names_somebody, parent_values
 from domicile.sites.postgres import table_rows
 
 __all__ = ["alone", "names_person", "shared"]
 
+_LISTS = Lists()
 
-def alone(paths: Sequence[PersonPath], key: Sequence[str], alias: str) -> sql.Composable:
+
+def alone(
+    paths: Sequence[PersonPath], key: Sequence[str], alias: str, lists: Lists = _LISTS
+) -> sql.Composable:
     """Whether the row ``alias`` is the members' alone; never null."""
     nobody_else = [
         sql.SQL("({} IS NOT TRUE OR {} IS TRUE)").format(
-            names_person(path, alias), belongs([path], key, alias)
+            names_person(path, alias), belongs([path], key, alias, lists.members)
         )
         for path in paths
     ]
-    return _all([_is_true(belongs(paths, key, alias)), *nobody_else])
+    return _all([_is_true(belongs(paths, key, alias, lists.members)), *nobody_else])
 
 
-def shared(paths: Sequence[PersonPath], key: Sequence[str], alias: str) -> sql.Composable:
+def shared(
+    paths: Sequence[PersonPath], key: Sequence[str], alias: str, lists: Lists = _LISTS
+) -> sql.Composable:
     """Whether the row ``alias`` is a member's and somebody's who is none; never null."""
     others = [
         sql.SQL("({} IS TRUE AND {} IS NOT TRUE)").format(
-            names_person(path, alias), belongs([path], key, alias)
+            names_person(path, alias), belongs([path], key, alias, lists.members)
         )
         for path in paths
     ]
     known = [
         sql.SQL("({} IS NOT TRUE OR {} IS TRUE OR ({} IS NOT TRUE AND {} IS NOT TRUE))").format(
             names_person(path, alias),
-            belongs([path], key, alias),
+            belongs([path], key, alias, lists.members),
             orphaned([path], alias),
-            belongs([path], key, alias, UNKNOWN),
+            belongs([path], key, alias, lists.unknown),
         )
         for path in paths
     ]
     somebody = sql.SQL("({})").format(sql.SQL(" OR ").join(others))
-    return _all([_is_true(belongs(paths, key, alias)), somebody, *known])
+    return _all([_is_true(belongs(paths, key, alias, lists.members)), somebody, *known])
 
 
 def names_person(path: PersonPath, alias: str) -> sql.Composable:

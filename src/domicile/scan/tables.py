@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules
-from domicile.people import UNKNOWN, PersonPath, belongs, names_somebody, orphaned
+from domicile.people import PersonPath, belongs, names_somebody, orphaned
 from domicile.sites.postgres import (
     LARGE_OBJECT_TABLE,
     Beside,
@@ -87,7 +87,7 @@ def count_tables(
             if name == LARGE_OBJECT_TABLE:
                 counts += _count_large_objects(connection, rules, site)
                 continue
-            rows = _rows(connection, name) if name in rules.database.tables else -1
+            rows = _unattributed(connection, rules, name)
             reason = f"{undecided.reason}: {undecided.next_step}"
             counts.append(
                 TableCount(
@@ -122,6 +122,14 @@ def _count_large_objects(
     reason = "large objects: " + "; ".join(reasons)
     count = TableCount(site, name, name, "protected", rows, 0, 0, 0, rows, 0, "", reason)
     return [count] if rows else []
+
+
+def _unattributed(connection: psycopg.Connection, rules: DatabaseRules, name: TableName) -> int:
+    """How many rows an undecided relation has, -1 where nobody can say."""
+    why = rules.database.other_relations.get(name)
+    if why is None:
+        return _rows(connection, name)
+    return 0 if why.empty else -1
 
 
 def _not_in_reach(site: str, copy: Beside) -> TableCount:
@@ -247,10 +255,12 @@ def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
 def _unknown(table: TableRules, key: tuple[str, ...]) -> sql.Composable:
     """Whether a row that is neither a member's nor shared names somebody of whom nobody knows
     enough. One that names a member does, if each of its persons gets a copy."""
-    unknown = belongs(table.paths, key, "t", UNKNOWN)
+    unknown = belongs(table.paths, key, "t", table.lists.unknown)
     if not table.copies:
         return unknown
-    return sql.SQL("({} IS TRUE OR {} IS TRUE)").format(unknown, belongs(table.paths, key, "t"))
+    return sql.SQL("({} IS TRUE OR {} IS TRUE)").format(
+        unknown, belongs(table.paths, key, "t", table.lists.members)
+    )
 
 
 def _nobody(paths: Sequence[PersonPath]) -> sql.Composable:

@@ -14,6 +14,7 @@ from domicile.sites.postgres.copying import CopyResult, CopyStream, digest, pipe
 from domicile.sites.postgres.dump import apply_sql, find_pg_restores, schema_sql, set_sequence
 from domicile.sites.postgres.failures import site_errors
 from domicile.sites.postgres.foreign import shown_elsewhere
+from domicile.sites.postgres.grants import Grant, read_grants
 from domicile.sites.postgres.large_objects import (
     LARGE_OBJECT_TABLE,
     bring_large_object,
@@ -51,6 +52,7 @@ from domicile.sites.postgres.selecting import (
     table_identifier,
     table_rows,
 )
+from domicile.sites.postgres.standby import Lineage, lineage, not_replayed, written_until
 from domicile.sites.postgres.views import in_order_of_views, refresh_view, staleness
 
 __all__ = [
@@ -65,6 +67,8 @@ __all__ = [
     "Database",
     "EventTrigger",
     "ForeignKey",
+    "Grant",
+    "Lineage",
     "MaterialisedView",
     "NotExamined",
     "PostgresSite",
@@ -89,12 +93,15 @@ __all__ = [
     "in_our_schema",
     "lacking_at",
     "large_objects_in",
+    "lineage",
+    "not_replayed",
     "note_large_objects",
     "open_postgres_site",
     "order_terms",
     "ordered_as_text",
     "pipe",
     "read_database",
+    "read_grants",
     "refresh_view",
     "remains",
     "remove_large_objects",
@@ -110,4 +117,5 @@ __all__ = [
     "staleness",
     "table_identifier",
     "table_rows",
+    "written_until",
 ]

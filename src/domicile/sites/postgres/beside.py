@@ -1,5 +1,5 @@
 """Copies of a database's rows beside it, of which its server knows: who reads its write-ahead log,
-for whom it is kept, and whether it is archived."""
+for whom it is kept, whether it is archived, and the temporary tables of other sessions."""
 
 from __future__ import annotations
 
@@ -56,6 +56,19 @@ ORDER BY 2
 """
 
 
+# But those of our own sessions. A standby has their names, and none of their rows.
+_TEMPORARY: LiteralString = """
+SELECT '' AS reader, 'temporary tables of other sessions' AS name,
+  pg_catalog.format('%s tables that their sessions alone can read',
+    pg_catalog.count(*)) AS reason,
+  'end these sessions' AS next_step
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+WHERE c.relpersistence = 't' AND c.relkind = 'r' AND NOT pg_catalog.pg_is_in_recovery()
+  AND NOT (c.relname LIKE 'domicile\\_%' AND r.rolname = current_user)
+HAVING pg_catalog.count(*) > 0
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """One copy that is not in reach from here. reader: the name under which it connects, where it
@@ -85,7 +98,7 @@ def copies_beside(connection: Connection) -> list[Beside]:
     """What the server tells of. Raises `SiteError`."""
     found: list[Beside] = []
     with site_errors(site_name(connection)):
-        for query in (_READERS, _SLOTS, _ARCHIVE):
+        for query in (_READERS, _SLOTS, _ARCHIVE, _TEMPORARY):
             with connection.cursor(row_factory=class_row(Beside)) as cursor:
                 found += cursor.execute(query).fetchall()
     return found

@@ -203,6 +203,7 @@ def _not_examined(
         return NotExamined(
             "the site's user has no permission to read it",
             "grant it SELECT, and USAGE on the schema",
+            unreadable=True,
         )
     return None if row.kind in "Sm" else _table_not_examined(row, partial, odd)
 
@@ -212,14 +213,19 @@ def _table_not_examined(
 ) -> NotExamined | None:
     if row.unlogged and row.in_recovery:
         return NotExamined(
-            "an unlogged table: a standby has none of its rows", "name the primary as the site"
+            "an unlogged table: a standby has none of its rows",
+            "name the primary as the site",
+            unreadable=True,
+            empty=row.kind == "r",  # a partitioned table may have other partitions
         )
     if row.kind == "p" and (why := _parts_not_examined(row, partial)) is not None:
         return why
     if row.row_security:
         return NotExamined(
             "row-level security hides rows from the site's user",
-            "give that user BYPASSRLS, or name the table's owner in the site's url",
+            "give that user BYPASSRLS, or name the table's owner in the site's url (not where it is"
+            " FORCEd)",
+            unreadable=True,
         )
     return _ways_of_its_own(row, odd)
 
@@ -227,8 +233,8 @@ def _table_not_examined(
 def _ways_of_its_own(row: RelationRow, odd: NotExamined | None) -> NotExamined | None:
     if row.rules:
         return NotExamined(
-            "a rewrite rule changes what writing to it does",
-            "replace the rule by a trigger, or by a view in front of the table",
+            f"a rewrite rule ({', '.join(row.rules)}) changes what UPDATE or DELETE does to it",
+            "disable or drop the rule, or replace it by a trigger or a view in front of the table",
         )
     return odd
 
@@ -238,7 +244,7 @@ def _not_followed(key: ReferenceRow) -> NotExamined | None:
     if key.own_equality:
         return NotExamined(
             f"its foreign key {key.name} takes for equal what isn't the same (as citext does)",
-            "give both columns a type such as text",
+            "give both columns a type such as text, with a deterministic collation",
         )
     if key.is_period:
         return NotExamined(
@@ -297,6 +303,7 @@ def _table(
         leaves=tuple(map(TableName, row.leaf_schemas, row.leaf_names)),
         unlogged=row.unlogged,
         inherits=tuple(names[oid] for oid in row.inherits if oid in names),
+        insert_rules=tuple(row.insert_rules),
     )
 
 

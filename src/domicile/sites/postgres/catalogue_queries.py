@@ -63,7 +63,10 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::
     JOIN pg_extension e ON e.oid = d.refobjid
     WHERE c.oid IN (i.inhparent, i.inhrelid) AND c.relkind <> 'p' LIMIT 1) AS tree_of,
   row_security_active(c.oid) AS row_security,
-  EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type <> '1') AS rules,
+  ARRAY(SELECT w.rulename::text FROM pg_rewrite w WHERE w.ev_class = c.oid
+    AND w.ev_type IN ('2', '4') AND w.ev_enabled IN ('O', 'A') ORDER BY 1) AS rules,
+  ARRAY(SELECT w.rulename::text FROM pg_rewrite w WHERE w.ev_class = c.oid
+    AND w.ev_type = '3' AND w.ev_enabled IN ('O', 'A') ORDER BY 1) AS insert_rules,
   (SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
     AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' LIMIT 1) AS extension
@@ -131,7 +134,10 @@ SELECT k.conname AS name, CASE WHEN c.relispartition THEN k.conrelid::bigint END
     AS parent_columns,
   k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.condeferrable AS deferrable,
   EXISTS (SELECT FROM pg_operator o WHERE o.oid = ANY (k.conpfeqop)
-    AND o.oprnamespace <> 'pg_catalog'::regnamespace) AS own_equality,
+    AND o.oprnamespace <> 'pg_catalog'::regnamespace) OR EXISTS (SELECT FROM pg_attribute a
+    JOIN pg_collation l ON l.oid = a.attcollation WHERE NOT l.collisdeterministic
+    AND (a.attrelid, a.attnum) IN (SELECT k.conrelid, unnest(k.conkey)
+      UNION ALL SELECT k.confrelid, unnest(k.confkey))) AS own_equality,
   k.convalidated AND coalesce(to_jsonb(k) ->> 'conenforced', 'true')::boolean AS holds,
   coalesce(to_jsonb(k) ->> 'conperiod', 'false')::boolean AS is_period
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
@@ -208,7 +214,8 @@ IN_RECOVERY: LiteralString = "SELECT pg_is_in_recovery() AS answer"
 @dataclass(frozen=True, slots=True)
 class RelationRow:
     """A relation of a user schema that may hold rows, or a sequence. inherits: what from, first to
-    last; tree_of: the extension in whose schema a table of that tree lies."""
+    last; tree_of: the extension in whose schema a table of that tree lies. rules: enabled ones for
+    UPDATE and DELETE."""
 
     oid: int
     schema: str
@@ -229,7 +236,8 @@ class RelationRow:
     inherits: list[int]
     tree_of: str | None
     row_security: bool
-    rules: bool
+    rules: list[str]
+    insert_rules: list[str]
     extension: str | None
 
     @property
@@ -275,7 +283,8 @@ class IndexRow:
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
     """A foreign key, between roots where they are partitions. of_partition: that of which it is.
-    own_equality: it compares by an operator that isn't PostgreSQL's own; holds: the server has seen
+    own_equality: it compares by an operator that isn't PostgreSQL's own, or under a collation that
+    takes different texts for equal; holds: the server has seen
     that every row keeps it; is_period: it wants a period within the parent's, not an equal one."""
 
     name: str

@@ -161,9 +161,13 @@ class PostgresSite:
                 connection.execute("SELECT 1 FROM pg_catalog.pg_class LIMIT 1")
             connection.rollback()
 
+    def is_standby(self) -> bool:
+        """Whether the server is in recovery now, and takes no writes. Raises SiteError."""
+        with self.connect(read_only=True) as connection, site_errors(self.name):
+            return _in_recovery(connection)
+
     def _check_write(self, connection: Connection) -> None:
-        row = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
-        if row is None or row[0]:
+        if _in_recovery(connection):
             raise SiteRefused(
                 f"site {self.name}: the server is a standby and takes no writes",
                 expected="a primary server",
@@ -238,6 +242,11 @@ def open_postgres_site(
 def site_name(connection: Connection) -> str:
     """The name of the site that a session belongs to, for errors."""
     return connection.site if isinstance(connection, _SiteConnection) else connection.info.dbname
+
+
+def _in_recovery(connection: Connection) -> bool:
+    row = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
+    return row is None or bool(row[0])
 
 
 def _url_parameters(name: str, url: str) -> dict[str, str]:

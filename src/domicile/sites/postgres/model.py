@@ -135,6 +135,7 @@ class Table:
     written through its root alone. unlogged: a crash empties it, or some of its partitions.
     inherits: the tables that it inherits from (INHERITS), first to last. Each table of such a tree
     is one of its own; its columns come by name, since a dump doesn't keep their order.
+    insert_rules: enabled rewrite rules that change what INSERT does, and COPY doesn't see.
     """
 
     name: TableName
@@ -146,6 +147,7 @@ class Table:
     leaves: tuple[TableName, ...] = ()
     unlogged: bool = False
     inherits: tuple[TableName, ...] = ()
+    insert_rules: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         """The column of this name. Raises KeyError."""
@@ -181,10 +183,14 @@ class MaterialisedView:
 
 @dataclass(frozen=True, slots=True)
 class NotExamined:
-    """Why this version does not examine a relation, and what the operator can do."""
+    """Why this version does not examine a relation, and what the operator can do. unreadable: the
+    site's user gets none of its rows, or not all of them. empty: it has none here, whatever they
+    are elsewhere."""
 
     reason: str
     next_step: str = "examine it yourself, or sign a statement about it (`domicile attest`)"
+    unreadable: bool = False
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
