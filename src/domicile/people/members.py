@@ -17,7 +17,7 @@ from psycopg import sql
 from domicile.people.hops import Hop
 from domicile.people.paths import PersonPath
 from domicile.people.values import held_values, key_values, names_somebody, parent_values
-from domicile.sites.postgres import Column, Table, table_rows
+from domicile.sites.postgres import Column, Table, table_identifier, table_rows
 
 __all__ = [
     "LISTED",
@@ -187,7 +187,9 @@ def _nowhere(hops: Sequence[Hop], alias: str) -> sql.Composable | None:
     hop, rest = hops[0], hops[1:]
     ways: list[sql.Composable] = []
     if hop.foreign_key is None:
-        somewhere = _in_parent(hop, alias, sql.SQL("true"), "p")
+        # Who is in a table that inherits from the people's is a person all the same.
+        there = table_rows(hop.parent) if rest else table_identifier(hop.parent)
+        somewhere = _in_rows(hop, alias, there, sql.SQL("true"), "p")
         ways.append(
             sql.SQL("({} AND {} IS NOT TRUE)").format(names_somebody(hop, alias), somewhere)
         )
@@ -221,10 +223,16 @@ def _nested(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: Listed)
 
 def _in_parent(hop: Hop, alias: str, condition: sql.Composable, inner: str) -> sql.Composable:
     """Whether a row ``inner`` of the hop's parent for which the condition is true is led to."""
+    return _in_rows(hop, alias, table_rows(hop.parent), condition, inner)
+
+
+def _in_rows(
+    hop: Hop, alias: str, rows: sql.Composable, condition: sql.Composable, inner: str
+) -> sql.Composable:
     return sql.SQL("({}) IN (SELECT {} FROM {} AS {} WHERE {})").format(
         _list(held_values(hop, alias)),
         _list(parent_values(hop, inner)),
-        table_rows(hop.parent),
+        rows,
         sql.Identifier(inner),
         condition,
     )
