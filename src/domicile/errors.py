@@ -6,6 +6,7 @@
     ├── OperatorError          the operator: charter, commands, order of steps  [exit 2]
     │   ├── CharterError       the charter is wrong, or names what no site has; says where
     │   ├── UsageError         a command was called with what it cannot take
+    │   ├── AccessForbidden    the policy, or a rule of requests and grants, forbids it
     │   └── PlanError          the plan is missing, blocked, or the charter changed since
     ├── SiteError              the remote site  [exit 3]
     │   ├── SiteUnreachable    no answer, a reset, a time-out, a 503
@@ -25,6 +26,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AccessForbidden",
     "CharterError",
     "DomicileError",
     "EvidenceError",
@@ -82,6 +84,10 @@ class CharterError(OperatorError):
 
 class UsageError(OperatorError):
     """A command was called with what it cannot take."""
+
+
+class AccessForbidden(OperatorError):
+    """The policy in force, or a rule of requests and grants, forbids it."""
 
 
 class PlanError(OperatorError):

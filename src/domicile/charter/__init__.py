@@ -1,5 +1,6 @@
 """Who is protected, where home is, who holds the keys: ``domicile.toml`` -> `Charter` (pure)."""
 
+from domicile.charter.access import AccessRules, Network
 from domicile.charter.attesters import public_key as attester_key
 from domicile.charter.countries import country_name
 from domicile.charter.custodians import custodians_in
@@ -26,6 +27,7 @@ from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, Tr
 from domicile.charter.template import Template
 
 __all__ = [
+    "AccessRules",
     "Attester",
     "Boundary",
     "Charter",
@@ -37,6 +39,7 @@ __all__ = [
     "LedgerConfig",
     "LedgerWitness",
     "LoadedCharter",
+    "Network",
     "ObjectDataset",
     "ObjectSiteConfig",
     "OciKeys",

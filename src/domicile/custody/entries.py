@@ -156,7 +156,11 @@ class OperationApproved(Approval, frozen=True):
     def agrees(self, proposal: Proposal) -> bool:
         """Whether it is this operation that they signed for."""
         said = (proposal.purpose, proposal.root, proposal.versions)
-        return proposal.purpose != "charter" and said == (self.operation, self.root, self.versions)
+        return proposal.purpose not in ("charter", "policy") and said == (
+            self.operation,
+            self.root,
+            self.versions,
+        )
 
 
 @entry_kind("custody.root-split", version=1)
