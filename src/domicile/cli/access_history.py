@@ -21,8 +21,8 @@ __all__ = ["history"]
 @click.option("--staff", help="Of this staff member.")
 @click.option("--person-from", metavar="FILE", help="Of the person in this file.")
 @click.option("--grant", help="Of this grant.")
-@click.option("--since", type=Moment(ends=False), default="", help="From then on.")
-@click.option("--until", type=Moment(ends=True), default="9999", help="Up to then.")
+@click.option("--since", type=Moment(ends=False), help="From then on.")
+@click.option("--until", type=Moment(ends=True), help="Up to then.")
 def history(
     charter: Path,
     as_json: bool,
@@ -30,15 +30,17 @@ def history(
     staff: str | None,
     person_from: str | None,
     grant: str | None,
-    since: str,
-    until: str,
+    since: str | None,
+    until: str | None,
 ) -> int:
     """Say who could, who did, and under which grant: every access, allowed or denied, and every
     change of a grant, as the ledger has them."""
     from domicile.policy.history import Sought, told
 
     with at_the_desk(Options(charter, as_json)) as counter:
-        sought = Sought(dataset, staff, _person(counter, person_from), grant, since, until)
+        sought = Sought(
+            dataset, staff, _person(counter, person_from), grant, since or "", until or "9999"
+        )
         lines = list(told(counter.desk.events(), sought))
         if as_json:
             emit_json(lines)

@@ -44,6 +44,7 @@ __all__ = [
     "Approval",
     "Need",
     "NeedsApproval",
+    "Operation",
     "Proposal",
     "Purpose",
     "fresh_nonce",
@@ -59,6 +60,8 @@ __all__ = [
 Purpose = Literal[
     "charter", "destroy", "move-root", "open", "policy", "rotate-root", "shred", "split"
 ]
+Operation = Literal["charter", "destroy", "move-root", "open", "rotate-root", "shred", "split"]
+"""The purposes that `custody.operation-approved` can have, as its kind was frozen."""
 PURPOSES: tuple[Purpose, ...] = (
     "charter",
     "destroy",

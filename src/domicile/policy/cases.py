@@ -67,7 +67,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     country: Country = ""
     inside: bool = False
     second_factor: bool = False
-    person: bool = False
+    single: bool = False
     minute: int = 0
     grant: _Grant | None = None
     by: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             country=self.country,
             inside=self.inside,
             second_factor=self.second_factor,
-            person=self.person,
+            single=self.single,
             grant="r-aaaaaaaaaaaaa" if self.grant is not None else "",
             approvals=self.grant.approvals if self.grant is not None else 0,
             break_glass=self.grant is not None and self.grant.break_glass,

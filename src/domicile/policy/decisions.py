@@ -18,7 +18,7 @@ from domicile.policy.entries import Asked
 from domicile.policy.obligations import Obligations, merge
 from domicile.policy.texts import PolicyText, Rule
 
-__all__ = ["NOTHING_ALLOWS", "UNSOUND", "Decision", "Engine"]
+__all__ = ["NOTHING_ALLOWS", "UNSOUND", "Decision", "Engine", "classification"]
 
 NOTHING_ALLOWS = "nothing-allows-it"
 UNSOUND = "policy-error"
@@ -159,7 +159,7 @@ def _context(asked: Asked, minute: int) -> dict[str, Any]:
         "country": asked.country,
         "inside": asked.inside,
         "second_factor": asked.second_factor,
-        "person": asked.person,
+        "single": asked.single,
         "minute": minute,
     }
     if asked.grant:

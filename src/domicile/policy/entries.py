@@ -68,7 +68,7 @@ class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The facts of one question to the policy: enough to ask it again of another text.
 
-    person: whether it is about a single person. labels: categories and classification of the
+    single: whether it is about a single person. labels: categories and classification of the
     dataset as they were. team to roles: the caller's, as they were.
     """
 
@@ -86,7 +86,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     country: Country
     inside: bool
     second_factor: bool
-    person: bool
+    single: bool
     grant: str = ""
     approvals: Count = 0
     break_glass: bool = False

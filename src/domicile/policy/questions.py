@@ -27,13 +27,13 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the caller wants to do. person: whether it is about a single one."""
+    """What the caller wants to do. single: whether it is about a single one."""
 
     action: Action
     dataset: str
     purpose: str
     ticket: str = ""
-    person: bool = False
+    single: bool = False
 
 
 def ask(
@@ -65,7 +65,7 @@ def ask(
         country=caller.country,
         inside=caller.country in boundary.members,
         second_factor=caller.second_factor,
-        person=wanted.person or (grant is not None and grant.made.person is not None),
+        single=wanted.single or (grant is not None and grant.made.person is not None),
         grant=grant.id if grant is not None else "",
         approvals=len({standing.staff[one].who for one in grant.approved_by}) if grant else 0,
         break_glass=grant is not None and grant.made.form == "break-glass",

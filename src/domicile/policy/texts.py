@@ -37,7 +37,7 @@ FACTS = (
     "context.country",
     "context.inside",
     "context.second_factor",
-    "context.person",
+    "context.single",
     "context.minute",
     "context.grant",
     "context.grant.id",
