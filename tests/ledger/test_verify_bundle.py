@@ -337,8 +337,14 @@ def sample(kind: inspect.Type, field: str) -> st.SearchStrategy[Any]:
         case inspect.StructType():
             return _structs(kind)
         case _:
-            values = {inspect.BoolType: [False, True], inspect.NoneType: [None]}
-            return st.sampled_from(values.get(type(kind)) or getattr(kind, "values"))  # noqa: B009
+            return st.sampled_from(_values(kind))
+
+
+def _values(kind: inspect.Type) -> Sequence[Any]:
+    if isinstance(kind, inspect.LiteralType):
+        return kind.values
+    assert isinstance(kind, inspect.BoolType | inspect.NoneType), f"{kind} is yet to be thought of"
+    return [False, True] if isinstance(kind, inspect.BoolType) else [None]
 
 
 def _texts(kind: inspect.StrType, field: str) -> st.SearchStrategy[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from domicile.charter import country_name
+from domicile.charter.countries import COUNTRIES
 from domicile.errors import UsageError
 from domicile.policy.desk import Desk
 from domicile.policy.entries import StaffChanged
@@ -35,9 +35,10 @@ def member_of(fields: Mapping[str, object], where: str = "") -> Staff:
     """A staff member of these fields. Raises UsageError, which names the field."""
     try:
         member = msgspec.convert(dict(fields), Staff, strict=True)
-        country_name(member.country)
-    except (msgspec.ValidationError, KeyError) as error:
+    except msgspec.ValidationError as error:
         raise _wrong(f"{where}: {error}" if where else str(error)) from None
+    if member.country not in COUNTRIES:
+        raise _wrong(f"{where or member.id}: {member.country} is no country of ISO 3166-1")
     if member.manager == member.id:
         raise _wrong(f"{where or member.id}: {member.id} would report to themselves")
     return member
