@@ -7,6 +7,8 @@
     │   ├── CharterError       the charter is wrong, or names what no site has; says where
     │   ├── UsageError         a command was called with what it cannot take
     │   ├── AccessForbidden    the policy, or a rule of requests and grants, forbids it
+    │   │   ├── BadToken       who calls did not show a good credential
+    │   │   └── Unknown        there is no such staff member, request or grant
     │   └── PlanError          the plan is missing, blocked, or the charter changed since
     ├── SiteError              the remote site  [exit 3]
     │   ├── SiteUnreachable    no answer, a reset, a time-out, a 503
@@ -27,6 +29,7 @@ from typing import ClassVar
 
 __all__ = [
     "AccessForbidden",
+    "BadToken",
     "CharterError",
     "DomicileError",
     "EvidenceError",
@@ -39,6 +42,7 @@ __all__ = [
     "SiteRefused",
     "SiteUnreachable",
     "SourceChanged",
+    "Unknown",
     "UsageError",
 ]
 
@@ -88,6 +92,14 @@ class UsageError(OperatorError):
 
 class AccessForbidden(OperatorError):
     """The policy in force, or a rule of requests and grants, forbids it."""
+
+
+class BadToken(AccessForbidden):
+    """Who calls did not show a good credential."""
+
+
+class Unknown(AccessForbidden):
+    """There is no such staff member, credential, request or grant."""
 
 
 class PlanError(OperatorError):

@@ -38,6 +38,7 @@ COMMANDS = {
     "staff": "Who may ask for access.",
     "policy": "Who may what, and why.",
     "access": "Ask for access, answer, use it, end it.",
+    "serve": "Serve requests, grants and decisions over HTTP.",
     "custody": "The root of the custodian's keys, and what custodians sign.",
     "ledger": "What happened, provably.",
     "demo": "Tell the whole story on a generated network.",

@@ -11,12 +11,11 @@ from secrets import token_bytes
 
 import sqlalchemy as sa
 
-from domicile.errors import AccessForbidden
+from domicile.errors import AccessForbidden, BadToken
 from domicile.ledger import time_text
 from domicile.policy.desk import Desk, new_id, now_text
 from domicile.policy.entries import CredentialEnded, CredentialIssued
 from domicile.policy.questions import Caller
-from domicile.policy.standing import forbidden
 from domicile.state import SECRETS, State
 
 __all__ = ["authenticate", "end_credential", "issue_token"]
@@ -63,7 +62,10 @@ def authenticate(desk: Desk, state: State, token: str, country: str) -> Caller:
     same = hmac.compare_digest(kept, sha256(secret.encode()).digest())
     if not (parts and same):
         raise _wrong()
-    issued = desk.standing.credential(name, now_text()).issued
+    try:
+        issued = desk.standing.credential(name, now_text()).issued
+    except AccessForbidden as error:
+        raise BadToken(error.failed, next_step=error.next_step) from None
     return Caller(issued.staff, country, issued.second_factor, name)
 
 
@@ -71,5 +73,6 @@ def _at(boundary: str, name: str) -> tuple[sa.ColumnElement[bool], ...]:
     return SECRETS.c.boundary == boundary, SECRETS.c.credential == name
 
 
-def _wrong() -> AccessForbidden:
-    return forbidden("the token is not good", "ask for a new one: `domicile staff credential`")
+def _wrong() -> BadToken:
+    next_step = "ask for a new one: `domicile staff credential`"
+    return BadToken("the token is not good", next_step=next_step)

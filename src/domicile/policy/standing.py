@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from domicile.errors import AccessForbidden
+from domicile.errors import AccessForbidden, Unknown
 from domicile.policy.entries import AccessOpened, Action, CredentialIssued, RulesSet
 from domicile.policy.grants import Held, status
 from domicile.policy.staff import Line, Staff
@@ -107,9 +107,9 @@ class Standing(msgspec.Struct):
             )
 
 
-def unknown(what: str, name: str) -> AccessForbidden:
+def unknown(what: str, name: str) -> Unknown:
     """That nobody knows of such a thing."""
-    return forbidden(f"there is no {what} {name}", "check the name")
+    return Unknown(f"there is no {what} {name}", next_step="check the name")
 
 
 def forbidden(failed: str, next_step: str) -> AccessForbidden:
