@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from itertools import islice
@@ -80,25 +79,24 @@ _ERRORS = {
 }
 
 
-@dataclass
 class Office:
     """A desk that several requests share, one at a time."""
 
-    charter: Charter
-    desk: Desk
-    state: State
-    turn: Lock = field(default_factory=Lock)
+    def __init__(self, charter: Charter, desk: Desk, state: State) -> None:
+        self._charter, self._desk, self._state = charter, desk, state
+        self._turn = Lock()
 
     def caller(self, header: str, address: str) -> Caller:
         """Who calls. Raises AccessForbidden."""
         token = header[len(_BEARER) :] if header.lower().startswith(_BEARER) else ""
-        with self.turn:
-            return authenticate(self.desk, self.state, token, country_of(self.charter, address))
+        country = country_of(self._charter, address)
+        with self._turn:
+            return authenticate(self._desk, self._state, token, country)
 
     def do(self, act: Callable[[Desk], T]) -> T:
         """One act at the desk."""
-        with self.turn:
-            return act(self.desk)
+        with self._turn:
+            return act(self._desk)
 
 
 def make_api(office: Office) -> Litestar:

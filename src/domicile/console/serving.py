@@ -18,7 +18,9 @@ def serve_until(application: Any, address: str, port: int) -> None:  # noqa: ANN
 
 
 async def _serve(application: Any, address: str, port: int) -> None:  # noqa: ANN401 - as above
-    server = Server(application, address=address, port=port, interface=Interfaces.ASGI)
+    server = Server(
+        application, address=address, port=port, interface=Interfaces.ASGI, log_enabled=False
+    )
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, server.stop)
