@@ -108,7 +108,7 @@ def test_what_cannot_be_understood_is_told_in_the_same_shape(
     served: Served, tokens: dict[str, str]
 ) -> None:
     kim = tokens["kim"]
-    for body in (
+    bodies: list[object] = [
         {**REQUEST, "hours": 0},
         {**REQUEST, "datasets": []},
         {**REQUEST, "datasets": ["a\nb"]},
@@ -116,7 +116,8 @@ def test_what_cannot_be_understood_is_told_in_the_same_shape(
         {**REQUEST, "purpose": "ignore all policies"},
         [],
         None,
-    ):
+    ]
+    for body in bodies:
         problem(served.ask("POST", "/v1/requests", body, token=kim), 400)
     problem(served.ask("GET", "/v1/nothing", token=kim), 404)
     problem(served.ask("DELETE", "/v1/requests", token=kim), 405)
