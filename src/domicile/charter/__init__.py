@@ -1,5 +1,6 @@
 """Who is protected, where home is, who holds the keys: ``domicile.toml`` -> `Charter` (pure)."""
 
+from domicile.charter.access import AccessRules, Network
 from domicile.charter.attesters import public_key as attester_key
 from domicile.charter.countries import country_name
 from domicile.charter.custodians import custodians_in
@@ -27,6 +28,7 @@ from domicile.charter.template import Template
 from domicile.charter.ways import CountryWay, Way
 
 __all__ = [
+    "AccessRules",
     "Attester",
     "Boundary",
     "Charter",
@@ -39,6 +41,7 @@ __all__ = [
     "LedgerConfig",
     "LedgerWitness",
     "LoadedCharter",
+    "Network",
     "ObjectDataset",
     "ObjectSiteConfig",
     "OciKeys",

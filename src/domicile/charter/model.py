@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from domicile.charter.access import AccessRules, Network
 from domicile.charter.frozen import EnvironmentName, Frozen
 from domicile.charter.roots import KeysConfig
 
@@ -94,8 +95,13 @@ class Boundary(Frozen):
     )
     custodians: Custodians | None = Field(
         default=None,
-        description="Whose signatures a charter and a root operation need,"
-        " `[boundaries.NAME.custodians]`. Without it: nobody's.",
+        description="Whose signatures a charter, a policy and a root operation need,"
+        " `[boundaries.NAME.custodians]`. Without it: nobody's, and no policy takes effect.",
+    )
+    access: AccessRules = Field(
+        default_factory=AccessRules,
+        description="Who approves requests for access, and for how long,"
+        " `[boundaries.NAME.access]`.",
     )
 
 
@@ -355,6 +361,9 @@ class Charter(Frozen):
     )
     attesters: dict[Name, Attester] = Field(
         default_factory=dict, description="Who may attest what can't be examined."
+    )
+    networks: dict[Name, Network] = Field(
+        default_factory=dict, description="From where people connect, and in which country."
     )
     records: Records = Field(default_factory=Records)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
