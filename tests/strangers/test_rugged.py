@@ -227,6 +227,12 @@ def large_objects(place: Place, which: str = "true") -> Rows:
     )
 
 
+def triggers(place: Place) -> Rows:
+    return place.rows(
+        "SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal"
+    )
+
+
 def inheritance(place: Place) -> Rows:
     """Who inherits from whom, and what of each column and check is a table's own."""
     return place.rows(
@@ -327,11 +333,15 @@ def test_partitioned_and_unlogged_tables_go_home_as_they_are(
         story.bring_home("old")
         held_numbers = {number for (number,) in holder.execute(_NEXT)}
     expected.check(story)
+    assert triggers(story.home) == triggers(story.source)
+    assert triggers(story.home).total() > 0
     assert policies(story.home) == policies(story.source)
     assert rules(story.home) == rules(story.source)
     assert (policies(story.home).total(), rules(story.home).total()) == (2, 2)
     here, there = story.home.next_numbers(), story.source.next_numbers()
     assert held_numbers.isdisjoint(here["public.in_advance"] | there["public.in_advance"])
+    fired = "they come home; the plan names those that an erasure sets off"
+    covers("Rows", "triggers", note=fired)
     for kind, note in (PARTITIONED | TREES | LARGE).items():
         covers("Rows", kind, note=note)
 
@@ -536,6 +546,12 @@ def test_what_homes_server_lacks_blocks_the_plan(
     assert story.home.tables() == {}
     covers(
         "Rows",
+        "extensions, collations, roles and types that home's server lacks",
+        "found",
+        note="the plan is blocked before anything moves",
+    )
+    covers(
+        "Rows",
         "event triggers",
         "found",
         note="carried home with the schema; the plan names those that run at our own commands",
@@ -615,6 +631,12 @@ def test_what_row_security_rules_and_sessions_hide_is_not_examined(
     } <= set(statements)
     with story.source.connect() as connection:
         connection.execute("\n".join(statements).encode())
+    covers(
+        "Rows",
+        "roles and grants",
+        "found",
+        note="not carried: the plan writes the statements that home's application may need",
+    )
     covers(
         "Rows",
         "tables under row-level security that applies to the site's user",
