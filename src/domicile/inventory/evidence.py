@@ -130,6 +130,11 @@ class Evidence:
             standing.require(self.records)
             self._is_approved, self._is_guarded = True, standing.custodians is not None
 
+    def charter_may_have_changed(self) -> None:
+        """Look again, before anything is recorded, whether this charter is still the approved one:
+        for who has seen that another was approved meanwhile."""
+        self._is_approved = False
+
     def record(
         self, *bodies: Body, into: RunEntries | None = None, policy: str | None = None
     ) -> None:

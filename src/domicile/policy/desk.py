@@ -45,7 +45,8 @@ __all__ = ["Denied", "Desk", "new_id", "now_text"]
 
 _MARKS = (b'"kind":"access.',)
 _ASKED = (b'"kind":"access.opened"', b'"kind":"access.denied"')
-_TEXTS = (b'"kind":"policy.', b'"kind":"custody.charter-approved"')
+_CHARTER = b'"kind":"custody.charter-approved"'
+_TEXTS = (b'"kind":"policy.', _CHARTER)
 _ID_BYTES = 8
 _FOLD_EVERY = 1_000  # entries, before how things stand is written down again
 
@@ -89,6 +90,8 @@ class Desk:
                 yield entry, take(self._fold, time_text(entry.time), entry.body)
             elif any(mark in data for mark in _TEXTS):
                 self._engine = None
+                if _CHARTER in data:
+                    self.evidence.charter_may_have_changed()
             self._fold.size = index + 1
         if data and self._fold.size - self._kept_at >= _FOLD_EVERY:
             self._keep(data)
