@@ -67,7 +67,9 @@ def test_a_database_session_that_is_ended_in_an_erasure_erases_nothing_and_the_n
     verified: Stage,
 ) -> None:
     _slow(verified, "virginia", "watch_events")
-    with _terminating(verified, "virginia", '%DELETE FROM "public"."watch_events"%', 1) as ended:
+    with _terminating(
+        verified, "virginia", '%DELETE FROM ONLY "public"."watch_events"%', 1
+    ) as ended:
         failed = verified.erase("virginia-db").expect(3)
     assert ended
     assert "virginia-db" in failed.out + failed.err

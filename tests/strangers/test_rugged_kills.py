@@ -11,7 +11,7 @@ import pytest
 from tests.services.postgres import PostgresServer
 from tests.story.test_kills import LONG
 from tests.strangers.story import Story
-from tests.strangers.test_rugged import MEMBERS, Expected, held, rugged_story
+from tests.strangers.test_rugged import COLUMNS, MEMBERS, Expected, held, rugged_story
 
 _CHANGES = {"move": 140, "verify": 120, "erase": 80}
 """A kill comes at one of these changes to files; each command makes more, and an erasure so many
@@ -33,11 +33,14 @@ _EXCLUSIVE = (
 
 def _lost(story: Story) -> Callable[[], list[str]]:
     """What is neither where it was nor, equal, at home: must be empty at every instant."""
-    before = {table: held(story.source, table, which) for table, which in MEMBERS.items()}
+    columns = {table: COLUMNS.get(table, "*") for table in MEMBERS}
+    before = {
+        table: held(story.source, table, which, columns[table]) for table, which in MEMBERS.items()
+    }
 
     def look() -> list[str]:
-        away = {table: held(story.source, table) for table in MEMBERS}
-        home = {table: held(story.home, table) for table in MEMBERS}
+        away = {table: held(story.source, table, columns=names) for table, names in columns.items()}
+        home = {table: held(story.home, table, columns=names) for table, names in columns.items()}
         return [
             f"{table}: {row}"
             for table, rows in before.items()
