@@ -127,7 +127,14 @@ def opened(
 ) -> AccessOpened:
     """An access."""
     return AccessOpened(
-        US, name("a", number), question(staff, grant), ("granted",), caps, credential, job=job
+        US,
+        DIGEST,
+        name("a", number),
+        question(staff, grant),
+        ("granted",),
+        caps,
+        credential,
+        job=job,
     )
 
 

@@ -12,9 +12,10 @@ from domicile.policy.cases import read_cases, wrong_with
 from domicile.policy.decisions import NOTHING_ALLOWS, UNSOUND, Engine
 from domicile.policy.differences import differences
 from domicile.policy.entries import Caps
+from domicile.policy.grants import Held
 from domicile.policy.obligations import Obligations
 from domicile.policy.texts import PolicyText, built_in
-from tests.policy.office import question
+from tests.policy.office import asked_for, at, question
 
 CASES = Path(__file__).with_name("programme.toml")
 PERMIT = '@id("all") permit (principal, action, resource);'
@@ -108,8 +109,11 @@ def test_obligations_of_all_that_allow_are_merged_to_the_strictest() -> None:
     assert merged == Obligations(
         frozenset({"user.contact", "phone", "user.name"}), 5, 99, 0.5, seal_query=True
     )
-    assert merged.within(Caps(items=7)) == Caps(items=5, size_bytes=99)
-    assert merged.within(Caps(items=3)) == Caps(items=3, size_bytes=99)
+    assert merged.within(None) == Caps(items=5, size_bytes=99)
+    grant = Held(asked_for(0, "kim", 1, 60, caps=Caps(items=7)), at(0), at(60))
+    assert merged.within(grant) == Caps(items=5, size_bytes=99)
+    grant.used_items, grant.used_bytes = 4, 98  # of this grant no more than 5 and 99 in all
+    assert merged.within(grant) == Caps(items=1, size_bytes=1)
 
 
 def test_a_change_is_told_by_the_questions_that_were_really_asked() -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from domicile.policy.entries import Caps
 from domicile.policy.grants import status
+from domicile.policy.staff import Staff
 from domicile.policy.standing import Standing
 from tests.policy.office import (
     answered,
@@ -75,7 +76,7 @@ def test_nobody_answers_for_themselves_or_in_their_line_whatever_their_login() -
     line = hired(
         person("dee", manager="cy"),
         person("dee-2", human="dee"),
-        person("cy-2", "company", human="cy"),
+        person("cy-2", human="cy"),
     )
     took(standing, (0, line), (1, asked_for(0, "dee-2", 1, 60)), (1, asked_for(1, "cy-2", 1, 60)))
     assert took(standing, (2, answered(0, "cy")), (2, answered(1, "cy"))) == [
@@ -252,3 +253,108 @@ def test_how_things_stand_can_be_written_down_and_read_again() -> None:
     took(standing, (4, issued(0, "kim", 60)), (5, opened(0, "kim", 0)))
     data = msgspec.msgpack.encode(standing)
     assert msgspec.msgpack.decode(data, type=Standing) == standing
+
+
+def test_a_human_is_banned_with_all_their_logins_and_their_approvals_do_not_come_back() -> None:
+    standing = office()
+    took(standing, (1, asked_for(0, "kim", 1, 60)), (2, answered(0, "ann")))
+    took(standing, (3, hired(person("ann", status="restricted"))))
+    assert took(standing, (4, answered(0, "ann-2"))) == ["ann-2 is restricted, as ann"]
+    took(standing, (5, hired(person("ann"))))
+    assert took(standing, (6, answered(0, "bo"))) == [None]
+    assert stands(standing, 0, 7) == "open"
+    assert took(standing, (8, answered(0, "ann-2"))) == [None]
+    assert stands(standing, 0, 9) == "active"
+    took(standing, (10, hired(person("kim-2", "company", human="kim", status="ended"))))
+    assert stands(standing, 0, 11) == "revoked"
+
+
+def test_a_login_names_no_human_who_is_anothers_login() -> None:
+    standing = office()
+    why = took(
+        standing,
+        (1, hired(person("ann-3", human="ann-2"))),
+        (2, hired(person("ann", human="bo"))),
+        (3, hired(person("dee", human="dee-2"), person("dee-2", human="cy"))),
+        (4, hired(person("eve"), person("eve", status="ended"))),
+    )
+    assert why == [
+        "ann-3 has the human ann-2, a login of ann",
+        "ann is the human of other logins, and would have another itself",
+        "dee has the human dee-2, a login of cy",
+        "a login stands twice in one change",
+    ]
+
+
+def test_who_also_works_for_the_company_approves_nothing() -> None:
+    standing = office()
+    took(standing, (1, hired(person("cy-2", "company", "boss", human="cy"))))
+    took(standing, (2, asked_for(0, "kim", 1, 60)))
+    assert took(standing, (3, answered(0, "cy"))) == ["cy is no person employed by the custodian"]
+
+
+def test_an_application_may_nothing_once_who_answers_for_it_may_nothing() -> None:
+    standing = office()
+    app = Staff("app", "application", "a-team", "company", "SG", "boss")
+    took(standing, (1, hired(app)))
+    granted(standing, 0, "app")
+    took(standing, (4, hired(person("boss", "company", status="restricted"))))
+    assert took(standing, (5, opened(0, "app", 0))) == ["boss, who answers for app, is restricted"]
+
+
+def test_an_extension_begins_at_once_and_lasts_no_longer_than_a_grant() -> None:
+    standing, day = office(), 24 * 60
+    granted(standing)
+    more = {"extends": name("r", 0)}
+    assert took(
+        standing,
+        (4, asked_for(1, "kim", 20 * day, 24 * day, **more)),
+        (4, asked_for(2, "kim", 4, 6 * day, **more)),
+    ) == ["an extension begins at once", "a grant that is ordinary lasts 5 days at most"]
+
+
+def test_an_access_takes_no_more_than_its_grant_has_left() -> None:
+    standing = office()
+    granted(standing, caps=Caps(items=10))
+    less = f"grant {name('r', 0)} has less left than that"
+    assert took(
+        standing,
+        (4, opened(0, "kim", 0, Caps(items=6))),
+        (5, opened(1, "kim", 0, Caps(items=6))),
+        (6, opened(2, "kim", 0)),
+        (7, opened(3, "kim", 0, Caps(items=4))),
+    ) == [None, less, less, None]
+
+
+def test_a_grant_about_one_person_covers_nobody_else() -> None:
+    standing = office()
+    anna, ben = "p-" + "a" * 26, "p-" + "b" * 25 + "a"
+    granted(standing, person=anna)
+    access = opened(0, "kim", 0)
+    of = {who: msgspec.structs.replace(access, person=who) for who in (anna, ben)}
+    not_for_this = f"grant {name('r', 0)} is not for this"
+    assert took(standing, (4, access), (5, of[ben]), (6, of[anna])) == [
+        not_for_this,
+        not_for_this,
+        None,
+    ]
+
+
+def test_a_clock_that_goes_back_revives_nothing() -> None:
+    standing = office()
+    granted(standing)
+    assert (
+        took(standing, (60, opened(0, "kim", 0)), (59, opened(1, "kim", 0)))
+        == [f"grant {name('r', 0)} is expired"] * 2
+    )
+
+
+def test_a_job_that_opened_its_output_first_hands_labels_on_all_the_same() -> None:
+    standing = office()
+    wrote, read = (opened(number, "kim", None, job="nightly-2") for number in (0, 1))
+    asked = msgspec.structs.replace(
+        wrote.asked, action="write", dataset="daily", labels=("public",)
+    )
+    took(standing, (1, msgspec.structs.replace(wrote, asked=asked)))
+    took(standing, (2, read))
+    assert standing.labels("daily", ("public",)) == ("protected", "public")

@@ -89,7 +89,7 @@ def test_denied_asked_approved_by_two_used_revoked_and_told(stage: Stage) -> Non
     assert f"ann-2 approved {request} before" in said  # the same human, by another login
     stage.run(*read).expect(2)
     stage.run("access", "approve", request, *bo).expect(0)
-    again = stage.run(*ask.split()[1:], *kim, "--json").expect(0)
+    again = stage.run(*ask.split()[1:], "--hours", "1", *kim, "--json").expect(0)
     assert json.loads(again.out) == {"request": request, "new": False, "granted": True}
 
     stage.run(*read).expect(0)

@@ -41,8 +41,13 @@ def change(
 ) -> None:
     """Record that a grant changes, by the holder of the token or whoever runs the records."""
     with at_the_desk(options) as counter:
-        by = "" if operator else counter.caller(token_file).staff
-        desk = counter.desk
+        desk, by = counter.desk, ""
+        if not operator:
+            caller = counter.caller(token_file)
+            by = caller.staff
+            held = desk.standing.requests.get(request)
+            if what == "reviewed" or (held is not None and held.made.staff != by):
+                desk.require_may_answer(caller, request)
         desk.record(GrantChanged(desk.boundary, request, by, what))
         _tell(options, desk.describe(request), counter.say)
 

@@ -53,7 +53,8 @@ def explain(
     """Say what would be decided now, by which policies, on which facts, and what to do next.
     Nothing is recorded, and nobody's access begins."""
     from domicile.policy.decisions import Engine
-    from domicile.policy.questions import Caller, Wanted
+    from domicile.policy.grants import Wanted
+    from domicile.policy.questions import Caller
 
     with at_the_desk(Options(charter, as_json)) as counter:
         engine = Engine(read_policy(text)) if text is not None else None

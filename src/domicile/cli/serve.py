@@ -19,7 +19,7 @@ __all__ = ["serve"]
 @click.option("--port", type=click.IntRange(1, 65535), default=8750, show_default=True)
 def serve(charter: Path, as_json: bool, address: str, port: int) -> int:
     """Serve the API of requests, grants and decisions over HTTP, until stopped. It is described at
-    /schema. Put TLS before it where it leaves this machine."""
+    /schema. Who calls from where is told by the connection's address: put no proxy before it."""
     from domicile.console import Office, make_api, serve_until
 
     with at_the_desk(Options(charter, as_json)) as counter:

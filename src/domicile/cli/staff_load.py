@@ -22,12 +22,12 @@ def load(source: Path, charter: Path, as_json: bool, whole: bool) -> int:
     everybody can be."""
     from domicile.policy.lists import changes, read_list, record_staff
 
-    members = read_list(source)
+    rows = read_list(source)
     with at_the_desk(Options(charter, as_json)) as counter:
-        changed = changes(counter.desk.standing, members, whole=whole)
+        changed = changes(counter.desk.standing, rows, whole=whole)
         record_staff(counter.desk, changed)
         if as_json:
-            emit_json({"read": len(members), "changed": len(changed)})
+            emit_json({"read": len(rows), "changed": len(changed)})
         else:
-            counter.say(f"{len(members):,} staff read, {len(changed):,} of them new or changed")
+            counter.say(f"{len(rows):,} staff read, {len(changed):,} of them new or changed")
     return Exit.WELL

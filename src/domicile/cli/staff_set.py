@@ -20,20 +20,17 @@ __all__ = ["set"]
 @click.option(
     "--kind",
     type=click.Choice(["person", "service", "application"]),
-    default="person",
-    show_default=True,
     help="What it is.",
 )
-@click.option("--team", required=True, help="Their team.")
+@click.option("--team", help="Their team.")
 @click.option(
     "--employer",
     type=click.Choice(["company", "custodian", "other"]),
-    required=True,
     help="Whose they are: the charter's company, the boundary's custodian, or another's.",
 )
-@click.option("--country", required=True, help="Where they live or run (ISO 3166-1 alpha-2).")
-@click.option("--manager", default="", help="The staff member to whom they really report.")
-@click.option("--human", default="", help="Who is behind the login, if they have several.")
+@click.option("--country", help="Where they live or run (ISO 3166-1 alpha-2).")
+@click.option("--manager", help="The staff member to whom they really report.")
+@click.option("--human", help="Who is behind the login, if they have several.")
 @click.option(
     "--role",
     "roles",
@@ -41,18 +38,26 @@ __all__ = ["set"]
     type=click.Choice(ROLES),
     help="A purpose that is their work; may be repeated.",
 )
+@click.option(
+    "--status",
+    type=click.Choice(["active", "restricted"]),
+    help="`active` lifts a ban; what had ended with it stays ended.",
+)
 def set(  # noqa: A001 - the command's name
     staff: str,
     charter: Path,
     as_json: bool,
     **fields: object,
 ) -> int:
-    """Add the staff member of this id, or change one. STAFF is an id that the employer gives, never
-    a name or an address."""
-    from domicile.policy.lists import member_of, record_staff
+    """Add the staff member of this id, or change one: what is not said stays. STAFF is an id that
+    the employer gives, never a name or an address."""
+    from domicile.policy.lists import changed_by, record_staff
 
     with at_the_desk(Options(charter, as_json)) as counter:
-        member = member_of({"id": staff, **fields})
+        said = {name: value for name, value in fields.items() if value not in (None, ())}
+        if counter.desk.standing.staff.get(staff) is None:
+            said = {"kind": "person", **said}
+        member = changed_by(counter.desk.standing, {"id": staff, **said})
         record_staff(counter.desk, [member])
         if as_json:
             emit_json(member)

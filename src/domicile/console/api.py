@@ -40,6 +40,7 @@ from domicile.console.forms import (
 from domicile.errors import (
     AccessForbidden,
     BadToken,
+    CharterError,
     DomicileError,
     EvidenceError,
     OperatorError,
@@ -49,14 +50,14 @@ from domicile.policy.credentials import authenticate
 from domicile.policy.decisions import Decision
 from domicile.policy.desk import Denied, Desk, now_text
 from domicile.policy.entries import AccessClosed, GrantChanged, RequestAnswered
-from domicile.policy.grants import Held, status
+from domicile.policy.grants import Held, Wanted, status
 from domicile.policy.history import Line, Sought, told
-from domicile.policy.questions import Caller, Wanted, country_of
+from domicile.policy.questions import Caller, country_of
 from domicile.policy.requests import Asking, make_request
 from domicile.policy.standing import unknown
 from domicile.state import State
 
-__all__ = ["Office", "make_api"]
+__all__ = ["Accesses", "Office", "Requests", "healthy", "make_api"]
 
 T = TypeVar("T")
 _PROBLEM = "application/problem+json"
@@ -212,7 +213,9 @@ class Requests(Controller):
         """Revoke a grant, or say that it was reviewed."""
 
         def changed(desk: Desk) -> Standing:
-            _visible(desk, caller, request_id)
+            held = _visible(desk, caller, request_id)
+            if data.change == "reviewed" or held.made.staff != caller.staff:
+                desk.require_may_answer(caller, request_id)
             desk.record(GrantChanged(desk.boundary, request_id, caller.staff, data.change))
             return _stands(desk.standing.requests[request_id])
 
@@ -334,18 +337,19 @@ def _tell_ours(_: Request[Any, Any, Any], error: DomicileError) -> Response[Prob
     return _problem(code, error.failed, error.expected, error.next_step, policies)
 
 
+_CODES: tuple[tuple[type[DomicileError], int], ...] = (
+    (Denied, 403),
+    (BadToken, 401),
+    (Unknown, 404),
+    (AccessForbidden, 409),
+    (CharterError, 503),  # another one is in force by now
+    (OperatorError, 400),
+    (EvidenceError, 500),
+)
+
+
 def _code(error: DomicileError) -> int:
-    if isinstance(error, Denied):
-        return 403
-    if isinstance(error, BadToken):
-        return 401
-    if isinstance(error, Unknown):
-        return 404
-    if isinstance(error, AccessForbidden):
-        return 409
-    if isinstance(error, OperatorError):
-        return 400
-    return 500 if isinstance(error, EvidenceError) else 503
+    return next((code for kind, code in _CODES if isinstance(error, kind)), 503)
 
 
 def _tell_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

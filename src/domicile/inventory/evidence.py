@@ -188,11 +188,13 @@ class Evidence:
         proposal = read_proposal(parse_note(approval.note.encode()))
         if standing.read.policy == proposal.sha256:
             return
+        turn = f"the policy of {approval.boundary} after {standing.read.policies} others"
         standing.accept(approval)
         if not _holds(self._ledger, parts[-1]):
             self.record(*parts)
-        if not self.record_once(approval, use_of(proposal.nonce)):
-            raise not_approved("its proposal was approved before")
+        # Of two proposals to replace the same policy only one can be recorded.
+        if not self.record_once(approval, hashlib.sha256(turn.encode()).digest()[:ID_BYTES]):
+            raise not_approved("another policy was approved meanwhile")
 
     @property
     def policy(self) -> str:

@@ -66,6 +66,8 @@ class ApprovalsRead:
         self.in_force: InForce | None = None
         self.policy = ""
         """The SHA-256 (hex) of the policy that was approved last; empty for none."""
+        self.policies = 0
+        """How many policies were approved so far."""
         self.nonces: set[str] = set()
         self._origin = origin
         self._open: dict[str, list[str]] = {}
@@ -142,6 +144,7 @@ class ApprovalsRead:
         self.nonces.add(proposal.nonce)
         if proposal.purpose == "policy":
             self.policy = proposal.sha256
+            self.policies += 1
             return
         if proposal.purpose != "charter":
             self._allowed[_need(proposal)] += 1

@@ -40,10 +40,12 @@ def run_open(  # noqa: PLR0913 - what is opened, where, and which of it
     datasets: tuple[str, ...] = (),
     versions: bool = False,
     key: str | None = None,
+    most_bytes: int | None = None,
 ) -> Opened:
     """Write home's objects into an empty or absent directory, current versions or (``versions``)
     all of them; of these datasets or this key alone, as the proofs name them, or all there is. The
-    ledger is told before and after. Files are their owner's alone.
+    ledger is told before and after. Files are their owner's alone. What is larger than
+    ``most_bytes`` is refused.
 
     Raises PlanError where no object store is home, UsageError where the charter has no such
     dataset or the directory holds anything, EvidenceError where a proof is not the one in the
@@ -59,7 +61,7 @@ def run_open(  # noqa: PLR0913 - what is opened, where, and which of it
         proofs = [path for body in verified for path in recorded_proofs(estate.records, body)]
         _claim(target)
         evidence.record(HomeOpening(*where))
-        wanted = _Wanted(versions=versions, key=key)
+        wanted = _Wanted(versions=versions, key=key, most_bytes=most_bytes)
         done = _open_all(home, proofs, target, progress, datasets=datasets, wanted=wanted)
     evidence.record(HomeOpened(*where, done.items, done.bytes, len(done.refused)))
     return done
@@ -105,6 +107,7 @@ def _open_all(
     opener = _Opener(home, target, folders, progress)
     for page in home.versions():
         found = [version for version in page if wanted.has(version)]
+        wanted.check(found)
         if found:
             bound = read_bindings(proofs, found[0].key, found[-1].key)
             asyncio.run(opener.open_all(found, bound, frozenset(datasets)))
@@ -115,11 +118,22 @@ def _open_all(
 class _Wanted:
     versions: bool
     key: str | None
+    most_bytes: int | None = None
 
     def has(self, version: ObjectVersion) -> bool:
         """Whether a version is one that is opened."""
         named = self.key is None or version.key == self.key
         return named and not version.is_marker and (self.versions or version.is_latest)
+
+    def check(self, found: Sequence[ObjectVersion]) -> None:
+        """Raise UsageError where one of these is larger than may be taken."""
+        largest = max((version.size_bytes for version in found), default=0)
+        if self.most_bytes is not None and largest > self.most_bytes:
+            raise UsageError(
+                f"the object has {largest:,} bytes",
+                expected=f"at most {self.most_bytes:,}, as the grant and the policy say",
+                next_step="ask for a grant of more",
+            )
 
 
 def _claim(target: Path) -> None:

@@ -3,8 +3,9 @@
 Invariants:
 - What changes who may do what is in the ledger, durable, before it takes effect; while the ledger
   takes no entries, nothing is granted and nothing is used.
-- How things stand comes from the ledger alone. The state database holds digests of secrets and
-  words; set back to yesterday, it brings no revoked credential or grant back.
+- How things stand comes from the ledger alone, read from its beginning when the desk opens. The
+  state database holds digests of secrets, and words; set back to yesterday it brings no revoked
+  credential or grant back.
 - Of two processes that write at once, the ledger's order decides: an entry that a rule forbids
   where it stands counts for nobody.
 """
@@ -16,6 +17,7 @@ from base64 import b32encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from secrets import token_bytes
+from typing import NoReturn
 
 import msgspec
 import sqlalchemy as sa
@@ -29,26 +31,24 @@ from domicile.policy.entries import (
     AccessDenied,
     AccessOpened,
     Asked,
-    Caps,
     PolicyWritten,
     RulesSet,
 )
 from domicile.policy.fold import take
-from domicile.policy.grants import status
+from domicile.policy.grants import Wanted, status
 from domicile.policy.judge import judge
-from domicile.policy.questions import Caller, Wanted, ask, labels_of
+from domicile.policy.questions import Caller, ask, labels_of
 from domicile.policy.standing import Standing, forbidden, unknown
 from domicile.policy.texts import PolicyText
-from domicile.state import FOLDS, WORDS, State
+from domicile.state import WORDS, State
 
-__all__ = ["Denied", "Desk", "new_id", "now_text"]
+__all__ = ["Denied", "Desk", "new_id", "now_text", "words_digest"]
 
 _MARKS = (b'"kind":"access.',)
 _ASKED = (b'"kind":"access.opened"', b'"kind":"access.denied"')
 _CHARTER = b'"kind":"custody.charter-approved"'
 _TEXTS = (b'"kind":"policy.', _CHARTER)
 _ID_BYTES = 8
-_FOLD_EVERY = 1_000  # entries, before how things stand is written down again
 
 
 class Denied(AccessForbidden):
@@ -69,8 +69,7 @@ class Desk:
         self.boundary = estate.boundary_name
         self.evidence = evidence
         self._estate, self._state = estate, state
-        self._fold = _kept(state, self.boundary, evidence)
-        self._kept_at = self._fold.size
+        self._fold = Standing(self.boundary)
         self._engine: Engine | None = None
 
     @property
@@ -82,7 +81,6 @@ class Desk:
 
     def _read(self) -> Iterator[tuple[Entry, str | None]]:
         """Take what the ledger has more; each entry, and why it does not count, if it does not."""
-        data = b""
         for index, data in self.evidence.since(self._fold.size):
             self._fold.size = index
             if any(mark in data for mark in _MARKS):
@@ -93,8 +91,6 @@ class Desk:
                 if _CHARTER in data:
                     self.evidence.charter_may_have_changed()
             self._fold.size = index + 1
-        if data and self._fold.size - self._kept_at >= _FOLD_EVERY:
-            self._keep(data)
 
     @property
     def engine(self) -> Engine:
@@ -126,7 +122,8 @@ class Desk:
 
     def check(self, body: Body) -> None:
         """Raise AccessForbidden where a rule forbids an entry now."""
-        judge(self.standing, now_text(), body)
+        standing = self.standing
+        judge(standing, max(now_text(), standing.latest), body)
 
     def record(self, body: Body) -> None:
         """Append an entry that changes how things stand. Raises AccessForbidden where a rule
@@ -146,16 +143,18 @@ class Desk:
         own = labels_of(self._estate.charter, wanted.dataset)
         asked, grant = ask(self._estate.boundary, standing, own, caller, wanted, now)
         minute = int(datetime.now(UTC).timestamp()) // 60
-        decision = (engine or self.engine).decide(asked, minute)
-        caps = decision.obligations.within(grant.left() if grant is not None else Caps())
+        engine = engine or self.engine
+        decision = engine.decide(asked, minute)
+        caps = decision.obligations.within(grant)
         opened = AccessOpened(
             self.boundary,
+            engine.text.sha256,
             new_id("a"),
             asked,
             decision.policies,
             caps,
             caller.credential,
-            grant.made.person if grant is not None else None,
+            wanted.person,
         )
         return decision, opened
 
@@ -163,19 +162,30 @@ class Desk:
         self, caller: Caller, wanted: Wanted, *, job: str = ""
     ) -> tuple[Decision, AccessOpened]:
         """Begin an access: it is in the ledger before this returns. Raises Denied, which is in the
-        ledger too; AccessForbidden where it was revoked meanwhile."""
-        decision, opened = self.decide(caller, wanted)
-        policy = self.engine.text.sha256
+        ledger too; AccessForbidden where it was revoked, or another policy enacted, meanwhile."""
+        engine = self.engine
+        decision, opened = self.decide(caller, wanted, engine)
         if not decision.allowed:
-            denied = AccessDenied(self.boundary, opened.asked, decision.policies, opened.person)
-            self.evidence.record(denied, policy=policy)
-            raise Denied(decision)
+            self._deny(decision, opened)
         opened = msgspec.structs.replace(opened, job=job)
-        judge(self.standing, now_text(), opened)
-        self.evidence.record(opened, policy=policy)
-        if opened.access not in self.standing.open:
-            raise forbidden("the access does not count: it was revoked meanwhile", "ask again")
-        return decision, opened
+        self.check(opened)
+        self.evidence.record(opened, policy=opened.policy)
+        counts = opened.access in self.standing.open
+        if counts and self._engine is engine:
+            return decision, opened
+        if counts:
+            self.close(opened, AccessClosed(self.boundary, opened.access, 0, 0, "revoked"))
+        raise forbidden(
+            "the access does not count: it was revoked, or another policy enacted, meanwhile",
+            "ask again",
+        )
+
+    def _deny(self, decision: Decision, opened: AccessOpened) -> NoReturn:
+        denied = AccessDenied(
+            self.boundary, opened.policy, opened.asked, decision.policies, opened.person
+        )
+        self.evidence.record(denied, policy=opened.policy)
+        raise Denied(decision)
 
     def close(self, opened: AccessOpened, ended: AccessClosed) -> None:
         """An access ended: what really went."""
@@ -203,16 +213,15 @@ class Desk:
             yield index, entry, take(fold, time_text(entry.time), entry.body)
 
     def require_may_answer(self, caller: Caller, request: str) -> None:
-        """Raise Denied where the policy does not let somebody answer a request."""
+        """Raise Denied where the policy does not let somebody answer a request, or say something
+        of a grant that is not theirs: for each of its datasets."""
         held = self.standing.requests.get(request)
         if held is None:
             raise unknown("request", request)
-        wanted = Wanted("approve", held.made.datasets[0], held.made.purpose)
-        decision, opened = self.decide(caller, wanted)
-        if not decision.allowed:
-            denied = AccessDenied(self.boundary, opened.asked, decision.policies)
-            self.evidence.record(denied, policy=self.engine.text.sha256)
-            raise Denied(decision)
+        for dataset in held.made.datasets:
+            decision, opened = self.decide(caller, Wanted("approve", dataset, held.made.purpose))
+            if not decision.allowed:
+                self._deny(decision, opened)
 
     def describe(self, request: str) -> dict[str, object]:
         """A request or grant in words and figures, as everybody is shown it."""
@@ -229,6 +238,8 @@ class Desk:
             "datasets": ", ".join(made.datasets),
             "purpose": made.purpose,
             "ticket": made.ticket,
+            "about_one_person": made.person is not None,
+            "extends": made.extends or "",
             "reason": self.words(made.reason_sha256) or "",
             "from": made.starts,
             "until": held.until,
@@ -261,39 +272,15 @@ class Desk:
         same = text is not None and hashlib.sha256(text.encode()).digest() == digest
         return text if same else None
 
-    def _keep(self, last: bytes) -> None:
-        fold = msgspec.msgpack.encode(self._fold)
-        with self._state.begin() as connection:
-            connection.execute(FOLDS.delete().where(FOLDS.c.boundary == self.boundary))
-            connection.execute(
-                FOLDS.insert().values(
-                    boundary=self.boundary,
-                    last_sha256=hashlib.sha256(last).digest(),
-                    standing=fold,
-                )
-            )
-        self._kept_at = self._fold.size
-
 
 def new_id(letter: str) -> str:
     """A random name: ``a-`` for accesses, ``c-`` for credentials, ``r-`` for requests."""
     return f"{letter}-{b32encode(token_bytes(_ID_BYTES)).decode().rstrip('=').lower()}"
 
 
-def _kept(state: State, boundary: str, evidence: Evidence) -> Standing:
-    """How things stood when it was last written down, if the ledger still has that entry where it
-    was; else from the beginning."""
-    with state.begin() as connection:
-        row = connection.execute(FOLDS.select().where(FOLDS.c.boundary == boundary)).first()
-    if row is not None:
-        try:
-            fold = msgspec.msgpack.decode(row.standing, type=Standing)
-        except msgspec.MsgspecError:
-            return Standing(boundary)
-        last = next(evidence.since(fold.size - 1), None) if fold.size else None
-        if last is not None and hashlib.sha256(last[1]).digest() == row.last_sha256:
-            return fold
-    return Standing(boundary)
+def words_digest(text: str) -> str:
+    """The SHA-256 (hex) of what somebody wrote."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _at(table: sa.Table, boundary: str, digest: bytes) -> tuple[sa.ColumnElement[bool], ...]:

@@ -110,6 +110,10 @@ class PolicyApproved(Approval, frozen=True):
         """The policy's text."""
         return frozenset({f"policy:{self.sha256}"})
 
+    def establishes(self) -> frozenset[str]:
+        """That it may decide."""
+        return frozenset({f"policy-approved:{self.sha256}"})
+
     def agrees(self, proposal: Proposal) -> bool:
         """Whether it is this policy that they signed for."""
         return (proposal.purpose, proposal.sha256) == ("policy", self.sha256)
@@ -210,20 +214,27 @@ class GrantChanged(Body, frozen=True):
 
 @entry_kind("access.denied", version=1)
 class AccessDenied(Body, frozen=True):
-    """A question was answered with no, by these policies. person: whom it was about, if one."""
+    """A question was answered with no, by these policies of this text. person: whom it was about,
+    if one."""
 
     boundary: str
+    policy: Sha256Hex
     asked: Asked
     policies: tuple[str, ...]
     person: Pseudonym | None = None
 
+    def requires(self) -> frozenset[str]:
+        """That the policy was approved."""
+        return frozenset({f"policy-approved:{self.policy}"})
+
 
 @entry_kind("access.opened", version=1)
 class AccessOpened(Body, frozen=True):
-    """An access begins, that these policies allow; nothing was given out before. job: which run of
-    a job it is part of: what a job writes has the labels of what it read."""
+    """An access begins, that these policies of this text allow; nothing was given out before. job:
+    which run of a job it is part of: what a job writes has the labels of what it read."""
 
     boundary: str
+    policy: Sha256Hex
     access: AccessId
     asked: Asked
     policies: tuple[str, ...]
@@ -231,6 +242,10 @@ class AccessOpened(Body, frozen=True):
     credential: CredentialId | None = None
     person: Pseudonym | None = None
     job: str = ""
+
+    def requires(self) -> frozenset[str]:
+        """That the policy was approved."""
+        return frozenset({f"policy-approved:{self.policy}"})
 
 
 @entry_kind("access.closed", version=1)

@@ -43,12 +43,15 @@ def take(standing: Standing, time: str, body: Body) -> str | None:
     """The next entry, of this time. Why it does not count, where it does not: then nothing
     changes, whoever wrote it."""
     standing.size += 1
+    time = standing.latest = max(time, standing.latest)
     if not isinstance(body, COUNTED) or body.boundary != standing.boundary:
         return None
     try:
         judge(standing, time, body)
     except AccessForbidden as error:
         return error.failed
+    except ValueError:  # a time of this form that is none
+        return "it names a time that there is not"
     _change(standing, time, body)
     return None
 
@@ -93,9 +96,21 @@ def _make(standing: Standing, time: str, body: RequestMade) -> None:
 
 def _change_staff(standing: Standing, time: str, member: Staff) -> None:
     before = standing.staff.get(member.id)
+    if before is not None:
+        standing.logins[before.who].remove(member.id)
     standing.staff[member.id] = member
+    standing.logins.setdefault(member.who, []).append(member.id)
     if member.status != "active" or (before and before.employer != member.employer):
-        _end_all_of(standing, member.id, time)
+        for login in standing.logins_of(member):
+            _end_all_of(standing, login.id, time)
+        _uncount(standing, member.who)
+
+
+def _uncount(standing: Standing, human: str) -> None:
+    """Approvals of somebody who can't approve any more count no longer, nor again later."""
+    for held in standing.requests.values():
+        if not held.granted_at:
+            held.approved_by = [one for one in held.approved_by if standing.staff[one].who != human]
 
 
 def _end_all_of(standing: Standing, staff: str, time: str) -> None:
@@ -116,7 +131,8 @@ def _answer(standing: Standing, time: str, body: RequestAnswered) -> None:
     elif body.answer == "approved":
         held.approved_by.append(body.by)
         assert standing.rules is not None  # noqa: S101 - who approves is of the rules
-        if _counting(standing, held) >= standing.rules.approvals:
+        held.approvals = _counting(standing, held)
+        if held.approvals >= standing.rules.approvals:
             _grant(standing, time, held)
 
 
@@ -163,7 +179,10 @@ def _open(standing: Standing, body: AccessOpened) -> None:
         read = standing.read_by_job.setdefault(body.job, [])
         read += [label for label in asked.labels if label not in read]
     elif asked.action in ("write", "export"):
-        known = standing.derived.setdefault(asked.dataset, [])
+        written = standing.written_by_job.setdefault(body.job, [])
+        written += [asked.dataset] if asked.dataset not in written else []
+    for dataset in standing.written_by_job.get(body.job, ()):
+        known = standing.derived.setdefault(dataset, [])
         known += [one for one in standing.read_by_job.get(body.job, ()) if one not in known]
 
 

@@ -9,13 +9,13 @@ that one's end, and is no grant of its own.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from domicile.policy.entries import Action, Caps, RequestMade
 
-__all__ = ["Held", "Status", "status"]
+__all__ = ["Held", "Status", "Wanted", "status"]
 
 Status = Literal[
     "open",
@@ -32,17 +32,31 @@ Status = Literal[
 ]
 
 
+class Wanted(NamedTuple):
+    """What a caller wants to do. single: whether it is about a single person; person: which one,
+    by their pseudonym, where that is known."""
+
+    action: Action
+    dataset: str
+    purpose: str
+    ticket: str = ""
+    single: bool = False
+    person: str | None = None
+
+
 class Held(msgspec.Struct):
     """A request, and what became of it. Times are as entries have them, and compare as texts.
 
-    approved_by: who approved, in order. until: the present end. used_items, used_bytes: by
-    accesses that were closed.
+    approved_by: whose approvals count, in order. approvals: how many humans' did when it was
+    granted. until: the present end. used_items, used_bytes: by accesses that were closed, and what
+    open ones may take at most.
     """
 
     made: RequestMade
     made_at: str
     until: str
     approved_by: list[str] = []
+    approvals: int = 0
     granted_at: str = ""
     ended: Literal["", "denied", "withdrawn", "revoked"] = ""
     ended_at: str = ""
@@ -70,14 +84,16 @@ class Held(msgspec.Struct):
             None if caps.size_bytes is None else max(caps.size_bytes - self.used_bytes, 0),
         )
 
-    def covers(self, action: Action, dataset: str, purpose: str, ticket: str) -> bool:
-        """Whether such an access is within its scope. A grant with a ticket is for that one."""
+    def covers(self, wanted: Wanted) -> bool:
+        """Whether such an access is within its scope. A grant with a ticket is for that one, a
+        grant about a person for accesses that are known to be about them."""
         made = self.made
         return (
-            action in made.actions
-            and dataset in made.datasets
-            and purpose == made.purpose
-            and ticket in (made.ticket, made.ticket or ticket)
+            wanted.action in made.actions
+            and wanted.dataset in made.datasets
+            and wanted.purpose == made.purpose
+            and wanted.ticket in (made.ticket, made.ticket or wanted.ticket)
+            and made.person in (None, wanted.person)
         )
 
 

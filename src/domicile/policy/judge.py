@@ -9,11 +9,13 @@ Rules:
 3. A grant is revoked by its holder, an approver, or whoever runs the records; with its holder, when
    that one is restricted or ended.
 4. Who has ended does not come back: a new login takes a new id.
-5. An access is by active staff, under their own grant while it is live, where it names one.
+5. An access is by active staff, under their own grant while it is live, where it names one, and
+   takes no more than that has left.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -28,7 +30,8 @@ from domicile.policy.entries import (
     RequestMade,
     StaffChanged,
 )
-from domicile.policy.grants import Held, status
+from domicile.policy.grants import Held, Wanted, status
+from domicile.policy.staff import Staff
 from domicile.policy.standing import Standing, forbidden, unknown
 
 __all__ = ["judge"]
@@ -59,10 +62,34 @@ def judge(standing: Standing, time: str, body: Body) -> None:
 
 
 def _check_staff(standing: Standing, body: StaffChanged) -> None:
+    told = {member.id: member for member in body.staff}
+    if len(told) < len(body.staff):
+        raise forbidden("a login stands twice in one change", "name each once")
     for member in body.staff:
+        _check_human(standing, told, member)
         before = standing.staff.get(member.id)
         if before is not None and before.status == "ended" and before != member:
             raise forbidden(f"{member.id} has ended", "give the login another id")
+
+
+def _check_human(standing: Standing, told: Mapping[str, Staff], member: Staff) -> None:
+    """Or one human would count twice."""
+    other = told.get(member.human) or standing.staff.get(member.human)
+    if other is not None and other.who != member.human:
+        raise forbidden(
+            f"{member.id} has the human {member.human}, a login of {other.who}",
+            f"name {other.who}",
+        )
+    mine = [
+        told.get(login) or standing.staff[login] for login in standing.logins.get(member.id, ())
+    ]
+    if member.who != member.id and any(
+        one.who == member.id and one.id != member.id for one in (*mine, *told.values())
+    ):
+        raise forbidden(
+            f"{member.id} is the human of other logins, and would have another itself",
+            "change these first",
+        )
 
 
 def _check_credential(standing: Standing, time: str, body: CredentialIssued) -> None:
@@ -87,8 +114,7 @@ def _check_request(standing: Standing, time: str, body: RequestMade) -> None:
     _check_length(standing, time, body)
     if body.extends is not None:
         _check_extension(standing, time, body, body.extends)
-    logins = [one.id for one in standing.staff.values() if one.who == member.who]
-    mine = [held for login in logins for held in standing.of(login)]
+    mine = [held for login in standing.logins_of(member) for held in standing.of(login.id)]
     if sum(status(held, time) in ("open", "question") for held in mine) >= _MOST_OPEN_REQUESTS:
         raise forbidden(
             f"{_MOST_OPEN_REQUESTS} requests of {member.who} are open", "wait for an answer"
@@ -111,7 +137,12 @@ def _check_length(standing: Standing, time: str, body: RequestMade) -> None:
     }[body.form]
     if body.form == "break-glass" and body.starts > time:
         raise forbidden("breaking glass begins at once", "name no start")
-    if _moment(body.ends) - _moment(max(body.starts, time)) > longest:
+    starts = max(body.starts, time)
+    if body.extends is not None:
+        if body.starts > time:
+            raise forbidden("an extension begins at once", "name no start")
+        starts = time
+    if _moment(body.ends) - _moment(starts) > longest:
         raise forbidden(
             f"a grant that is {body.form} lasts {_days(longest)} at most", "ask for less"
         )
@@ -176,8 +207,9 @@ def _check_grant(standing: Standing, time: str, body: GrantChanged) -> None:
 
 
 def _check_approver(standing: Standing, staff: str) -> None:
-    standing.member(staff)
-    if standing.rules is None or staff not in standing.rules.approvers:
+    member = standing.member(staff)
+    is_ours = member.kind == "person" and member.employer == "custodian"
+    if standing.rules is None or staff not in standing.rules.approvers or not is_ours:
         raise forbidden(f"{staff} is neither its holder nor an approver", "ask one of them")
 
 
@@ -196,8 +228,15 @@ def _check_access(standing: Standing, time: str, body: AccessOpened) -> None:
     now = status(held, time)
     if now != "active":
         raise forbidden(f"grant {held.id} is {now}", "ask for another")
-    if not held.covers(asked.action, asked.dataset, asked.purpose, asked.ticket):
+    wanted = Wanted(
+        asked.action, asked.dataset, asked.purpose, asked.ticket, asked.single, body.person
+    )
+    if not held.covers(wanted):
         raise forbidden(f"grant {held.id} is not for this", "ask for what you need")
+    left = held.left()
+    for most, has in ((body.caps.items, left.items), (body.caps.size_bytes, left.size_bytes)):
+        if has is not None and (most is None or most > has):
+            raise forbidden(f"grant {held.id} has less left than that", "take less")
 
 
 def _human(standing: Standing, held: Held) -> str:

@@ -2,7 +2,8 @@
 for reading the file.
 
 A row has ``id``, ``kind``, ``team``, ``employer``, ``country``, and may have ``manager``,
-``human``, ``roles`` (in CSV separated by blanks) and ``status``. JSON is a list of such objects, or
+``human``, ``roles`` (in CSV separated by blanks) and ``status``; what it does not say stays as it
+stands. JSON is a list of such objects, or
 the answer of a SCIM 2.0 server (RFC 7643/7644): ``Resources`` with ``userName``, ``active`` and the
 enterprise extension's ``department``, ``organization`` and ``manager``; ``userType`` is the kind.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from domicile.policy.entries import StaffChanged
 from domicile.policy.staff import Staff
 from domicile.policy.standing import Standing
 
-__all__ = ["changes", "member_of", "read_list", "record_staff"]
+__all__ = ["changed_by", "changes", "member_of", "read_list", "record_staff"]
 
 _MOST_BYTES = 64 << 20
 _AT_ONCE = 100
@@ -44,8 +46,16 @@ def member_of(fields: Mapping[str, object], where: str = "") -> Staff:
     return member
 
 
-def read_list(path: Path) -> list[Staff]:
-    """Everybody in a list. Raises UsageError: nobody is taken unless everybody can be."""
+def changed_by(standing: Standing, fields: Mapping[str, object], where: str = "") -> Staff:
+    """A staff member as these fields say; what they don't say stays as it stands, a ban above all.
+    Raises UsageError."""
+    before = standing.staff.get(str(fields.get("id", "")))
+    known = msgspec.to_builtins(before) if before is not None else {}
+    return member_of({**known, **fields}, where)
+
+
+def read_list(path: Path) -> list[tuple[str, dict[str, object]]]:
+    """Everybody in a list: where each stands, and what it says of them. Raises UsageError."""
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
@@ -54,21 +64,26 @@ def read_list(path: Path) -> list[Staff]:
         raise _wrong(f"{path.name} cannot be read ({error})") from None
     if len(data) > _MOST_BYTES:
         raise _wrong(f"{path.name} has more than {_MOST_BYTES >> 20} MiB")
-    rows = _json(text) if text.lstrip()[:1] in ("[", "{") else _csv(text)
-    members = [member_of(row, where) for where, row in rows]
-    ids = [member.id for member in members]
-    if len(set(ids)) < len(ids):
-        twice = next(one for one in ids if ids.count(one) > 1)
-        raise _wrong(f"{twice} is there twice")
-    return members
+    rows = list(_json(text) if text.lstrip()[:1] in ("[", "{") else _csv(text))
+    ids = [str(row.get("id")) for _, row in rows]
+    if twice := [one for one, times in Counter(ids).items() if times > 1]:
+        raise _wrong(f"{twice[0]} is there twice")
+    return rows
 
 
-def changes(standing: Standing, members: Iterable[Staff], *, whole: bool) -> list[Staff]:
-    """Those who are new or different; with ``whole``, who is not in the list has ended."""
-    listed = {member.id: member for member in members}
-    changed = [one for one in listed.values() if standing.staff.get(one.id) != one]
+def changes(
+    standing: Standing, rows: Iterable[tuple[str, Mapping[str, object]]], *, whole: bool
+) -> list[Staff]:
+    """Those who are new or different by a list; with ``whole``, who is not in it has ended. Raises
+    UsageError: nobody is taken unless everybody can be."""
+    listed = [(where, changed_by(standing, row, where)) for where, row in rows]
+    ids = {member.id for _, member in listed}
+    for where, member in listed:
+        if member.manager and member.manager not in ids and member.manager not in standing.staff:
+            raise _wrong(f"{where}: {member.id} would report to {member.manager}, who is nobody")
+    changed = [one for _, one in listed if standing.staff.get(one.id) != one]
     if whole:
-        gone = [one for one in standing.staff.values() if one.id not in listed]
+        gone = [one for one in standing.staff.values() if one.id not in ids]
         changed += [
             msgspec.structs.replace(one, status="ended") for one in gone if one.status != "ended"
         ]
@@ -91,10 +106,11 @@ def _csv(text: str) -> Iterator[tuple[str, dict[str, object]]]:
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
         for number, row in enumerate(reader, 2):
-            fields: dict[str, object] = {key: value for key, value in row.items() if value}
-            fields["roles"] = str(fields.get("roles", "")).split()
             if None in row:
                 raise _wrong(f"line {number} has more fields than the header")
+            fields: dict[str, object] = {key: value for key, value in row.items() if value}
+            if "roles" in fields:
+                fields["roles"] = str(fields["roles"]).split()
             yield f"line {number}", fields
     except csv.Error as error:
         raise _wrong(f"line {reader.line_num}: {error}") from None
@@ -108,25 +124,36 @@ def _json(text: str) -> Iterator[tuple[str, dict[str, object]]]:
     rows = found.get("Resources") if isinstance(found, dict) else found
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise _wrong("it is neither a list nor has it Resources")
+    if isinstance(found, dict) and found.get("totalResults", len(rows)) != len(rows):
+        raise _wrong(f"it is a page of {len(rows)} of {found['totalResults']}: join the pages")
+    names = {row.get("id"): row.get("userName") for row in rows if "userName" in row}
     for number, row in enumerate(rows, 1):
-        yield f"entry {number}", _of_scim(row) if "userName" in row else row
+        where = f"entry {number}"
+        yield where, _of_scim(row, names, where) if "userName" in row else row
 
 
-def _of_scim(row: Mapping[str, Any]) -> dict[str, object]:
-    """A SCIM user. The employer is the organisation: it must read company, custodian or other."""
-    extension = row.get(_ENTERPRISE) or {}
-    manager = extension.get("manager") or {}
-    places = row.get("addresses") or [{}]
-    return {
-        "id": row["userName"],
-        "kind": row.get("userType") or "person",
-        "team": extension.get("department"),
-        "employer": extension.get("organization"),
-        "country": places[0].get("country"),
-        "manager": manager.get("value") or "",
-        "roles": [role.get("value") for role in row.get("roles") or ()],
-        "status": "active" if row.get("active", True) else "restricted",
-    }
+def _of_scim(
+    row: Mapping[str, Any], names: Mapping[object, object], where: str
+) -> dict[str, object]:
+    """A SCIM user. The employer is the organisation: it must read company, custodian or other. A
+    manager is named by the id of another user in the answer (RFC 7643, section 4.3)."""
+    try:
+        extension = row.get(_ENTERPRISE) or {}
+        manager = (extension.get("manager") or {}).get("value")
+        places = row.get("addresses") or [{}]
+        said = {
+            "id": row["userName"],
+            "kind": row.get("userType") or "person",
+            "team": extension.get("department"),
+            "employer": extension.get("organization"),
+            "country": places[0].get("country"),
+            "manager": names.get(manager, manager) or "",
+            "roles": [role.get("value") for role in row.get("roles") or ()],
+            "status": None if row.get("active", True) else "restricted",
+        }
+    except (AttributeError, TypeError, IndexError, KeyError):
+        raise _wrong(f"{where} is no SCIM user") from None
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _wrong(failed: str) -> UsageError:

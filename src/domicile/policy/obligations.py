@@ -20,6 +20,7 @@ import msgspec
 
 from domicile.errors import UsageError
 from domicile.policy.entries import Caps
+from domicile.policy.grants import Held
 
 __all__ = ["OBLIGATIONS", "Obligations", "merge", "read_obligations"]
 
@@ -39,9 +40,20 @@ class Obligations(msgspec.Struct, frozen=True):
     sample: float = 1.0
     seal_query: bool = False
 
-    def within(self, caps: Caps) -> Caps:
-        """The caps of a grant, and no more than this."""
-        return Caps(_least(self.items, caps.items), _least(self.size_bytes, caps.size_bytes))
+    def within(self, grant: Held | None) -> Caps:
+        """What one access may take: of a grant no more than it has left, nor than this in all."""
+        if grant is None:
+            return Caps(self.items, self.size_bytes)
+        left = grant.left()
+        return Caps(
+            _least(_less(self.items, grant.used_items), left.items),
+            _least(_less(self.size_bytes, grant.used_bytes), left.size_bytes),
+        )
+
+    @property
+    def is_for_gateways(self) -> bool:
+        """Whether who gives the data must do more to it than count."""
+        return bool(self.mask) or self.sample < 1 or self.seal_query
 
 
 def read_obligations(policy: str, annotations: Mapping[str, str]) -> Obligations:
@@ -86,6 +98,10 @@ def merge(several: Iterable[Obligations]) -> Obligations:
             merged.seal_query or one.seal_query,
         )
     return merged
+
+
+def _less(limit: int | None, used: int) -> int | None:
+    return None if limit is None else max(limit - used, 0)
 
 
 def _least(one: int | None, other: int | None) -> int | None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domicile.charter import Boundary, Charter
-from domicile.policy.entries import Action, Asked
-from domicile.policy.grants import Held
+from domicile.policy.entries import Asked
+from domicile.policy.grants import Held, Wanted
 from domicile.policy.standing import Standing
 
-__all__ = ["Caller", "Wanted", "ask", "country_of", "labels_of"]
+__all__ = ["Caller", "ask", "country_of", "labels_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +25,6 @@ class Caller:
     credential: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the caller wants to do. single: whether it is about a single one."""
-
-    action: Action
-    dataset: str
-    purpose: str
-    ticket: str = ""
-    single: bool = False
-
-
 def ask(
     boundary: Boundary,
     standing: Standing,
@@ -47,9 +36,7 @@ def ask(
     """The question, and the live grant that it names. Raises AccessForbidden where the caller is no
     active staff."""
     member = standing.member(caller.staff)
-    grant = standing.grant_for(
-        caller.staff, wanted.action, wanted.dataset, wanted.purpose, wanted.ticket, now
-    )
+    grant = standing.grant_for(caller.staff, wanted, now)
     asked = Asked(
         staff=member.id,
         kind=member.kind,
@@ -67,7 +54,7 @@ def ask(
         second_factor=caller.second_factor,
         single=wanted.single or (grant is not None and grant.made.person is not None),
         grant=grant.id if grant is not None else "",
-        approvals=len({standing.staff[one].who for one in grant.approved_by}) if grant else 0,
+        approvals=grant.approvals if grant is not None else 0,
         break_glass=grant is not None and grant.made.form == "break-glass",
     )
     return asked, grant

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from domicile.errors import UsageError
 from domicile.ledger import Pseudonym, time_text
-from domicile.policy.desk import Desk, new_id, now_text
+from domicile.policy.desk import Desk, new_id, now_text, words_digest
 from domicile.policy.entries import Action, Caps, RequestMade
-from domicile.policy.grants import Held
+from domicile.policy.grants import Held, Wanted
 from domicile.policy.standing import Standing
 
 __all__ = ["Asking", "make_request"]
@@ -42,7 +43,7 @@ def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
     if covering is not None:
         return covering, False
     starts = asking.starts or now
-    ends = datetime.fromisoformat(starts).astimezone(UTC) + asking.lasts
+    ends = _later(starts, asking.lasts)
     made = RequestMade(
         boundary=desk.boundary,
         request=new_id("r"),
@@ -53,12 +54,14 @@ def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
         purpose=asking.purpose,
         ticket=asking.ticket,
         starts=starts,
-        ends=time_text(ends),
+        ends=ends,
         caps=asking.caps,
-        reason_sha256=desk.keep_words(asking.reason),
+        reason_sha256=words_digest(asking.reason),
         person=asking.person,
         extends=asking.extends,
     )
+    desk.check(made)
+    desk.keep_words(asking.reason)
     desk.record(made)
     return desk.standing.requests[made.request], True
 
@@ -68,15 +71,31 @@ def _covering(standing: Standing, asking: Asking, now: str) -> Held | None:
     if asking.starts is not None or asking.extends is not None:
         return None
     found = [
-        standing.grant_for(asking.staff, action, dataset, asking.purpose, asking.ticket, now)
+        standing.grant_for(
+            asking.staff,
+            Wanted(action, dataset, asking.purpose, asking.ticket, person=asking.person),
+            now,
+        )
         for action in asking.actions
         for dataset in asking.datasets
     ]
     grant = found[0]
     if grant is None or any(one is not grant for one in found):
         return None
-    same = grant.made.person == asking.person and _fits(asking.caps, grant.left())
-    return grant if same else None
+    same = (grant.made.person, grant.made.form) == (asking.person, asking.form)
+    lasts = grant.until >= _later(now, asking.lasts)
+    return grant if same and lasts and _fits(asking.caps, grant.left()) else None
+
+
+def _later(starts: str, lasts: timedelta) -> str:
+    try:
+        return time_text(datetime.fromisoformat(starts).astimezone(UTC) + lasts)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{starts} is no time, or too late a one",
+            expected="a time like 2026-03-31T12:00:00.000Z",
+            next_step="name another start",
+        ) from None
 
 
 def _fits(wanted: Caps, left: Caps) -> bool:

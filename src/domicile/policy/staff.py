@@ -2,21 +2,23 @@
 
 Rules:
 1. A login is a staff member; several logins of one human name the same ``human``, and count once.
+   Who names another login as their human names one that names nobody else.
 2. The line of a staff member is everybody above them and everybody below them, by ``manager`` as it
    is, whatever titles say, through every login of each human. A circle of managers ends where it
    began: all in it are in each other's line.
-3. Who has ended, or was restricted, or whose application was, may nothing.
+3. Who has ended may nothing, nor whoever is restricted, by any of their logins; nor a service or
+   application whose manager may nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-__all__ = ["ROLES", "Employer", "Line", "Role", "Staff", "StaffId", "managers_of"]
+__all__ = ["ROLES", "Employer", "Line", "Role", "Staff", "StaffId"]
 
 StaffId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
 """An identifier that the employer gives; never a name or an address."""
@@ -66,13 +68,10 @@ class Staff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Line:
-    """Who is in whose line, among these staff."""
+    """Who is in whose line, among these staff; logins: those of each human."""
 
-    def __init__(self, staff: Mapping[str, Staff]) -> None:
-        self._staff = staff
-        self._logins: dict[str, list[Staff]] = {}
-        for member in staff.values():
-            self._logins.setdefault(member.who, []).append(member)
+    def __init__(self, staff: Mapping[str, Staff], logins: Mapping[str, Sequence[str]]) -> None:
+        self._staff, self._logins = staff, logins
 
     def share(self, one: Staff, other: Staff) -> bool:
         """Whether they are the same human, or one of them is above the other."""
@@ -88,17 +87,8 @@ class Line:
         waiting = [human]
         while waiting:
             for login in self._logins.get(waiting.pop(), ()):
-                manager = self._staff.get(login.manager)
+                manager = self._staff.get(self._staff[login].manager)
                 if manager is not None and manager.who not in found:
                     found.add(manager.who)
                     waiting.append(manager.who)
         return frozenset(found)
-
-
-def managers_of(staff: Mapping[str, Staff], member: Staff) -> Iterator[Staff]:
-    """Those above a login by ``manager`` alone, nearest first; a circle ends where it began."""
-    seen = {member.id}
-    while (above := staff.get(member.manager)) is not None and above.id not in seen:
-        seen.add(above.id)
-        yield above
-        member = above

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from domicile.errors import AccessForbidden, Unknown
-from domicile.policy.entries import AccessOpened, Action, CredentialIssued, RulesSet
-from domicile.policy.grants import Held, status
+from domicile.policy.entries import AccessOpened, CredentialIssued, RulesSet
+from domicile.policy.grants import Held, Wanted, status
 from domicile.policy.staff import Line, Staff
 
 __all__ = ["Credential", "Standing", "forbidden", "unknown"]
@@ -28,20 +28,24 @@ class Credential(msgspec.Struct):
 class Standing(msgspec.Struct):
     """How things stand after ``size`` entries of the ledger, for one boundary.
 
-    requests_of: the requests of each login, by their names. open: accesses that were not closed.
-    read_by_job: the labels of what each run of a job has read. derived: those that datasets have
-    from the jobs that wrote them.
+    latest: the latest time of an entry so far. logins: those of each human. requests_of: the
+    requests of each login, by their names. open: accesses that were not closed. read_by_job: the
+    labels of what each run of a job has read; written_by_job: the datasets it wrote. derived: the
+    labels that datasets have from the jobs that wrote them.
     """
 
     boundary: str
     size: int = 0
+    latest: str = ""
     rules: RulesSet | None = None
     staff: dict[str, Staff] = {}
+    logins: dict[str, list[str]] = {}
     credentials: dict[str, Credential] = {}
     requests: dict[str, Held] = {}
     requests_of: dict[str, list[str]] = {}
     open: dict[str, AccessOpened] = {}
     read_by_job: dict[str, list[str]] = {}
+    written_by_job: dict[str, list[str]] = {}
     derived: dict[str, list[str]] = {}
 
     def member(self, staff: str) -> Staff:
@@ -49,9 +53,20 @@ class Standing(msgspec.Struct):
         member = self.staff.get(staff)
         if member is None:
             raise unknown("staff member", staff)
+        ask = "ask those who keep the staff list"
         if member.status != "active":
-            raise forbidden(f"{staff} is {member.status}", "ask those who keep the staff list")
+            raise forbidden(f"{staff} is {member.status}", ask)
+        for login in self.logins_of(member):
+            if login.status == "restricted":
+                raise forbidden(f"{staff} is restricted, as {login.id}", ask)
+        answers = self.staff.get(member.manager) if member.kind != "person" else None
+        if answers is not None and answers.status != "active":
+            raise forbidden(f"{answers.id}, who answers for {staff}, is {answers.status}", ask)
         return member
+
+    def logins_of(self, member: Staff) -> list[Staff]:
+        """All logins of the human behind one."""
+        return [self.staff[login] for login in self.logins.get(member.who, ())]
 
     def credential(self, name: str, now: str) -> Credential:
         """A credential that is good now. Raises AccessForbidden."""
@@ -64,20 +79,10 @@ class Standing(msgspec.Struct):
         self.member(found.issued.staff)
         return found
 
-    def grant_for(
-        self,
-        staff: str,
-        action: Action,
-        dataset: str,
-        purpose: str,
-        ticket: str,
-        now: str,
-    ) -> Held | None:
+    def grant_for(self, staff: str, wanted: Wanted, now: str) -> Held | None:
         """The live grant that covers such an access, the one that lasts longest."""
         live = [
-            held
-            for held in self.of(staff)
-            if held.covers(action, dataset, purpose, ticket) and status(held, now) == "active"
+            held for held in self.of(staff) if held.covers(wanted) and status(held, now) == "active"
         ]
         return max(live, key=lambda held: (held.until, held.id), default=None)
 
@@ -96,12 +101,13 @@ class Standing(msgspec.Struct):
             raise forbidden(
                 f"{approver} is none of the charter's approvers", "ask one of the custodian's"
             )
-        if member.employer != "custodian" or member.kind != "person":
+        logins = [one for one in self.logins_of(member) if one.status == "active"]
+        if member.kind != "person" or any(one.employer != "custodian" for one in logins):
             raise forbidden(f"{approver} is no person employed by the custodian", "ask one who is")
         holder = self.staff[held.made.staff]
         if member.who == holder.who:
             raise forbidden(f"{approver} would approve their own request", "ask another approver")
-        if Line(self.staff).share(member, holder):
+        if Line(self.staff, self.logins).share(member, holder):
             raise forbidden(
                 f"{approver} is in the line of {holder.id}, who asks", "ask another approver"
             )

@@ -62,6 +62,7 @@ class Rule:
     next_step: str
     obligations: Obligations
     looks_at: tuple[str, ...]
+    tells_time: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class PolicyText:
     @property
     def tells_time(self) -> bool:
         """Whether an answer depends on when it is asked."""
-        return any("context.minute" in rule.looks_at for rule in self.rules.values())
+        return any(rule.tells_time for rule in self.rules.values())
 
 
 @cache
@@ -144,6 +145,7 @@ def _rule(name: str, policy: Mapping[str, Any]) -> Rule:
         following,
         read_obligations(called, annotations),
         tuple(dict.fromkeys(_mentioned(policy.get("conditions", [])))),
+        _may_tell_time(policy.get("conditions", [])),
     )
 
 
@@ -159,6 +161,21 @@ def _mentioned(tree: Any) -> Iterator[str]:  # noqa: ANN401 - Cedar's JSON
             return
         for part in tree.values():
             yield from _mentioned(part)
+
+
+def _may_tell_time(tree: Any) -> bool:  # noqa: ANN401 - Cedar's JSON
+    """Whether an expression may look at the minute: by its name, or by handing the whole context
+    on to where nobody sees what is looked at."""
+    if isinstance(tree, list):
+        return any(map(_may_tell_time, tree))
+    if not isinstance(tree, dict):
+        return False
+    if tree == {"Var": "context"} or tree.get("attr") == "minute":
+        return True
+    parts = dict(tree)
+    if parts.get("left") == {"Var": "context"} and "attr" in parts:
+        del parts["left"]
+    return any(map(_may_tell_time, parts.values()))
 
 
 def _path(tree: Any) -> str:  # noqa: ANN401 - Cedar's JSON

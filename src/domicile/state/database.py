@@ -26,7 +26,6 @@ __all__ = [
     "DATA_KEYS",
     "ERASED_PERSONS",
     "ERASED_SUBJECTS",
-    "FOLDS",
     "PSEUDONYMS",
     "SECRETS",
     "SHREDS",
@@ -147,15 +146,6 @@ WORDS = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
 )
 """Policy's: why people asked, and what they answered; the ledger has the digests."""
-FOLDS = sa.Table(
-    "folds",
-    _METADATA,
-    sa.Column("boundary", sa.String(63), primary_key=True),
-    sa.Column("last_sha256", sa.LargeBinary(32), nullable=False),
-    sa.Column("standing", sa.LargeBinary, nullable=False),
-)
-"""Policy's: how staff, requests and grants stood at some entry of the ledger, so that only later
-ones are read. It can be thrown away."""
 
 
 @dataclass(frozen=True, slots=True)

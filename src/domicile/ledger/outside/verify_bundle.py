@@ -4,12 +4,12 @@
     python verify_bundle.py BUNDLE --key KEY [--witness KEY --quorum N] [--files DIR] [--seen NOTE]
     python verify_bundle.py --log DIR --key KEY [...]
 
-This file, to be read from top to bottom, needs Python 3.9 and the package `cryptography`, nothing
-of Domicile and no connection. It follows C2SP signed-note, tlog-checkpoint, tlog-cosignature and
-tlog-tiles, and RFC 6962. A KEY is a line ``name+hexid+base64``, or a file of such lines; have it
-from somebody else than who gave you the bundle. N witnesses must have signed. DIR holds the files
-that entries name, or (--log) a copy of the log; a NOTE is a checkpoint that you kept. Exit code 0:
-what was looked at holds under keys that you named; 1: something is wrong; 2: nothing can be said.
+This file needs Python 3.9 and the package `cryptography`, nothing of Domicile and no connection. It
+follows C2SP signed-note, tlog-checkpoint, tlog-cosignature and tlog-tiles, and RFC 6962. A KEY is a
+line ``name+hexid+base64``, or a file of such lines; not from who gave you the bundle. N witnesses
+must have signed. DIR holds the files that entries name, or (--log) a copy of the log; a NOTE is a
+checkpoint that you kept. Exit codes: 0 what was looked at holds under keys that you named, 1
+something is wrong, 2 nothing can be said.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-# The claims that entries require of earlier ones, and establish for later ones. {field} is the text
-# in the body's field; of {a,b} or a list each text makes a claim, of {files.sha256} each file's.
+# The claims that entries require of earlier ones, and those that they establish. {field}: its text;
+# of {a,b} or a list each text makes a claim, of {files.sha256} each file's.
 _VERIFIED = "verified:{run}/{shard}/{site}/{verified_sha256}"
 _BEGUN = "begun:{run}/{shard}/{site}/{verified_sha256}"
 _SHRED = "shred-%s:{boundary}/{request}"
@@ -42,18 +42,19 @@ CLAIMS: dict[str, tuple[list[str], list[str]]] = {
     "erase.shard-erased 1": ([_VERIFIED, _BEGUN], []),
     "erase.shard-refused 1": ([_BEGUN], []),
     "move.shard-verified 1": ([], ["verified:{run}/{shard}/{sites,partly}/{files.sha256}"]),
-    "policy.approved 1": (["policy:{sha256}"], []),
+    **{f"access.{act} 1": (["policy-approved:{policy}"], []) for act in ("denied", "opened")},
+    "policy.approved 1": (["policy:{sha256}"], ["policy-approved:{sha256}"]),
     "policy.written 1": ([], ["policy:{sha256}"]),
 }
-_OTHERS = """access: closed credential-ended credential-issued denied grant-changed opened
-request-answered request-made rules-set staff-changed; clock: went-back; custody:
-boundary-key-condemned boundary-key-destroyed boundary-key-made boundary-key-pending
-boundary-keys-rewrapped keys-opened operation-approved persons-readmitted root-recovered root-split
-shred-cancelled survivors-rewrapping; erase: absence-checked certified tables-rewritten; move:
-home-opened home-opening planned schema-made sequences-set shard-copied; people: frozen; scan:
-attested drift finished medium-stated rechecked started"""
-_PARTS = (part.split(":") for part in _OTHERS.split(";"))
-NO_CLAIMS = [f"{part.strip()}.{what} 1" for part, whats in _PARTS for what in whats.split()]
+_OTHERS = """access: closed credential-ended credential-issued grant-changed request-answered
+request-made rules-set staff-changed; clock: went-back; custody: boundary-key-condemned
+boundary-key-destroyed boundary-key-made boundary-key-pending boundary-keys-rewrapped keys-opened
+operation-approved persons-readmitted root-recovered root-split shred-cancelled
+survivors-rewrapping; erase: absence-checked certified tables-rewritten; move: home-opened
+home-opening planned schema-made sequences-set shard-copied; people: frozen; scan: attested drift
+finished medium-stated rechecked started"""
+_SPLIT = (part.split(":") for part in _OTHERS.split(";"))
+NO_CLAIMS = [f"{part.strip()}.{what} 1" for part, whats in _SPLIT for what in whats.split()]
 FORMAT = "domicile ledger bundle 1"
 Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read
 KINDS = {1: "Ed25519", 4: "Ed25519 (cosignature)", 6: "ML-DSA-44"}
@@ -385,8 +386,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (Unusable, OSError) as error:
         unproven = str(error)
     except (Bad, LookupError, TypeError, ValueError, AttributeError) as error:
-        malformed = f"what was given is malformed ({error!r})"
-        say("WRONG", str(error) if isinstance(error, Bad) else malformed)
+        say("WRONG", f"{error}" if isinstance(error, Bad) else f"it is malformed ({error!r})")
     if say.wrong:
         say("BROKEN", f"what is marked WRONG, {say.wrong} in all: keep everything as it is")
     elif unproven:

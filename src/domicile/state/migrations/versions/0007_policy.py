@@ -1,4 +1,4 @@
-"""Policy's tables: digests of credentials' secrets, words of requests, the fold of the ledger."""
+"""Policy's tables: digests of credentials' secrets, and words of requests."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,15 +21,9 @@ def upgrade() -> None:
         sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
         sa.Column("text", sa.Text, nullable=False),
     )
-    op.create_table(
-        "folds",
-        sa.Column("boundary", sa.String(63), primary_key=True),
-        sa.Column("last_sha256", sa.LargeBinary(32), nullable=False),
-        sa.Column("standing", sa.LargeBinary, nullable=False),
-    )
 
 
 def downgrade() -> None:
     """Drop them."""
-    for name in ("folds", "words", "secrets"):
+    for name in ("words", "secrets"):
         op.drop_table(name)
