@@ -55,7 +55,7 @@ def sequences(draw: st.DrawFn) -> tuple[Sequence, Sequence | None]:
 def test_both_sides_go_on_without_meeting(pair: tuple[Sequence, Sequence | None]) -> None:
     source, home = pair
     by, low, high = source.increment, source.min_value, source.max_value
-    (plan,) = plan_sequences(catalogue(source), catalogue(*([home] if home else [])))
+    (plan,) = plan_sequences(catalogue(source), catalogue(*([home] if home else [])), "home")
     assert low <= plan.home_value <= high
     assert low <= plan.source_value <= high
     if source.last_value is not None:
@@ -96,7 +96,7 @@ def test_both_sides_go_on_without_meeting(pair: tuple[Sequence, Sequence | None]
 def test_home_goes_on_from_the_middle_of_what_the_source_has_left(
     source: Sequence, home: Sequence | None, expected: int
 ) -> None:
-    (plan,) = plan_sequences(catalogue(source), catalogue(*([home] if home else [])))
+    (plan,) = plan_sequences(catalogue(source), catalogue(*([home] if home else [])), "home")
     assert plan.home_value == expected
 
 

@@ -23,6 +23,7 @@ from domicile.charter.model import (
     TableDataset,
 )
 from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
+from domicile.charter.routes import Route, narrowed, routes_of
 from domicile.charter.template import Template
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Pkcs11Keys",
     "PostgresSiteConfig",
     "Records",
+    "Route",
     "SiteConfig",
     "TableDataset",
     "Template",
@@ -53,5 +55,7 @@ __all__ = [
     "country_name",
     "custodians_in",
     "load_charter",
+    "narrowed",
     "parse_charter",
+    "routes_of",
 ]

@@ -111,7 +111,7 @@ def _tables(made: Plan) -> Table:
     table.columns[1].overflow = "fold"
     for column in table.columns[2:]:
         column.justify = "right"
-    for entry in sorted(made.tables, key=lambda entry: entry.site == made.home_database):
+    for entry in sorted(made.tables, key=lambda entry: entry.site not in made.databases):
         numbers = (entry.copied, entry.deleted, entry.reduced, entry.projected)
         table.add_row(
             entry.site,

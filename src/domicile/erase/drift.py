@@ -72,9 +72,9 @@ class Watch:
             return
         rows = {name: count.members for name, count in found.items()}
         whose, keys = self._people(past, seen)
-        erased = rows_of(self.estate, [keys[p] for p in whose.erased], seen.site, rows)
+        erased = rows_of(self.estate, seen.run, [keys[p] for p in whose.erased], seen.site, rows)
         newer = [keys[p] for p in whose.newcomers - whose.erased]
-        newcomers = rows_of(self.estate, newer, seen.site, rows)
+        newcomers = rows_of(self.estate, seen.run, newer, seen.site, rows)
         returned = returned_rows(self.estate, past, self.entries, rows)
         for name, count in sorted(found.items()):
             parts = (erased.get(name, 0), newcomers.get(name, 0), returned.get(name, 0))

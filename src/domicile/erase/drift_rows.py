@@ -40,13 +40,13 @@ class RowOrigins:
 
 
 def rows_of(
-    estate: Estate, persons: Iterable[Sequence[str]], site: str, tables: Iterable[str]
+    estate: Estate, run: Run, persons: Iterable[Sequence[str]], site: str, tables: Iterable[str]
 ) -> dict[str, int]:
-    """How many rows of these tables belong to these persons at a site."""
+    """How many rows of these tables belong to these persons, of a run's register, at a site."""
     known = [(key, True) for key in persons]
     if not known:
         return {}
-    with listed_session(estate, known, site) as (connection, rules):
+    with listed_session(estate, run, known, site) as (connection, rules):
         counts = count_tables(connection, rules, site, at_home=False)
     wanted = set(tables)
     return {count.table: count.members for count in counts if count.table in wanted}
@@ -74,7 +74,7 @@ def returned_rows(
 def _returned(here: Workplace, plan: Plan, past: Past, tables: Mapping[str, int]) -> Counter[str]:
     erased = {body.shard for body in past.erasures if body.run == plan.run}
     found: Counter[str] = Counter()
-    for shard in plan.rows:
+    for shard in plan.rows_at(past.site):
         table = str(TableName(shard.schema, shard.table))
         if shard.erasable and shard.id in erased and table in tables:
             found[table] += _came_back(here, plan, past, shard)

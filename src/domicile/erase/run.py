@@ -339,5 +339,5 @@ class _Eraser:
 
 def _shards(plan: Plan, site: str) -> list[RowShard | ObjectShard]:
     if site in plan.databases:
-        return [shard for shard in plan.rows if shard.erasable]
+        return [shard for shard in plan.rows_at(site) if shard.erasable]
     return [shard for shard in plan.objects if site in shard.sites]

@@ -1,7 +1,8 @@
 """The public projection of a table's rows: what may stay where others still refer to them. Pure.
 
 Kept: the primary key, the columns the charter calls public, whatever other tables' foreign keys
-refer to, and the columns of foreign keys that may not be null (those references stay).
+refer to, and the columns of foreign keys that may not be null (those references stay, and so do a
+person's without a foreign key).
 Every other column becomes null, or a named placeholder where null is not allowed.
 """
 

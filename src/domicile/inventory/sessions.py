@@ -9,8 +9,8 @@ import psycopg
 
 from domicile.errors import SiteMissing
 from domicile.inventory.tables import DatabaseRules, rules_for
-from domicile.people import Register, load_people
-from domicile.sites.postgres import Table, TableName, read_database, site_errors
+from domicile.people import Register, key_columns, load_people
+from domicile.sites.postgres import TableName, read_database, site_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,9 +31,21 @@ _SETTINGS = (
 )
 
 
-def read_rules(connection: psycopg.Connection, estate: Estate) -> DatabaseRules:
-    """The catalogue of a database and how the charter treats its tables."""
-    return rules_for(estate.charter, read_database(connection))
+def read_rules(
+    connection: psycopg.Connection, estate: Estate, site: str, register: Register
+) -> DatabaseRules:
+    """The catalogue of a database and how the charter treats its tables. Raises SiteMissing where
+    there are tables, and no site had the people table when the register was frozen."""
+    database = read_database(connection)
+    here = not database.tables or estate.holds_people(site, database)
+    types = () if here else register.key_types
+    if not (here or types):
+        raise SiteMissing(
+            f"site {site}: no database had the people table {estate.charter.people.table}",
+            expected="the table that [people] names, at one site at least",
+            next_step="correct [people] or the sites' urls, then scan again",
+        )
+    return rules_for(estate.charter_at(site), database, types)
 
 
 def open_member_session(
@@ -41,20 +53,26 @@ def open_member_session(
 ) -> tuple[psycopg.Connection, DatabaseRules]:
     """Connect to a database and fill the session's member tables from the frozen register.
 
-    With ``read_only`` every transaction after that is read-only in the server's own eyes. Raises
-    SiteMissing where the database has tables and none of them is the people table's.
+    With ``read_only`` every transaction after that is read-only in the server's own eyes, and
+    persons can be counted: the session of a database without the people table knows everybody.
     """
     with Register(run.people, run.people_index) as register:
-        return _open(estate, register.persons(), site, read_only=read_only)
+        return _open(estate, register, register.persons(), site, read_only=read_only)
 
 
 def _open(
-    estate: Estate, persons: Persons, site: str, *, read_only: bool
+    estate: Estate, register: Register, persons: Persons, site: str, *, read_only: bool
 ) -> tuple[psycopg.Connection, DatabaseRules]:
     connection = estate.database(site).connect()
     try:
         with site_errors(site):
-            rules = _prepare(connection, estate, persons, site)
+            for setting in _SETTINGS:
+                connection.execute(setting)
+            rules = read_rules(connection, estate, site, register)
+            connection.commit()
+            if rules.database.tables:
+                everybody = read_only and bool(rules.register)
+                load_people(connection, _key(estate, rules), persons, everybody=everybody)
             connection.read_only = read_only
     except BaseException:
         connection.close()
@@ -62,28 +80,15 @@ def _open(
     return connection, rules
 
 
-def _prepare(
-    connection: psycopg.Connection, estate: Estate, persons: Persons, site: str
-) -> DatabaseRules:
-    for setting in _SETTINGS:
-        connection.execute(setting)
-    rules = read_rules(connection, estate)
-    people = _people_table(estate, rules, site)
-    connection.commit()
-    if people is not None:
-        load_people(connection, people, estate.charter.people.key, persons)
-    return rules
-
-
-def _people_table(estate: Estate, rules: DatabaseRules, site: str) -> Table | None:
-    people = rules.database.tables.get(TableName.parse(estate.charter.people.table))
-    if people is None and rules.database.tables:
-        raise SiteMissing(
-            f"site {site}: there is no people table {estate.charter.people.table}",
-            expected="the table that [people] names, or an empty database",
-            next_step="correct [people] or the site's url",
-        )
-    return people
+def _key(estate: Estate, rules: DatabaseRules) -> dict[str, str]:
+    """The columns of a person's key, and their SQL types here. A type that PostgreSQL does not
+    bring may be missing here; then nothing is compared with it."""
+    names = estate.charter.people.key
+    if not rules.register:
+        people = rules.database.tables[TableName.parse(estate.charter.people.table)]
+        return key_columns(people, names)
+    known = (t if t.startswith("pg_catalog.") else "pg_catalog.text" for t in rules.register)
+    return dict(zip(names, known, strict=True))
 
 
 @contextmanager
@@ -100,10 +105,11 @@ def member_session(
 
 @contextmanager
 def listed_session(
-    estate: Estate, persons: Persons, site: str
+    estate: Estate, run: Run, persons: Persons, site: str
 ) -> Iterator[tuple[psycopg.Connection, DatabaseRules]]:
-    """A read-only session for which these persons alone are members."""
-    connection, rules = _open(estate, persons, site, read_only=True)
+    """A read-only session for which these persons alone are members, and nobody else is known."""
+    with Register(run.people, run.people_index) as register:
+        connection, rules = _open(estate, register, persons, site, read_only=True)
     try:
         yield connection, rules
     finally:

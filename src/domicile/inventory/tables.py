@@ -6,7 +6,7 @@ and about nobody: reference data, copied whole), or *undecided* (not examined).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -86,12 +86,14 @@ class TableRules:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseRules:
-    """Every table of one database: treated by its rules, or undecided with the reason."""
+    """Every table of one database: treated by its rules, or undecided with the reason. register:
+    the base types of a person's key, where the database has no people table of its own."""
 
     database: Database
     tables: Mapping[TableName, TableRules]
     undecided: Mapping[TableName, Undecided]
     key: tuple[str, ...]
+    register: tuple[str, ...] = ()
 
     @property
     def protected(self) -> list[TableRules]:
@@ -99,9 +101,10 @@ class DatabaseRules:
         return [rules for _, rules in sorted(self.tables.items()) if rules.protected]
 
 
-def rules_for(charter: Charter, database: Database) -> DatabaseRules:
-    """Decide every table of a database."""
-    attribution = attribute_tables(charter, database)
+def rules_for(charter: Charter, database: Database, register: Sequence[str] = ()) -> DatabaseRules:
+    """Decide every table of a database. charter: what of it is about this database; register: as
+    `attribute_tables`."""
+    attribution = attribute_tables(charter, database, register)
     tables: dict[TableName, TableRules] = {}
     undecided: dict[TableName, Undecided] = {}
     for name, table in sorted(database.tables.items()):
@@ -113,7 +116,7 @@ def rules_for(charter: Charter, database: Database) -> DatabaseRules:
         tables[name] = _rules(charter, database, table, dataset, paths)
     for name, why in sorted(database.other_relations.items()):
         undecided[name] = Undecided(name, why.reason, why.next_step)
-    return DatabaseRules(database, tables, undecided, charter.people.key)
+    return DatabaseRules(database, tables, undecided, charter.people.key, tuple(register))
 
 
 def dataset_name(charter: Charter, table: TableName) -> str:
@@ -154,6 +157,7 @@ def _rules(
         _check_columns(dataset, table)
     if classification != "protected" and not public:
         public = table.column_names
+    public = (*public, *_references(table, paths))
     return TableRules(
         dataset_name(charter, table.name),
         table,
@@ -162,6 +166,15 @@ def _rules(
         project(database, table, public),
         tuple(key for key in database.foreign_keys if key.parent == table.name),
     )
+
+
+def _references(table: Table, paths: Sequence[PersonPath]) -> Iterator[str]:
+    """The columns that hold a person's key without a foreign key and may not be null: as those of
+    such foreign keys, they stay; a placeholder would name a person whom nobody knows."""
+    for path in paths:
+        columns = path.hops[0].columns if path.hops and path.hops[0].foreign_key is None else ()
+        if all(table.column(name).not_null for name in columns):
+            yield from columns
 
 
 def _check_columns(dataset: TableDataset, table: Table) -> None:

@@ -97,10 +97,10 @@ def unlogged_warnings(source: Database, home: Database) -> Iterator[str]:
             )
 
 
-def plan_sequences(source: Database, home: Database) -> tuple[SequencePlan, ...]:
-    """Every sequence goes on at home from the middle of the range that the source has left: both
-    sides can go on giving out numbers without meeting. A sequence that home has already moved
-    past that point stays."""
+def plan_sequences(source: Database, home: Database, site: str) -> tuple[SequencePlan, ...]:
+    """Every sequence goes on at home (``site``) from the middle of the range that the source has
+    left: both sides can go on giving out numbers without meeting. A sequence that home has already
+    moved past that point stays."""
     there = {sequence.name: sequence for sequence in home.sequences}
     plans = []
     for sequence in sorted(source.sequences, key=lambda sequence: sequence.name):
@@ -114,7 +114,7 @@ def plan_sequences(source: Database, home: Database) -> tuple[SequencePlan, ...]
         at_home = there.get(sequence.name)
         if at_home is not None and reached(at_home, goal):
             goal = at_home.last_value if at_home.last_value is not None else goal
-        plans.append(SequencePlan(sequence.name.schema, sequence.name.name, value, goal))
+        plans.append(SequencePlan(sequence.name.schema, sequence.name.name, value, goal, site))
     return tuple(plans)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from domicile.charter import Route
 from domicile.ledger import FileDigest
 
 __all__ = ["Effect", "HeldVersions", "ObjectShard", "Plan", "RowShard", "SequencePlan", "TablePlan"]
@@ -22,6 +23,7 @@ class RowShard(msgspec.Struct, frozen=True):
     (members' rows with nothing protected in them; their keys are in the shard's file),
     ``projection`` (other people's rows that home needs, as their public projection; by keys too)
     or ``whole`` (a public table about nobody). Keys are text, in the order of the primary key.
+    source: the primary database whose rows they are.
     """
 
     id: str
@@ -31,6 +33,7 @@ class RowShard(msgspec.Struct, frozen=True):
     rows: int
     lo: tuple[str, ...] | None = None
     hi: tuple[str, ...] | None = None
+    source: str = ""
 
     @property
     def by_keys(self) -> bool:
@@ -85,12 +88,13 @@ class Effect(msgspec.Struct, frozen=True):
 
 class SequencePlan(msgspec.Struct, frozen=True):
     """Where a sequence goes on at home, disjoint from what the source gives out until it has
-    reached that value itself."""
+    reached that value itself. home: the database there."""
 
     schema: str
     name: str
     source_value: int
     home_value: int
+    home: str
 
 
 class HeldVersions(msgspec.Struct, frozen=True):
@@ -105,14 +109,14 @@ class HeldVersions(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that move, verify and erase will do. blockers must be empty before move."""
+    """Everything that move, verify and erase will do. blockers must be empty before move. routes:
+    each database's way home; databases: all of them away from home."""
 
     run: str
     boundary: str
     charter_sha256: str
     made: str
-    source_database: str | None
-    home_database: str | None
+    routes: tuple[Route, ...]
     home_objects: str | None
     databases: tuple[str, ...]
     stores: tuple[str, ...]
@@ -136,6 +140,18 @@ class Plan(msgspec.Struct, frozen=True):
     def empty(self) -> bool:
         """Whether there is nothing to bring home and nothing to erase."""
         return not any(shard.erasable for shard in self.rows) and not self.objects
+
+    def route_of(self, shard: RowShard) -> Route:
+        """The route of a shard's rows."""
+        return next(route for route in self.routes if route.source == shard.source)
+
+    def home_of(self, shard: RowShard) -> str:
+        """The database that takes a shard's rows."""
+        return str(self.route_of(shard).home)
+
+    def rows_at(self, site: str) -> list[RowShard]:
+        """The shards whose rows a database away from home may hold."""
+        return [shard for shard in self.rows if site in self.route_of(shard).outside]
 
     def row_shard(self, shard: str) -> RowShard | None:
         """The row shard of this id, if it is one."""

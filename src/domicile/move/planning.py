@@ -29,7 +29,7 @@ from domicile.inventory import (
 )
 from domicile.ledger import FileDigest
 from domicile.move.chains import cut_objects
-from domicile.move.cutting import cut_bare, cut_members, cut_projections, cut_whole
+from domicile.move.cutting import Cut, cut_bare, cut_members, cut_projections, cut_whole
 from domicile.move.effects import (
     database_effects,
     plan_sequences,
@@ -41,6 +41,7 @@ from domicile.move.effects import (
 from domicile.move.entries import Planned
 from domicile.move.fitting import unfitting
 from domicile.move.holds import held_versions
+from domicile.move.missing import finds_rows, history_blockers, missing_parts
 from domicile.move.placeholders import placeholder_blockers
 from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, TablePlan
 from domicile.move.store_rules import rule_blockers, rule_warnings
@@ -77,13 +78,13 @@ def make_plan(
     draft = _Draft()
     outside = estate.outside(estate.postgres_names)
     progress.stage("plan", items=len(outside) + 1)
-    draft.blockers += _missing_parts(estate, summary)
-    if summary.finding_rows:
-        for site in outside:
+    draft.blockers += missing_parts(estate, summary)
+    for site in outside:
+        if finds_rows(estate.route_at(site), summary):
             _plan_database(estate, run, site, draft)
-            progress.advance()
+        progress.advance()
     objects = cut_objects(estate, run, estate.charter.records.shard_objects)
-    draft.blockers += _history_blockers(estate, objects_found=bool(objects))
+    draft.blockers += history_blockers(estate, objects_found=bool(objects))
     draft.blockers += rule_blockers(estate, run)
     progress.advance()
     plan = Plan(
@@ -91,8 +92,7 @@ def make_plan(
         boundary=estate.boundary_name,
         charter_sha256=estate.loaded.sha256,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        source_database=estate.source_database,
-        home_database=estate.home_database,
+        routes=estate.routes,
         home_objects=estate.home_objects,
         databases=tuple(outside),
         stores=tuple(estate.outside(estate.object_names)),
@@ -170,36 +170,6 @@ def _planned(run: Run, plan: Plan, digest: FileDigest) -> Planned:
     )
 
 
-def _missing_parts(estate: Estate, summary: ScanSummary) -> list[str]:
-    missing = []
-    if summary.finding_rows and estate.home_database is None:
-        missing.append("members' rows were found, but no database is home: add one to `home`")
-    if summary.finding_rows and estate.source_database is None:
-        missing.append("members' rows were found only in copies: no database is `primary`")
-    if summary.finding_objects and estate.home_objects is None:
-        missing.append("members' objects were found, but no object store is home")
-    return missing
-
-
-def _history_blockers(estate: Estate, *, objects_found: bool) -> list[str]:
-    home = estate.home_objects
-    if home is None or not objects_found or estate.objects(home).capabilities().versions:
-        return []
-    versioned = [
-        name
-        for name in estate.outside(estate.object_names)
-        if estate.objects(name).capabilities().versions
-    ]
-    if not versioned:
-        return []
-    return [
-        (
-            f"{home} keeps no versions, {', '.join(versioned)} does: older versions would be lost;"
-            f" turn versioning on at {home}"
-        ),
-    ]
-
-
 def _warnings(summary: ScanSummary) -> list[str]:
     warnings = [
         f"country {text!r} (people: {rows:,}) is no country code: add it to [people] spellings"
@@ -240,8 +210,9 @@ def _plan_database(estate: Estate, run: Run, site: str, draft: _Draft) -> None:
         if not rules.database.tables:
             return
         copied: dict[TableName, int] = {}
-        if site == estate.source_database and estate.home_database is not None:
-            copied = _plan_source(estate, run, connection, rules, draft)
+        route = estate.route_at(site)
+        if site == route.source and route.home is not None:
+            copied = _plan_source(estate, run, (site, route.home), (connection, rules), draft)
         staying = _staying(connection, rules)
         draft.blockers += projection_blockers(rules, staying.rows, site)
         draft.blockers += placeholder_blockers(
@@ -256,10 +227,17 @@ def _plan_database(estate: Estate, run: Run, site: str, draft: _Draft) -> None:
 
 
 def _plan_source(
-    estate: Estate, run: Run, connection: psycopg.Connection, rules: DatabaseRules, draft: _Draft
+    estate: Estate,
+    run: Run,
+    way: tuple[str, str],
+    session: tuple[psycopg.Connection, DatabaseRules],
+    draft: _Draft,
 ) -> dict[TableName, int]:
-    shard_rows = estate.charter.records.shard_rows
-    members = cut_members(connection, rules, shard_rows)
+    """Cut what goes home from a source; way: the source and its home. Rows by table."""
+    (source, at_home), (connection, rules) = way, session
+    alone = sum(route.source is not None for route in estate.routes) == 1
+    cut = Cut(source, estate.charter.records.shard_rows, alone)
+    members = cut_members(connection, rules, cut)
     needed = close_references(
         connection,
         rules,
@@ -271,20 +249,21 @@ def _plan_source(
             if table.paths
         },
     )
-    projections = cut_projections(connection, rules, needed, run, shard_rows)
-    bare = cut_bare(connection, rules, run, shard_rows)
-    draft.shards += [*cut_whole(connection, rules), *projections, *bare, *members]
-    draft.blockers += placeholder_blockers(
-        connection, rules, needed.tables, needed.rows, str(estate.home_database)
-    )
+    projections = cut_projections(connection, rules, needed, run, cut)
+    bare = cut_bare(connection, rules, run, cut)
+    shards = [*cut_whole(connection, rules, cut), *projections, *bare, *members]
+    draft.shards += shards
+    draft.blockers += placeholder_blockers(connection, rules, needed.tables, needed.rows, at_home)
     connection.rollback()
-    home = _home_database(estate)
-    draft.sequences = plan_sequences(rules.database, home)
-    draft.blockers += schema_blockers(rules, home)
-    draft.blockers += [] if home.tables else unfitting(estate)
-    draft.warnings += unlogged_warnings(rules.database, home)
-    draft.blockers += projection_blockers(rules, needed.rows, str(estate.home_database))
-    draft.tables += _home_plans(estate, rules, draft.shards)
+    home = _database_at(estate, at_home)
+    draft.sequences += plan_sequences(rules.database, home, at_home)
+    of = "" if alone else f"{at_home}: "
+    draft.blockers += [of + text for text in schema_blockers(rules, home)]
+    if not home.tables:
+        draft.blockers += [of + text for text in unfitting(estate, source, at_home)]
+    draft.warnings += [of + text for text in unlogged_warnings(rules.database, home)]
+    draft.blockers += projection_blockers(rules, needed.rows, at_home)
+    draft.tables += _home_plans(at_home, rules, shards)
     copied: dict[TableName, int] = {}
     for shard in (*members, *bare):
         name = TableName(shard.schema, shard.table)
@@ -292,8 +271,7 @@ def _plan_source(
     return copied
 
 
-def _home_database(estate: Estate) -> Database:
-    home = str(estate.home_database)
+def _database_at(estate: Estate, home: str) -> Database:
     with site_errors(home), estate.database(home).connect(read_only=True) as connection:
         return read_database(connection)
 
@@ -342,7 +320,7 @@ def _table_plans(
     return plans
 
 
-def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) -> list[TablePlan]:
+def _home_plans(home: str, rules: DatabaseRules, shards: list[RowShard]) -> list[TablePlan]:
     received: dict[TableName, int] = {}
     for shard in shards:
         if not shard.erasable:
@@ -350,7 +328,7 @@ def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) ->
             received[name] = received.get(name, 0) + shard.rows
     return [
         TablePlan(
-            str(estate.home_database),
+            home,
             str(name),
             0,
             rows,

@@ -2,8 +2,9 @@
 
 from domicile.people.entries import PeopleFrozen
 from domicile.people.listed import bad_lines, listed_persons
-from domicile.people.members import MEMBERS, UNKNOWN, belongs, has_person, load_people
+from domicile.people.members import MEMBERS, UNKNOWN, belongs, has_person, key_columns, load_people
 from domicile.people.paths import (
+    EVERYBODY,
     Attribution,
     Hop,
     PersonPath,
@@ -17,9 +18,11 @@ from domicile.people.register import (
     RegisterBuilder,
     person_text,
     read_people,
+    schema_for,
 )
 
 __all__ = [
+    "EVERYBODY",
     "MEMBERS",
     "UNKNOWN",
     "Attribution",
@@ -34,9 +37,11 @@ __all__ = [
     "bad_lines",
     "belongs",
     "has_person",
+    "key_columns",
     "listed_persons",
     "load_people",
     "paths_to_people",
     "person_text",
     "read_people",
+    "schema_for",
 ]

@@ -1,62 +1,98 @@
 """The frozen member list inside a database session, and the predicates that ask it.
 
 A session holds two temporary tables, typed like the person's key: ``domicile_members`` and
-``domicile_unknown`` (persons whose country nobody wrote down). They are created outside the
+``domicile_unknown`` (persons whose country nobody wrote down); where a database without the people
+table is counted, a third one, ``domicile_everybody``. They are created outside the
 read-only mode of the session and vanish with it; nothing permanent is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import psycopg
 from psycopg import sql
 
-from domicile.people.paths import Hop, PersonPath
+from domicile.people.paths import EVERYBODY, Hop, PersonPath
 from domicile.sites.postgres import Table
 
-__all__ = ["MEMBERS", "UNKNOWN", "belongs", "has_person", "load_people"]
+__all__ = ["MEMBERS", "UNKNOWN", "belongs", "has_person", "key_columns", "load_people"]
 
 MEMBERS = "domicile_members"
 UNKNOWN = "domicile_unknown"
 
 
+def key_columns(people: Table, key: Sequence[str]) -> dict[str, str]:
+    """The columns of a person's key with their SQL types, as the people table has them."""
+    return {name: people.column(name).type for name in key}
+
+
 def load_people(
     connection: psycopg.Connection,
-    people: Table,
-    key: Sequence[str],
+    key: Mapping[str, str],
     persons: Iterable[tuple[Sequence[str], bool | None]],
+    *,
+    everybody: bool = False,
 ) -> None:
     """Fill the session's tables from (key values as text, member?) pairs; persons known to belong
-    elsewhere (False) are passed over. Commits."""
-    columns = [people.column(name) for name in key]
+    elsewhere (False) are passed over, but where ``everybody`` is wanted. key: its columns, in
+    order, with their SQL types. Commits."""
     with connection.cursor() as cursor:
         for name in (MEMBERS, UNKNOWN):
-            cursor.execute(
-                sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({}))").format(
-                    sql.Identifier(name),
-                    sql.SQL(", ").join(
-                        sql.SQL("{} {}").format(
-                            sql.Identifier(column.name),
-                            sql.SQL(column.type),
-                        )
-                        for column in columns
-                    ),
-                    sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
-                )
-            )
-        unknown: list[Sequence[str]] = []
-        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(MEMBERS))) as copy:
-            for values, member in persons:
-                if member:
-                    copy.write_row(values)
-                elif member is None:
-                    unknown.append(values)
-        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(UNKNOWN))) as copy:
-            for values in unknown:
-                copy.write_row(values)
+            _create(cursor, name, key)
+        if everybody:
+            _load_everybody(cursor, key, persons)
+        else:
+            _load(cursor, persons)
         cursor.execute(sql.SQL("ANALYZE {}, {}").format(_temp(MEMBERS), _temp(UNKNOWN)))
     connection.commit()
+
+
+def _load(cursor: psycopg.Cursor, persons: Iterable[tuple[Sequence[str], bool | None]]) -> None:
+    unknown: list[Sequence[str]] = []
+    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(MEMBERS))) as copy:
+        for values, member in persons:
+            if member:
+                copy.write_row(values)
+            elif member is None:
+                unknown.append(values)
+    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(UNKNOWN))) as copy:
+        for values in unknown:
+            copy.write_row(values)
+
+
+def _load_everybody(
+    cursor: psycopg.Cursor,
+    key: Mapping[str, str],
+    persons: Iterable[tuple[Sequence[str], bool | None]],
+) -> None:
+    name = _temp(EVERYBODY.name)
+    _create(cursor, EVERYBODY.name, key)
+    cursor.execute(sql.SQL("ALTER TABLE {} ADD COLUMN domicile_member boolean").format(name))
+    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(name)) as copy:
+        for values, member in persons:
+            copy.write_row((*values, member))
+    columns = sql.SQL(", ").join(sql.Identifier(column) for column in key)
+    for listed, which in ((MEMBERS, "domicile_member"), (UNKNOWN, "domicile_member IS NULL")):
+        cursor.execute(
+            sql.SQL("INSERT INTO {} SELECT {} FROM {} WHERE {}").format(
+                _temp(listed), columns, name, sql.SQL(which)
+            )
+        )
+    cursor.execute(sql.SQL("ANALYZE {}").format(name))
+
+
+def _create(cursor: psycopg.Cursor, name: str, key: Mapping[str, str]) -> None:
+    cursor.execute(
+        sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({}))").format(
+            sql.Identifier(name),
+            sql.SQL(", ").join(
+                sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
+                for column, kind in key.items()
+            ),
+            sql.SQL(", ").join(sql.Identifier(column) for column in key),
+        )
+    )
 
 
 def belongs(
@@ -70,7 +106,8 @@ def belongs(
 
 
 def has_person(paths: Sequence[PersonPath], key: Sequence[str], alias: str) -> sql.Composable:
-    """Whether the row ``alias`` leads to somebody in this database's people table."""
+    """Whether the row ``alias`` leads to somebody in this database's people table, or, where it has
+    none, in the register."""
     ways: list[sql.Composable] = []
     for path in paths:
         if not path.hops:

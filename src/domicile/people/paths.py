@@ -10,6 +10,8 @@ Rules:
 4. ``person`` starts the path: columns with a foreign key take that hop first, then rule 2; any
    other columns hold the person's key itself (a soft reference), if their types compare exactly.
 5. No path and no ``person``: the table's rows cannot be attributed.
+6. In a database without the people table only ``person`` leads to a person: keys are looked up in
+   the register that was frozen from the others.
 """
 
 from __future__ import annotations
@@ -20,7 +22,18 @@ from dataclasses import dataclass
 from domicile.charter import Charter, TableDataset
 from domicile.sites.postgres import Column, Database, ForeignKey, TableName
 
-__all__ = ["Attribution", "Hop", "PersonPath", "Undecided", "attribute_tables", "paths_to_people"]
+__all__ = [
+    "EVERYBODY",
+    "Attribution",
+    "Hop",
+    "PersonPath",
+    "Undecided",
+    "attribute_tables",
+    "paths_to_people",
+]
+
+EVERYBODY = TableName("pg_temp", "domicile_everybody")
+"""Where a session has the register's persons, in a database without the people table."""
 
 _EXACT_NUMBERS = frozenset(f"pg_catalog.{name}" for name in ("int2", "int4", "int8", "numeric"))
 _TEXTS = frozenset(f"pg_catalog.{name}" for name in ("text", "varchar", "bpchar"))
@@ -49,7 +62,8 @@ class PersonPath:
         for hop in self.hops:
             mark = "->" if hop.foreign_key else "~>"
             steps[-1] += f".{','.join(hop.columns)}"
-            steps.append(f"{mark} {hop.parent}")
+            parent = "the register" if hop.parent == EVERYBODY else hop.parent
+            steps.append(f"{mark} {parent}")
         return " ".join(steps)
 
 
@@ -89,9 +103,12 @@ def paths_to_people(database: Database, people: TableName) -> dict[TableName, li
     return found
 
 
-def attribute_tables(charter: Charter, database: Database) -> Attribution:
-    """Decide every ordinary table's paths by the rules above."""
-    walk = _Walk(charter, database)
+def attribute_tables(
+    charter: Charter, database: Database, register: Sequence[str] = ()
+) -> Attribution:
+    """Decide every ordinary table's paths by the rules above. register: the base types of a
+    person's key, in a database without the people table; empty in one that has it."""
+    walk = _Walk(charter, database, register)
     walk.run()
     shortest = paths_to_people(database, walk.people)
     alternatives = {
@@ -106,10 +123,11 @@ class _Walk:
     """From the people table backwards, a level of tables at a time. ways holds what was reached,
     decided (then it is in paths) or not (then it is in undecided)."""
 
-    def __init__(self, charter: Charter, database: Database) -> None:
+    def __init__(self, charter: Charter, database: Database, register: Sequence[str]) -> None:
         self.charter = charter
         self.database = database
-        self.people = TableName.parse(charter.people.table)
+        self.register = register
+        self.people = EVERYBODY if register else TableName.parse(charter.people.table)
         self.paths: dict[TableName, tuple[PersonPath, ...]] = {}
         self.undecided: dict[TableName, Undecided] = {}
         self._ways: dict[TableName, tuple[PersonPath, ...]] = {}
@@ -219,28 +237,31 @@ class _Walk:
                 f"`person` names {len(columns)} column(s), a person's key has {len(key)}",
                 f"name the columns that hold {','.join(key)}",
             )
-        for name, part in zip(columns, key, strict=True):
+        for position, (name, part) in enumerate(zip(columns, key, strict=True)):
             held, wanted = self._column(table, name), self._column(self.people, part)
-            if held and wanted and not _comparable(held, wanted):
+            known = self.register[position] if self.register else wanted and wanted.base_type
+            if held and known and not self._comparable(held.base_type, known):
+                told = wanted.type if wanted else known.removeprefix("pg_catalog.")
                 return Undecided(
                     table,
-                    f"`person` column {name} is {held.type}, a person's {part} is {wanted.type}:"
+                    f"`person` column {name} is {held.type}, a person's {part} is {told}:"
                     " they cannot be compared exactly",
-                    f"give {name} the type {wanted.type} or a foreign key, or name another column",
+                    f"give {name} the type {told} or a foreign key, or name another column",
                 )
         return (PersonPath(table, (Hop(columns, self.people, key, None),)),)
+
+    def _comparable(self, one: str, other: str) -> bool:
+        """Whether the server compares two base types by itself, and exactly: equal types, whole and
+        decimal numbers among each other, texts among each other. What another database calls by the
+        same name is equal where PostgreSQL brings it."""
+        if self.register and not other.startswith("pg_catalog."):
+            return False
+        return one == other or any({one, other} <= kinds for kinds in (_EXACT_NUMBERS, _TEXTS))
 
     def _column(self, table: TableName, name: str) -> Column | None:
         found = self.database.tables.get(table)
         columns = found.columns if found else ()
         return next((column for column in columns if column.name == name), None)
-
-
-def _comparable(held: Column, wanted: Column) -> bool:
-    """Whether the server compares two types by itself, and exactly: equal types, whole and decimal
-    numbers among each other, texts among each other."""
-    one, other = held.base_type, wanted.base_type
-    return one == other or any({one, other} <= kinds for kinds in (_EXACT_NUMBERS, _TEXTS))
 
 
 def _hop(key: ForeignKey) -> Hop:

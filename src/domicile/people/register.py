@@ -26,7 +26,15 @@ from domicile.charter import People
 from domicile.errors import EvidenceError
 from domicile.sites.postgres import TableName
 
-__all__ = ["Counts", "Membership", "Register", "RegisterBuilder", "person_text", "read_people"]
+__all__ = [
+    "Counts",
+    "Membership",
+    "Register",
+    "RegisterBuilder",
+    "person_text",
+    "read_people",
+    "schema_for",
+]
 
 SCHEMA = pa.schema(
     [
@@ -36,6 +44,8 @@ SCHEMA = pa.schema(
         pa.field("member", pa.bool_()),
     ]
 )
+
+_KEY_TYPES = b"domicile.key_types"
 
 Membership = bool | None
 """True: a member; False: known to belong elsewhere; None: known, country unknown."""
@@ -60,6 +70,11 @@ def read_people(
         cursor.execute(query)
         for row in cursor:
             yield tuple(row[:-1]), row[-1]
+
+
+def schema_for(key_types: Sequence[str]) -> pa.Schema:
+    """The register's schema, which carries the base types of a person's key."""
+    return SCHEMA.with_metadata({_KEY_TYPES: json.dumps(list(key_types)).encode()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +191,15 @@ class Register:
         for keys, members in _columns(self._path, "key", "member"):
             yield from zip(keys, members, strict=True)
 
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """The base types of a person's key, where the people table is."""
+        try:
+            metadata = pq.read_schema(self._path).metadata or {}
+            return tuple(json.loads(metadata[_KEY_TYPES]))
+        except (KeyError, OSError, ValueError, pa.ArrowException) as error:
+            raise _damaged(self._path) from error
+
     def close(self) -> None:
         """Release the index."""
         self._database.close()
@@ -214,8 +238,12 @@ def _columns(path: Path, *names: str) -> Iterator[list[Any]]:
             for batch in file.iter_batches(batch_size=10_000, columns=list(names)):
                 yield [batch.column(name).to_pylist() for name in names]
     except (KeyError, OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise EvidenceError(
-            f"the register {path.name} is missing, damaged or not one of ours",
-            expected="the file as it was written",
-            next_step="run `domicile ledger verify`, then restore the file or start a new scan",
-        ) from error
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> EvidenceError:
+    return EvidenceError(
+        f"the register {path.name} is missing, damaged or not one of ours",
+        expected="the file as it was written",
+        next_step="run `domicile ledger verify`, then restore the file or start a new scan",
+    )

@@ -174,7 +174,7 @@ def _exempt(charter: Charter) -> Iterable[Exempt]:
 def _facts(
     run: Run, plan: Plan, before: ScanSummary, entries: Sequence[Entry]
 ) -> Iterable[ShardFacts]:
-    datasets = {count.table: count.dataset for count in before.tables}
+    datasets = {(count.site, count.table): count.dataset for count in before.tables}
     copied = {e.body.shard: e.body for e in entries if isinstance(e.body, ShardCopied)}
     verified = [e.body for e in entries if isinstance(e.body, ShardVerified)]
     latest = {body.shard: body for body in verified}
@@ -189,7 +189,7 @@ def _facts(
         dataset = None
         if isinstance(shard, RowShard):
             table = str(TableName(shard.schema, shard.table))
-            dataset = datasets.get(table, table)
+            dataset = datasets.get((shard.source, table), table)
         yield ShardFacts(
             shard=shard,
             copied=copied.get(shard.id),
@@ -204,7 +204,7 @@ def _facts(
 
 def _contents(run: Run, plan: Plan, shard: RowShard | ObjectShard, dataset: str | None) -> Tally:
     if isinstance(shard, RowShard):
-        return {(str(plan.source_database), str(dataset), "copied", ""): shard.rows}
+        return {(shard.source, str(dataset), "copied", ""): shard.rows}
     sums: Counter[tuple[str, str, str, str]] = Counter()
     for row in read_batches(run.shard(shard.id), ["site", "dataset"]):
         if row["site"] in plan.stores:
