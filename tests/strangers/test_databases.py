@@ -6,6 +6,7 @@ What must be true afterwards is written here by hand, as SQL over the sources be
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -244,3 +245,32 @@ def test_two_databases_go_home_though_one_alone_says_who_is_a_person(
     )
     covers("Rows", "several databases of a product, each with a home of its own")
     covers("Objects", "keys in a column of a database without the people table")
+
+
+def test_init_proposes_several_databases_with_their_homes(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    made = shop(tmp_path, (postgres18, postgres18))
+    charter = tomllib.loads((tmp_path / "domicile.toml").read_text(encoding="utf-8"))
+    words = ["--members", "US", "--custodian", "Trust", "--company", "Shop", "--provider", "Cloud"]
+    for name, site in charter["sites"].items():
+        told = f"{name}={site['url']}#country={site['country']},provider={site['provider']}"
+        words += (["--home"] if site["provider"] == "Cloud" else []) + [told]
+
+    made.story.run("init", "--charter", "proposed.toml", *words)
+
+    proposed = tomllib.loads((tmp_path / "proposed.toml").read_text(encoding="utf-8"))
+    sites = proposed["sites"]
+    assert (sites["users"]["home"], sites["orders"]["home"]) == ("us-users", "us-orders")
+    assert (sites["copy"]["role"], sites["copy"]["of"]) == ("backup", "orders")
+    ways = {
+        (table["table"], *table.get("databases", ())): table.get("person")
+        for table in proposed["tables"].values()
+    }
+    assert ways["purchase",] == ["user_id"]
+    assert ("setting", "orders") not in ways  # its user_id may be somebody's key: it is not public
+    assert proposed["people"]["table"] == "account"
+
+    made.story.run("init", "--charter", "proposed.toml", *words)
+    again = tomllib.loads((tmp_path / "proposed.toml").read_text(encoding="utf-8"))
+    assert again == proposed
