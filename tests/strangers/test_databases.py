@@ -208,6 +208,7 @@ def test_two_databases_go_home_though_one_alone_says_who_is_a_person(
     story.run("scan", expected=1)
     said = " ".join(story.run("plan").split())
     assert "blocked" not in said
+    assert "rows of users go to us-users rows of orders go to us-orders" in said
     assert story.struck(75, 0.0, "move", "--workers", "1")
     assert made.us_orders.rows("SELECT id FROM public.purchase")
     assert differences(home[0], made.us_users.tables()) != []

@@ -58,6 +58,9 @@ def print_plan(session: Session, made: Plan) -> None:
     out = session.out
     if made.empty:
         out.print("nothing to move and nothing to erase", style="bold")
+    for route in made.routes if len(made.routes) > 1 else ():
+        if route.source and route.home:
+            out.print(f"rows of {route.source} go to {route.home}")
     if made.tables:
         out.print(_tables(made))
     if made.objects:
