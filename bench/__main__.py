@@ -1,8 +1,8 @@
 """``python -m bench``: measure everything and write docs/benchmarks.md.
 
-``--pairs N`` and the names of parts (``objects``, ``rows``, ``people``, ``ledger``, ``custody``,
-``categories``) make a quicker run, which prints and writes nothing. ``--people N`` adds a world of
-so many.
+``--pairs N`` and the names of parts (``objects``, ``listing``, ``rows``, ``people``, ``ledger``,
+``custody``, ``categories``) make a quicker run, which prints and writes nothing. ``--people N``
+adds a world of so many.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import categories, custody, ledger, objects, page, people, rows
+from bench import categories, custody, ledger, listing, objects, page, people, rows
 from bench.services import Missing, Rgw, postgres15, postgres18, require
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-PARTS = ["objects", "rows", "people", "ledger", "custody", "categories"]
+PARTS = ["objects", "listing", "rows", "people", "ledger", "custody", "categories"]
 HUGE_BYTES = 1 << 30
 
 
@@ -55,6 +55,11 @@ def measure(parts: list[str], pairs: int, more: tuple[int, ...] = ()) -> page.Me
     try:
         if "objects" in parts:
             _objects(directory, pairs, found)
+        if "listing" in parts:
+            print("listing: starting a server, filling a bucket", flush=True)
+            with Rgw.running(directory / "rgw-listing") as server:
+                found.listing = listing.measure(server, pairs)
+            found.peaks[f"listing {found.listing.keys:,} versions"] = found.listing.peak_mib
         if "rows" in parts:
             _rows(directory, pairs, found)
         if "people" in parts:

@@ -86,14 +86,14 @@ def _watch(process: subprocess.Popen[str]) -> dict[int, int]:
     """High-water marks in MiB by process, until the first one ends."""
     peaks: dict[int, int] = {}
     while process.poll() is None:
-        for pid in _family(process.pid):
-            if (mib := _peak_mib(pid)) >= 20:
+        for pid in family(process.pid):
+            if (mib := peak_mib(pid)) >= 20:
                 peaks[pid] = max(mib, peaks.get(pid, 0))
         time.sleep(_SAMPLE_S)
     return peaks
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process with everything that came of it and still lives."""
     found = [pid]
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -102,11 +102,12 @@ def _family(pid: int) -> list[int]:
         except OSError:
             continue
         for child in children:
-            found += _family(int(child))
+            found += family(int(child))
     return found
 
 
-def _peak_mib(pid: int) -> int:
+def peak_mib(pid: int) -> int:
+    """The most memory that a process ever held; 0 where it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

@@ -8,11 +8,12 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import custody, ledger, objects, people, rows
+from bench import custody, ledger, listing, objects, people, rows
 from bench.categories import Figures as CategoryFigures
 from bench.custody import Figures as CustodyFigures
 from bench.ledger import Figures as LedgerFigures
 from bench.ledger_world import ENTRIES, ENTRY_BYTES, IN_TIME_S
+from bench.listing import Listing
 from bench.objects import Figures as ObjectFigures
 from bench.objects import Sealed, Shares
 from bench.people import Story
@@ -28,6 +29,7 @@ TARGET = 0.8
 JOURNAL_MIB = (KEPT_SEGMENTS + 2) * SEGMENT_BYTES >> 20
 """Those kept, the one being written and the spare one."""
 BUSY = 0.1
+_ROUGH = "**The machine was busy with other work: these figures are rough.**"
 _CORE_HOUR_USD = 0.05
 """What clouds ask for a general core, about."""
 
@@ -41,6 +43,7 @@ class Measured:
     rows: list[RowFigures]
     peaks: dict[str, int]
     cores: int
+    listing: Listing | None = None
     ledger: LedgerFigures | None = None
     sealed: Sealed = field(default_factory=Sealed)
     custody: CustodyFigures | None = None
@@ -52,6 +55,7 @@ class Measured:
 def write(path: Path, found: Measured) -> None:
     """Write the page."""
     parts = [_top(found), *([_objects(found)] if found.objects else [])]
+    parts += [*([_listing(found.listing)] if found.listing else [])]
     parts += [*([_rows(found)] if found.rows else [])]
     parts += [*([_people(found.people)] if found.people else [])]
     parts += [*([_ledger(found.ledger)] if found.ledger else [])]
@@ -119,8 +123,24 @@ def _objects(found: Measured) -> list[str]:
         f"{found.sealed.verifying}. The target is 0.85.",
     ]
     if shares.others.median > BUSY:
-        lines += ["**The machine was busy with other work: these figures are rough.**"]
+        lines += [_ROUGH]
     return [*lines, ""]
+
+
+def _listing(found: Listing) -> list[str]:
+    return [
+        "## Listing a bucket",
+        "",
+        "Here the figure is our speed over theirs: above 1, ours is faster.",
+        "",
+        f"{found.keys:,} keys of one bucket of Ceph RGW, half of them in",
+        f"{listing.FOLDERS} numbered folders, half flat, by their hashes. Ours: every version and",
+        "delete marker, in order, as `scan` lists them, by several requests at a time. Theirs:",
+        f"`list` of obstore {found.version}, which tells what is current, in one chain of pages:",
+        f"{found.speed}. The target is 0.8.",
+        *([_ROUGH] if found.load > 1 else []),
+        "",
+    ]
 
 
 def _rows(found: Measured) -> list[str]:

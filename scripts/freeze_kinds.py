@@ -46,7 +46,8 @@ def broken_kinds(frozen: Kinds, now: Kinds) -> Iterator[str]:
 
 def _fields(body: type[msgspec.Struct]) -> object:
     schema = msgspec.json.schema(body)
-    return _plain(schema["$ref"], schema["$defs"])
+    # As it reads from a file: a default of () is written [].
+    return json.loads(json.dumps(_plain(schema["$ref"], schema["$defs"])))
 
 
 def _plain(schema: Any, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON

@@ -159,6 +159,36 @@ This page is made from the code: `make docs`.
 """
 
 RULES = """
+## Ways to a person
+
+An entry of `person` in a `[tables.*]` says what a row holds, and where that leads.
+
+- `owner_id`, or `realm,no`: the row is whose the row is to which the columns' foreign key leads;
+  without a foreign key, the person's with this key.
+- `payload#/user/id`: the person's whose key a JSON Pointer (RFC 6901) finds in a column of type
+  json or jsonb.
+- `order_no -> shop.orders.number`, `a,b -> t.x,y`, `payload#/order -> shop.orders.number`: whose
+  the rows of the other table are that hold the same.
+
+Then:
+
+- Nothing is guessed: a key is compared exactly, and where it is a number or a uuid and the row
+  holds text (or the reverse), with the text in which the server writes it: `7`, not `07` or `7.0`.
+  A row that names somebody of whom nothing is known is not examined.
+- In JSON the value is a string or a whole number. Where it is null or absent, the row names
+  nobody. Where something else lies there, or on the way to it, the row is not examined.
+- Where several rows of the other table hold the same, the row is all their persons': a member's
+  if any of them is a member.
+- The other table's rows lead on by its own way. A way in a circle, or to a table of which nobody
+  can say whose its rows are, leaves the table not examined.
+- Rows are erased before those through which they are found. A column that may not be null stays
+  in a reduced row, and with it, reduced, the row to which it leads; what is in JSON does not stay.
+
+`country = "id -> shop.addresses.customer -> country"` in `[people]` reads a person's country in
+another table: what the person's row holds, the column that equals it there, and the country's. A
+person whose rows there are of several countries, or of none, has no known country. The table must
+come home with its persons: by its own `person`, or public and about nobody.
+
 ## Templates
 
 A template says which keys a dataset of objects has, and whose object each is.
@@ -189,7 +219,17 @@ treatment = "erase"
 
 - Read are CSV, JSON lines and Parquet by the columns that `person` names, and `pg_dump` (plain,
   custom, tar) by the tables whose columns hold a person's key in the database. All of them may be
-  compressed (gz, bz2, zst), and lie in tar or zip.
+  compressed (gz, bz2, zst, lz4), and lie in tar or zip.
+- The files of a `pg_dump` in the directory format are one archive: all those of one folder that are
+  called as it calls them, with all their versions. Each is read by what its `toc.dat` says of it.
+  Where a file is missing, and no row of the others is a member's, none of them is examined. The
+  `toc.dat` is erased last: what an erasure that was killed has left is still known for a dump, and
+  `erase` finishes it.
+- Base backups (`pg_basebackup`, pgBackRest, WAL-G, Barman) and archives of the write-ahead log are
+  recognised by their names and manifests, under a template or none, and not examined: only a server
+  can read them. `scan` tells each backup's system, start and tablespaces where it says so. Restore
+  it into a server of its own and name that as a site of role `backup`, attest it, or let its
+  retention end.
 - One with a member's row is a member's. It is brought home whole, sealed under the dataset's key
   where home is sealed, and read back, as any object.
 - With `erase`, `domicile erase` then erases it whole: others' rows in it go with it. That is the
@@ -198,6 +238,8 @@ treatment = "erase"
   is as it was, in order, under the same key; compares the two row by row; reads it back from the
   store and compares again; and only then erases the verified one. One in which nobody else has a
   row is erased whole.
+- Where the current version is erased and an older one, of others, stays, a delete marker is put on
+  the key first: nobody reads the older one by mistake.
 - What can't be read is not examined, with the reason; somebody may attest it
   ([attest.md](attest.md)).
 

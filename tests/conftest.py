@@ -8,10 +8,13 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.story.forking import forker
 
 pytest_plugins = [
     "tests.covering",
@@ -19,13 +22,24 @@ pytest_plugins = [
     "tests.services.oci_vault",
     "tests.services.openbao",
     "tests.services.postgres",
+    "tests.services.roots",
     "tests.services.softhsm",
 ]
 
-SOURCE = Path(__file__).parent.parent / "src" / "domicile"
+_HERE = Path(__file__).parent
+SOURCE = _HERE.parent / "src" / "domicile"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _ROOM_BYTES = 6 << 30
 _LOCK = "of-the-run"
+_LONG = (
+    "story/",
+    "strangers/",
+    "demo/",
+    "erase/test_shred_commands.py",
+    "ledger/test_kill.py",
+    "ledger/test_power_loss.py",
+)
+"""Where the tests that take seconds each lie."""
 
 # How long an example takes depends on who else uses the machine.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -39,6 +53,35 @@ def pytest_configure(config: pytest.Config) -> None:
     compileall.compile_dir(SOURCE, quiet=2)  # else none is kept under PYTHONDONTWRITEBYTECODE
     if "TMPDIR" not in os.environ and _has_room(_MEMORY):
         _make_everything_in_memory(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long tests first, for each worker as many: what is left at the end is quick.
+
+    A worker begins with an equal part of the list, in its order, and takes from the end of
+    another's when it has done its own (``--dist worksteal``).
+    """
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    items[:] = _spread(items, workers)
+
+
+def _spread(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    long: list[pytest.Item] = []
+    quick: list[pytest.Item] = []
+    for item in items:
+        (long if _is_long(item.path) else quick).append(item)
+    spread: list[pytest.Item] = []
+    for worker in range(workers):
+        mine, left = long[worker::workers], workers - worker
+        room = (len(items) - len(spread)) // left - len(mine)
+        spread += mine + quick[: max(room, 0)]
+        del quick[: max(room, 0)]
+    return spread + quick
+
+
+def _is_long(path: Path) -> bool:
+    return path.is_relative_to(_HERE) and str(path.relative_to(_HERE)).startswith(_LONG)
 
 
 def _make_everything_in_memory(config: pytest.Config) -> None:
@@ -79,3 +122,10 @@ def _has_room(directory: Path) -> bool:
 def _a_reader_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What commands remember of the ledgers they verified stays out of the user's own state."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_end() -> Iterator[None]:
+    yield
+    if forker.cache_info().currsize:
+        forker().close()

@@ -6,6 +6,9 @@
     ├── OperatorError          the operator: charter, commands, order of steps  [exit 2]
     │   ├── CharterError       the charter is wrong, or names what no site has; says where
     │   ├── UsageError         a command was called with what it cannot take
+    │   ├── AccessForbidden    the policy, or a rule of requests and grants, forbids it
+    │   │   ├── BadToken       who calls did not show a good credential
+    │   │   └── Unknown        there is no such staff member, request or grant
     │   └── PlanError          the plan is missing, blocked, or the charter changed since
     ├── SiteError              the remote site  [exit 3]
     │   ├── SiteUnreachable    no answer, a reset, a time-out, a 503
@@ -25,6 +28,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AccessForbidden",
+    "BadToken",
     "CharterError",
     "DomicileError",
     "EvidenceError",
@@ -37,6 +42,7 @@ __all__ = [
     "SiteRefused",
     "SiteUnreachable",
     "SourceChanged",
+    "Unknown",
     "UsageError",
 ]
 
@@ -84,6 +90,18 @@ class UsageError(OperatorError):
     """A command was called with what it cannot take."""
 
 
+class AccessForbidden(OperatorError):
+    """The policy in force, or a rule of requests and grants, forbids it."""
+
+
+class BadToken(AccessForbidden):
+    """Who calls did not show a good credential."""
+
+
+class Unknown(AccessForbidden):
+    """There is no such staff member, credential, request or grant."""
+
+
 class PlanError(OperatorError):
     """There is no plan, the plan is blocked, or the charter changed since it was made."""
 
@@ -103,8 +121,8 @@ class SiteRefused(SiteError):
 
 
 class ObjectWithheld(SiteRefused):
-    """One object lies there and cannot be read: archived, or under a key that is not ours. Others
-    can be."""
+    """One object lies there and cannot be read: archived, under a key that is not ours, or denied
+    to us. Others can be."""
 
 
 class SiteMissing(SiteError):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -101,3 +104,18 @@ def test_a_root_under_another_passphrase_meanwhile_is_refused(tmp_path: Path) ->
     FileRoot.create(path, PASSPHRASE + " again")
     with pytest.raises(SiteRefused, match="another passphrase"):
         root.wrap(KEY, b"")
+
+
+_MAKE = """
+import sys
+from pathlib import Path
+from domicile.custody.file_root import FileRoot
+FileRoot.create(Path(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_a_passphrase_is_stretched_as_rfc_9106_recommends(tmp_path: Path) -> None:
+    path = tmp_path / "root"
+    subprocess.run([sys.executable, "-c", _MAKE, path, PASSPHRASE], check=True)
+    cost = json.loads(path.read_bytes())["argon2id"]
+    assert (cost["passes"], cost["lanes"], cost["memory_kib"]) == (3, 4, 64 * 1024)

@@ -44,6 +44,7 @@ from domicile.sites.objects import Attributes
 from domicile.sites.objects.directory import DirectorySite
 from domicile.state import State
 from tests.move.test_objects import CHARTER, PLAN
+from tests.story.forking import forker
 from tests.story.stage import SOURCE
 from tests.story.struck.sitecustomize import VARIABLE
 
@@ -234,15 +235,19 @@ class ShredWorld:
         self, *words: str, stdin: str = "", environ: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, or to its being struck."""
+        words = (*words, "--charter", str(self.charter))
+        environ = {**_environ(), "XDG_STATE_HOME": str(self.base / "seen"), **(environ or {})}
+        if VARIABLE not in environ:
+            return subprocess.CompletedProcess(words, *forker().run(words, environ, stdin=stdin))
         return subprocess.run(
-            [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)],
+            [sys.executable, "-m", "domicile", *words],
             input=stdin,
             capture_output=True,
             text=True,
             check=False,
             timeout=120,
             start_new_session=True,
-            env={**_environ(), "XDG_STATE_HOME": str(self.base / "seen"), **(environ or {})},
+            env=environ,
         )
 
     def struck(self, nth: int, delay_s: float, *words: str) -> int:

@@ -61,11 +61,14 @@ class Unversioned:
     def check(self, *, write: bool) -> None:
         del write
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
         found = [
             version
             for version in self.listing()
-            if version.key.startswith(prefix) and version.key.encode() > after.encode()
+            if version.key.startswith(prefix) and version.key > after
+            if not until or version.key <= until
         ]
         for start in range(0, len(found), self._page):
             yield found[start : start + self._page]

@@ -55,9 +55,11 @@ class Store:
     def lies(self) -> list[tuple[str, bytes]]:
         return [(version_id, data) for version_id, data, _ in self.versions_of_k]
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
         assert not prefix
-        assert not after
+        assert after < "k" <= (until or "k")
         now, is_marker = datetime.now(UTC), False
         yield [
             ObjectVersion("k", i, at == 0, is_marker, len(d), hashlib.sha256(d).hexdigest(), now)
@@ -134,7 +136,7 @@ def seven(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def erase(store: Store, version_id: str = "v1") -> tuple[str, str]:
     """State and reason of the one verified version after an erasure."""
-    dataset = SimpleNamespace(treatment="rewrite", person=("id",))
+    dataset = SimpleNamespace(treatment="rewrite", person=("id",), is_archive=True)
     estate = SimpleNamespace(charter=SimpleNamespace(objects={"exports": dataset}))
     here: Any = SimpleNamespace(estate=estate, run=SimpleNamespace(people=None, people_index=None))
     proof = {

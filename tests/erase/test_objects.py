@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domicile.erase.objects import OBJECTS_ERASED, erase_objects, listed_range
+from domicile.erase.objects import OBJECTS_ERASED, erase_objects, listed_versions
 from domicile.sites.objects import Attributes, ObjectSite, ObjectVersion, VersionRef
 from domicile.sites.objects.directory import DirectorySite
 from tests.erase.stores import Unversioned
@@ -173,7 +173,7 @@ def test_a_range_is_listed_whatever_lies_between(keys: set[str], data: st.DataOb
     wanted = data.draw(st.sets(st.sampled_from(sorted(keys)))) if keys else set()
     absent = data.draw(st.sets(KEY, max_size=2)) - keys
     asked = sorted(wanted | absent, key=by_bytes)
-    assert {ref.key for ref in listed_range(site, asked)} == wanted
+    assert {ref.key for ref in listed_versions(site, asked)} == wanted
 
 
 @given(st.sets(KEY, min_size=1, max_size=8), st.data())

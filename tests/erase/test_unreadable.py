@@ -91,6 +91,7 @@ def test_the_last_verification_counts_and_a_version_counts_once_over_all_runs(
 def test_a_proof_that_is_not_the_recorded_one_counts_for_nothing(tmp_path: Path) -> None:
     items = [found("a", "anna")]
     recorded = verified(tmp_path, items, [proof("a", "1")])
+    (tmp_path / recorded.files[0].path).unlink()
     verified(tmp_path, items, [proof("a", "1"), proof("a", "2")])
     with pytest.raises(EvidenceError, match="not the one in the ledger"):
         count_unreadable(tmp_path, [recorded], ["anna"])

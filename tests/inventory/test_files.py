@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,3 +169,37 @@ def test_a_damaged_file_is_read_or_is_broken_evidence_and_never_anything_else(
             announced_body(path, PeopleFrozen)
         except EvidenceError:
             pass
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_result_file_never_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_links: bool
+) -> None:
+    if not has_links:
+
+        def refuse(_path: Path, _target: Path) -> None:
+            raise OSError(errno.EPERM, "no links here")
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = tmp_path / "verified" / "shard.001.parquet"
+    write_parquet(path, SCHEMA, tables(3), BODY)
+    with pytest.raises(SiteRefused, match="by another worker"):
+        write_parquet(path, SCHEMA, tables(5), BODY)
+    assert list(read_batches(path)) == rows(3)
+    assert list(path.parent.iterdir()) == [path]
+    assert announced_body(path, PeopleFrozen) == BODY
+
+
+def test_a_link_whose_answer_was_lost_is_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Path.hardlink_to
+
+    def twice(self: Path, target: Path) -> None:
+        link(self, target)
+        link(self, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", twice)
+    path = tmp_path / "shard.parquet"
+    write_parquet(path, SCHEMA, tables(3), BODY)
+    assert list(tmp_path.iterdir()) == [path]

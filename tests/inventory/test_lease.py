@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,63 @@ def test_a_task_runs_once_however_often_the_scheduler_gives_it_out(tmp_path: Pat
             thread.join()
     assert ran == [1]
     assert len(refused) == 3
+
+
+def test_an_idle_worker_lets_go_when_the_command_has_ended(tmp_path: Path) -> None:
+    released = list[float]()
+    with Lease.taken(tmp_path) as lease:
+        watch = Watch(lease.path, lambda: released.append(time.monotonic()))
+        with watch.working():
+            pass
+        assert released == []
+    eventually(lambda: len(released) == 1)
+    with pytest.raises(SiteUnreachable, match="is gone"), watch.working():
+        raise AssertionError
+
+
+def test_a_watch_that_is_retired_releases_nothing(tmp_path: Path) -> None:
+    released = list[int]()
+    with Lease.taken(tmp_path) as lease:
+        watch = Watch(lease.path, lambda: released.append(1))
+        with watch.working():
+            watch.retire()
+    eventually(lambda: watch._gone)
+    time.sleep(5 * module.BEAT_S)
+    assert released == []
+
+
+def test_a_worker_whose_lease_lapsed_while_it_was_idle_comes_back_when_it_changes_again(
+    tmp_path: Path,
+) -> None:
+    path = left_behind(tmp_path)
+    released = list[int]()
+    watch = Watch(path, lambda: released.append(1))
+    path.write_bytes(b"%020d" % 6)
+    with watch.working():
+        pass
+    eventually(lambda: len(released) == 1)
+    with pytest.raises(SiteUnreachable, match="is gone"), watch.working():
+        raise AssertionError
+    stop = threading.Event()
+
+    def beat() -> None:
+        number = 7
+        while not stop.wait(module.BEAT_S):
+            path.write_bytes(b"%020d" % number)
+            number += 1
+
+    beating = threading.Thread(target=beat)
+    beating.start()
+    try:
+        with watch.working():
+            pass
+    finally:
+        stop.set()
+        beating.join()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -23,8 +23,8 @@ from domicile.ledger import Body, Entry, FileSigner, Verification, split_text, t
 from domicile.ledger.keys import COSIGN_MLDSA44
 from domicile.ledger.note import Note
 from domicile.ledger.proposals import (
+    Operation,
     Proposal,
-    Purpose,
     fresh_nonce,
     proposal_note,
     read_note,
@@ -208,14 +208,14 @@ def test_the_same_is_found_with_several_workers_and_over_many_spans(tmp_path: Pa
     assert [p.partition(":")[0] for p in alone.problems] == ["entry 17001"]
 
 
-def operation(note: str, purpose: Purpose, versions: tuple[int, ...]) -> Entry:
+def operation(note: str, purpose: Operation, versions: tuple[int, ...]) -> Entry:
     body = OperationApproved(
         boundary="us", note=note, operation=purpose, root=ROOT, versions=versions, use="u"
     )
     return entry(body, A)
 
 
-def allowed(purpose: Purpose, versions: tuple[int, ...], *names: int, **more: object) -> Entry:
+def allowed(purpose: Operation, versions: tuple[int, ...], *names: int, **more: object) -> Entry:
     about = {"purpose": purpose, "versions": versions, "root": ROOT, "sha256": "", **more}
     return operation(signed(replace(proposal(A), **about), *names), purpose, versions)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -322,24 +324,45 @@ def test_a_kept_checkpoint_of_more_entries_than_there_are_is_another_history(
 
 def sample(kind: inspect.Type, field: str) -> st.SearchStrategy[Any]:
     """Values of a field, few enough to meet each other."""
-    if isinstance(kind, inspect.StrType):
-        if kind.pattern is None:
-            return st.sampled_from([f"{field}-1", f"{field}-2"])
-        times = kind.pattern.startswith(r"^\d{4}")
-        return (
-            st.just("2026-03-01T00:00:00.000Z") if times else st.sampled_from(["a" * 64, "b" * 64])
-        )
-    if isinstance(kind, inspect.IntType):
-        return st.integers(int(kind.ge or 0), int(kind.ge or 0) + 3)
-    if isinstance(kind, inspect.BoolType | inspect.LiteralType):
-        values = [False, True] if isinstance(kind, inspect.BoolType) else kind.values
-        return st.sampled_from(values)
-    if isinstance(kind, inspect.VarTupleType):
-        return st.lists(sample(kind.item_type, field)).map(tuple)
-    assert isinstance(kind, inspect.StructType), f"values for {kind} are yet to be thought of"
-    files = {"path": st.just("a"), "sha256": st.sampled_from(["a" * 64, "b" * 64])}
-    assert kind.cls is FileDigest
-    return st.builds(FileDigest, **files, size_bytes=st.just(1))
+    match kind:
+        case inspect.StrType():
+            return _texts(kind, field)
+        case inspect.IntType():
+            return st.integers(int(kind.ge or 0), int(kind.ge or 0) + 3)
+        case inspect.VarTupleType():
+            most = min(kind.max_length or 5, 5)
+            item = sample(kind.item_type, field)
+            return st.lists(item, min_size=kind.min_length or 0, max_size=most).map(tuple)
+        case inspect.UnionType():
+            return st.one_of(*(sample(one, field) for one in kind.types))
+        case inspect.StructType():
+            return _structs(kind)
+        case _:
+            return st.sampled_from(_values(kind))
+
+
+def _values(kind: inspect.Type) -> Sequence[Any]:
+    if isinstance(kind, inspect.LiteralType):
+        return kind.values
+    assert isinstance(kind, inspect.BoolType | inspect.NoneType), f"{kind} is yet to be thought of"
+    return [False, True] if isinstance(kind, inspect.BoolType) else [None]
+
+
+def _texts(kind: inspect.StrType, field: str) -> st.SearchStrategy[str]:
+    if kind.pattern is None:
+        return st.sampled_from([f"{field}-1", f"{field}-2"])
+    if kind.pattern.startswith(r"^\d{4}"):
+        return st.just("2026-03-01T00:00:00.000Z")
+    if "0-9a-f]{64}" in kind.pattern:
+        return st.sampled_from(["a" * 64, "b" * 64])
+    return st.from_regex(re.compile(kind.pattern, re.ASCII))
+
+
+def _structs(kind: inspect.StructType) -> st.SearchStrategy[Any]:
+    if kind.cls is FileDigest:
+        files = {"path": st.just("a"), "sha256": st.sampled_from(["a" * 64, "b" * 64])}
+        return st.builds(FileDigest, **files, size_bytes=st.just(1))
+    return st.builds(kind.cls, **{f.name: sample(f.type, f.name) for f in kind.fields})
 
 
 def bodies(kind: type[Body]) -> st.SearchStrategy[Body]:

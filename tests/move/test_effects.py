@@ -6,16 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domicile.charter import TableDataset
+from domicile.charter import People, Route, TableDataset
 from domicile.inventory import rules_for
 from domicile.move.effects import (
+    command_effects,
+    country_blockers,
     database_effects,
     plan_sequences,
     projection_blockers,
     schema_blockers,
+    standby_blockers,
 )
 from domicile.move.plan import Effect
-from domicile.sites.postgres import Database, Sequence, TableName, Trigger
+from domicile.sites.postgres import Database, EventTrigger, Sequence, TableName, Trigger
 from tests.people.catalogues import charter, column, database, refers, table
 
 NUMBERS = TableName("public", "numbers")
@@ -146,6 +149,39 @@ def test_nothing_is_said_of_tables_that_are_not_erased() -> None:
     assert list(database_effects(rules, "old_db")) == []
 
 
+def test_event_triggers_that_our_commands_set_off_are_named() -> None:
+    found = replace(
+        database(["users"]),
+        event_triggers=(
+            EventTrigger("any", "ddl_command_end", (), enabled=True),
+            EventTrigger("some", "sql_drop", ("DROP TABLE", "DROP INDEX"), enabled=True),
+            EventTrigger("others", "sql_drop", ("DROP INDEX",), enabled=True),
+            EventTrigger("off", "ddl_command_end", (), enabled=False),
+            EventTrigger("rewrite", "table_rewrite", (), enabled=True),
+            EventTrigger("in", "login", (), enabled=True),
+        ),
+    )
+    said = [effect.what for effect in command_effects(found, "old_db", at_home=False)]
+    assert said == [
+        "any (ddl_command_end) at any command",
+        "some (sql_drop) at DROP TABLE",
+        "in (login) at every login",
+    ]
+    home = [effect.what for effect in command_effects(found, "home", at_home=True)]
+    assert "others (sql_drop) at DROP INDEX" in home
+    assert len(home) == 4
+
+
+def test_home_inherits_as_the_source_does() -> None:
+    ours = database([table("users", "email"), table("videos", "owner")], [KEY])
+    videos, users = TableName("public", "videos"), TableName("public", "users")
+    child = replace(ours.tables[videos], inherits=(users,))
+    heir = replace(ours, tables={**ours.tables, videos: child})
+    (blocker,) = schema_blockers(rules_for(charter(), heir), ours)
+    assert blocker.startswith("home's videos does not inherit from what the source's does")
+    assert list(schema_blockers(rules_for(charter(), heir), heir)) == []
+
+
 def test_a_projection_that_is_needed_and_cannot_be_made_blocks() -> None:
     videos = table(
         "videos", column("owner", not_null=True), column("code", not_null=True), unique=(("code",),)
@@ -166,6 +202,34 @@ def test_a_table_that_is_not_examined_and_referred_to_blocks() -> None:
     assert blocker.startswith("videos refers to places, which is not examined")
 
 
+@pytest.mark.parametrize(
+    ("tables", "blocks"),
+    [
+        ({}, True),
+        ({"homes": TableDataset(table="homes", classification="public")}, False),
+        ({"homes": TableDataset(table="homes", person=("id -> users.home",))}, False),
+        (
+            {
+                "homes": TableDataset(
+                    table="homes", classification="public", person=("id -> users.home",)
+                )
+            },
+            True,
+        ),
+    ],
+)
+def test_the_table_of_countries_must_come_home_with_its_persons(
+    tables: dict[str, TableDataset], *, blocks: bool
+) -> None:
+    people = People(table="users", key=("id",), country="home -> homes.id -> land")
+    ours = database([table("users", "home"), table("homes", "land")])
+    rules = rules_for(charter(tables, people=people), ours)
+    found = list(country_blockers(rules, people))
+    assert [text.split(" says ")[0] for text in found] == (["homes"] if blocks else [])
+    mine = People(table="users", key=("id",), country="land")
+    assert list(country_blockers(rules, mine)) == []
+
+
 def test_home_must_have_the_tables_in_the_same_shape_or_none_at_all() -> None:
     ours = database([table("users", "email"), table("videos", "owner")], [KEY])
     rules = rules_for(charter(), ours)
@@ -176,3 +240,20 @@ def test_home_must_have_the_tables_in_the_same_shape_or_none_at_all() -> None:
     other = database([table("users", "mail"), table("videos", "owner")])
     (differs,) = schema_blockers(rules, other)
     assert differs.startswith("home's users has other columns")
+
+
+def test_a_standby_whose_primary_is_not_erased_at_blocks_the_plan() -> None:
+    def said(standbys: dict[str, str | None], role: str = "replica") -> list[str]:
+        routes = (Route("old", "home", ("copy",)), Route("orders", "home_orders"))
+        return list(standby_blockers(standbys, dict.fromkeys(standbys, role), routes))
+
+    assert said({"copy": "old"}) == []
+    assert said({"copy": "old"}, "backup") == []
+    (alone,) = said({"copy": None})
+    assert "the charter does not name its primary" in alone
+    (of_home,) = said({"copy": "home"})
+    assert "a standby of home (home)" in of_home
+    (astray,) = said({"copy": "orders"})
+    assert 'write `of = "orders"`' in astray
+    (wrong,) = said({"copy": "old"}, "primary")
+    assert "name its primary as the site" in wrong

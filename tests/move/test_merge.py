@@ -8,7 +8,17 @@ import psycopg
 import pytest
 
 from domicile.charter import TableDataset
-from domicile.move.merge import STAGE, create_stage, insert_missing, remove_ours, update_ours
+from domicile.move.merge import (
+    KEPT,
+    STAGE,
+    adopt_shared,
+    create_kept,
+    create_stage,
+    insert_missing,
+    remove_ours,
+    still_shared,
+    update_ours,
+)
 from domicile.move.plan import RowShard
 from domicile.move.rows import MARKERS_SQL
 from domicile.sites.postgres import TableName
@@ -152,3 +162,123 @@ def test_without_a_key_the_shards_rows_are_inserted_anew_and_homes_own_stay(home
     insert_missing(connection, table)
     found = connection.execute("SELECT what FROM public.seen ORDER BY 1").fetchall()
     assert found == [("a",), ("a",), ("new",), ("own",)]
+
+
+BOTH = charter(
+    {
+        "users": TableDataset(table="users", public=("country", "handle")),
+        "letters": TableDataset(table="letters", person=("one", "other"), persons="copy"),
+    }
+)
+LETTERS = TableName("public", "letters")
+LETTER_WORLD = WORLD + (
+    "CREATE TABLE letters (id int PRIMARY KEY, one int, other int, body text, note text);"
+)
+Letter = tuple[int, int, int | None, str | None, str | None]
+SHARED: Letter = (1, 1, 4, "body", "note")
+EMPTIED: Letter = (1, 1, 4, "body", None)
+ALONE: Letter = (1, 1, None, "body", "note")
+
+
+@pytest.fixture
+def letters(postgres_server: PostgresServer) -> Iterator[Session]:
+    with member_database(postgres_server, LETTER_WORLD, BOTH, ["1"]) as session:
+        yield session
+
+
+def letter(home: Session, row: Letter, *, run: str = "one", kind: str = "shared") -> None:
+    home[0].execute("INSERT INTO public.letters VALUES (%s, %s, %s, %s, %s)", row)
+    record(home[0], run, kind, "letters")
+    home[0].commit()
+
+
+def staged(home: Session, row: Letter, kind: str, *, guarded: tuple[str, ...] = ()) -> Letter:
+    """The letter at home after this one was staged, and copied in a shard of this kind by another
+    run."""
+    connection, rules = home
+    create_stage(connection, rules.tables[LETTERS].table)
+    connection.execute(f"INSERT INTO {STAGE} VALUES (%s, %s, %s, %s, %s)".encode(), row)
+    update_ours(connection, rules.tables[LETTERS], shard(kind, "letters"), guarded)
+    if kind == "members":
+        adopt_shared(connection, rules.tables[LETTERS], rules.key, shard(kind, "letters"))
+    insert_missing(connection, rules.tables[LETTERS].table)
+    record(connection, "two", kind, "letters")
+    connection.commit()
+    (found,) = connection.execute("SELECT * FROM public.letters").fetchall()
+    connection.commit()
+    return found
+
+
+def brought_as_shared(home: Session) -> int:
+    query = still_shared(home[1].tables[LETTERS], home[1].key, shard("members", "letters"))
+    row = home[0].execute(query).fetchone()
+    home[0].rollback()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_shared_row_follows_whatever_was_erased_beside_it(letters: Session) -> None:
+    letter(letters, SHARED)
+    assert staged(letters, EMPTIED, "shared", guarded=("one",)) == EMPTIED
+
+
+def test_a_shared_row_takes_nothing_from_what_was_brought_as_the_members_alone(
+    letters: Session,
+) -> None:
+    """An erasure may have reduced it at the source before somebody else was named in it."""
+    letter(letters, SHARED, kind="members")
+    assert staged(letters, EMPTIED, "shared", guarded=("one",)) == SHARED
+    assert staged(letters, (1, 1, 4, "anew", "note"), "shared", guarded=("one",))[3] == "anew"
+
+
+def test_a_shared_row_that_becomes_the_members_alone_is_marked_as_such_changed_or_not(
+    letters: Session,
+) -> None:
+    letter(letters, ALONE)
+    assert brought_as_shared(letters) == 1
+    assert staged(letters, ALONE, "members", guarded=("one",)) == ALONE
+    assert brought_as_shared(letters) == 0
+    reduced: Letter = (1, 1, 4, None, None)
+    assert staged(letters, reduced, "shared", guarded=("one", "two")) == ALONE
+
+
+def test_a_row_that_lost_its_other_person_follows_from_a_shared_copy(letters: Session) -> None:
+    letter(letters, SHARED)
+    assert staged(letters, ALONE, "members", guarded=("one",)) == ALONE
+
+
+def test_rows_that_home_wrote_are_nobodys_shared_copies(letters: Session) -> None:
+    letter(letters, SHARED)
+    letters[0].execute("UPDATE public.letters SET note = 'home''s'")
+    letters[0].commit()
+    assert staged(letters, EMPTIED, "shared") == (*SHARED[:4], "home's")
+    assert brought_as_shared(letters) == 0
+
+
+def test_what_the_source_has_still_is_not_removed_though_others_have_it_too(
+    letters: Session,
+) -> None:
+    letter(letters, SHARED, kind="members")
+    table = letters[1].tables[LETTERS].table
+    create_stage(letters[0], table)
+    assert create_kept(letters[0], table) == ("id",)
+    letters[0].execute(f"INSERT INTO {KEPT} VALUES (1)".encode())
+    members = shard("members", "letters")
+    remove_ours(letters[0], table, "one", members, kept=True)
+    assert letters[0].execute("SELECT id FROM public.letters").fetchall() == [(1,)]
+    letters[0].execute(f"DELETE FROM {KEPT}".encode())
+    remove_ours(letters[0], table, "one", shard("shared", "letters"), kept=True)
+    assert letters[0].execute("SELECT id FROM public.letters").fetchall() == [(1,)]
+    remove_ours(letters[0], table, "one", members, kept=True)
+    assert letters[0].execute("SELECT id FROM public.letters").fetchall() == []
+
+
+def test_what_a_run_brought_before_one_that_erased_gives_way_to_nothing_that_was_left(
+    home: Session,
+) -> None:
+    """The run that erased found it at home already, and wrote it not again."""
+    copied(home, OLD, run="first")
+    record(home[0], "erased", "members")
+    home[0].commit()
+    left: Row = (1, "US", "ana", "removed-1", "new")
+    assert merged(home, left, "members", guarded=("erased",)) == OLD

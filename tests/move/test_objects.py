@@ -13,16 +13,18 @@ import pytest
 
 from domicile.custody.file_root import FileRoot
 from domicile.custody.sealing import SealedStore
+from domicile.erase.objects import erase_objects
 from domicile.inventory import FOUND, Job, Workplace, write_parquet
 from domicile.ledger import Body
 from domicile.move.object_proof import OBJECT_PROOF, prove_objects
 from domicile.move.objects import copy_objects
 from domicile.move.plan import ObjectShard, Plan
 from domicile.move.store_rules import rule_blockers, rule_warnings
-from domicile.sites.objects import Attributes, ObjectSite, VersionRef
+from domicile.sites.objects import Attributes, ObjectSite, VersionRef, s3_listing
 from domicile.sites.objects.directory import DirectorySite
 from tests.covering import Covers
 from tests.services.objects import MakeBucket, TestBucket
+from tests.story.test_kills import LONG
 
 CHARTER = """\
 [company]
@@ -411,8 +413,36 @@ def test_what_a_source_withholds_fails_alone_and_comes_home_once_it_can_be_read(
     )
 
 
+HISTORY = 2_500 if LONG else 60
+PAGE = 1_000 if LONG else 7
+"""A history is listed in several pages, here and at home."""
+
+
+def test_a_history_of_many_pages_comes_home_in_its_order_and_is_erased(
+    tmp_path: Path, rgw_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch, covers: Covers
+) -> None:
+    monkeypatch.setattr(s3_listing, "_PAGE", PAGE)
+    stores = Stores(tmp_path, sealed=False)
+    for name in ("virginia", "oracle"):
+        stores.use_bucket(name, rgw_bucket(versioned=True), monkeypatch)
+    for number in range(HISTORY):
+        stores.put("virginia", b"%d" % number if number % 3 else None)
+    before = stores.holds("virginia")
+    assert len(before) == HISTORY > 2 * PAGE
+    here = stores.scan()
+    assert stores.move(here) == ["verified"]
+    assert stores.holds("oracle") == before
+    assert stores.move(here, careful=True) == ["verified"]
+    assert stores.holds("oracle") == before
+    proofs = prove_objects(here, PLAN, SHARD)
+    erased = erase_objects(stores.sites["virginia"], proofs)
+    assert [row["state"] for row in erased] == ["erased"] * HISTORY
+    assert stores.holds("virginia") == []
+    covers("Objects", "histories of more versions and markers than a page")
+
+
 def test_a_home_that_expires_what_comes_home_blocks_and_other_rules_are_named(
-    tmp_path: Path, rgw_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, rgw_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch, covers: Covers
 ) -> None:
     stores = Stores(tmp_path, sealed=False)
     bucket = rgw_bucket(versioned=True)
@@ -434,4 +464,36 @@ def test_a_home_that_expires_what_comes_home_blocks_and_other_rules_are_named(
     put(LifecycleConfiguration={"Rules": [*rules, {"ID": "all", "Filter": {}, **expires}]})
     (blocker,) = rule_blockers(here.estate, here.run)
     assert "by its lifecycle rule 'all'" in blocker
-    assert list(rule_warnings(here.estate)) == []
+    (warning,) = rule_warnings(here.estate)
+    assert "ACLs on single objects: they are not read" in warning
+    covers(
+        "Objects",
+        "lifecycle, replication and logging rules of a bucket",
+        steps="found",
+        note="not carried: the plan names them; what would expire at home blocks it",
+    )
+
+
+def test_a_home_that_lets_others_in_blocks_and_a_source_that_does_is_named(
+    tmp_path: Path, rgw_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch, covers: Covers
+) -> None:
+    stores = Stores(tmp_path, sealed=False)
+    buckets = {name: rgw_bucket(versioned=True) for name in ("oracle", "virginia")}
+    for name, bucket in buckets.items():
+        stores.use_bucket(name, bucket, monkeypatch)
+    here = stores.scan()
+    assert rule_blockers(here.estate, here.run) == []
+    for bucket in buckets.values():
+        bucket.client().put_bucket_acl(Bucket=bucket.name, ACL="public-read")
+    (blocker,) = rule_blockers(here.estate, here.run)
+    assert blocker.startswith("oracle lets everybody in by its ACL: ")
+    told = [said for said in rule_warnings(here.estate) if "lets everybody" in said]
+    assert told == ["virginia lets everybody in by its ACL: who has copies is not examined"]
+    covers(
+        "Objects",
+        "ACLs and policies of a bucket",
+        steps="found",
+        note="not carried: the plan names whom they let in; at home it is blocked",
+    )
+    assert any("single objects: they are not read" in said for said in rule_warnings(here.estate))
+    covers("Objects", "ACLs of single objects", steps="", note="not examined: they are not read")

@@ -78,6 +78,7 @@ class Case:
     [
         Case("members", by_keys=False, erasable=True),
         Case("bare", by_keys=True, erasable=True),
+        Case("shared", by_keys=True, erasable=False),
         Case("projection", by_keys=True, erasable=False),
         Case("whole", by_keys=False, erasable=False),
     ],
@@ -87,9 +88,11 @@ class Case:
 def test_a_plan_is_empty_where_nothing_of_members_is_away(case: Case, plan: Plan) -> None:
     shard = RowShard("one", case.kind, "public", "users", 3)  # type: ignore[arg-type]
     assert (shard.by_keys, shard.erasable) == (case.by_keys, case.erasable)
-    only = msgspec.structs.replace(plan, rows=(shard,), objects=())
+    only = msgspec.structs.replace(plan, rows=(shard,), objects=(), tables=())
     assert only.empty == (not case.erasable)
     assert only.rows_to_copy == 3
     assert only.row_shard("one") == shard
     assert only.row_shard("two") is None
+    staying = TablePlan("old", "users", 3, 0, 0, 0, (), 3)
+    assert not msgspec.structs.replace(only, tables=(staying,)).empty
     assert not msgspec.structs.replace(only, objects=(ObjectShard("o", 1, 1, 0, 0, 1, ()),)).empty

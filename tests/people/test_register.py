@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile.charter import People
-from domicile.errors import EvidenceError
+from domicile.errors import CharterError, EvidenceError
 from domicile.inventory import write_parquet
 from domicile.people import (
     Membership,
@@ -24,6 +24,8 @@ from domicile.people import (
     schema_for,
 )
 from domicile.people.register import SCHEMA, Counts
+from domicile.sites.postgres import read_database
+from tests.inventory.databases import opened
 from tests.services.postgres import PostgresServer, fresh_database
 
 PEOPLE = People(
@@ -216,4 +218,46 @@ def test_people_are_read_from_a_database_as_text(postgres18: PostgresServer) -> 
             'CREATE SCHEMA "Odd"; CREATE TABLE "Odd"."Folk" (no int, firm text, land char(4));'
             """ INSERT INTO "Odd"."Folk" VALUES (1, 'a', 'US'), (2, 'ü "', NULL)"""
         )
-        assert sorted(read_people(connection, people)) == [(("a", "1"), "US"), (('ü "', "2"), None)]
+        found = sorted(read_people(connection, people, read_database(connection)))
+        assert found == [(("a", "1"), "US"), (('ü "', "2"), None)]
+
+
+ADDRESSES = """
+CREATE TABLE person (id int PRIMARY KEY, ref text);
+INSERT INTO person SELECT n, n FROM generate_series(1, 9) AS n;
+CREATE TABLE address (who int, person text, land text);
+INSERT INTO address SELECT who, who, land FROM (VALUES (1, 'US'), (2, 'US'), (2, 'U.S.'),
+    (3, 'US'), (3, NULL), (4, 'US'), (4, 'DE'), (5, 'US'), (5, 'Atlantis'), (6, NULL),
+    (8, 'DE'), (8, 'removed-8'), (99, 'US'), (NULL, 'US'), (9, 'U.S.')) AS a (who, land);
+"""
+
+
+@pytest.mark.parametrize("way", ["id -> address.who", "id -> address.person", "ref -> address.who"])
+def test_countries_elsewhere_count_where_they_agree(postgres18: PostgresServer, way: str) -> None:
+    people = People(table="person", key=("id",), country=f"{way} -> land", spellings={"U.S.": "US"})
+    with opened(postgres18, ADDRESSES) as connection:
+        found = list(read_people(connection, people, read_database(connection)))
+    assert len(found) == 9
+    said = {int(key[0]): country for key, country in found}
+    agreed = {1: "US", 3: "US", 8: "DE", 9: "U.S."}
+    assert {who: land for who, land in said.items() if who != 2} == {
+        who: agreed.get(who) for who in said if who != 2
+    }
+    assert said[2] in {"US", "U.S."}
+
+
+def test_where_the_countries_table_is_not_no_country_is_known(postgres18: PostgresServer) -> None:
+    people = People(table="person", key=("id",), country="id -> gone.who -> land")
+    with opened(postgres18, ADDRESSES) as connection:
+        found = list(read_people(connection, people, read_database(connection)))
+    assert {country for _, country in found} == {None}
+
+
+def test_countries_that_cannot_be_compared_are_refused(postgres18: PostgresServer) -> None:
+    people = People(table="person", key=("id",), country="id -> address.at -> land")
+    script = "ALTER TABLE address ADD at timestamptz"
+    with (
+        opened(postgres18, ADDRESSES + script) as connection,
+        pytest.raises(CharterError, match="cannot be compared exactly"),
+    ):
+        list(read_people(connection, people, read_database(connection)))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import structs
 
-from domicile.erase import ShardErased
+from domicile.erase import Certified, ShardErased
 from domicile.erase.past import Past, pasts
 from domicile.ledger import Body, Entry, FileDigest
 from domicile.report.lasting import read_alarms, read_looks
@@ -60,6 +60,15 @@ def test_a_look_is_overdue_when_the_charters_days_have_passed() -> None:
     assert look(every=3, now_day=5) == ("erase", False, False)
     assert look(every=3, now_day=6) == ("erase", True, False)
     assert look(SEEN, every=3, now_day=6) == ("recheck", False, True)
+
+
+def test_a_standby_s_past_begins_when_it_was_certified_to_hold_nothing() -> None:
+    paper = Certified("one", "follower", complete=True, files=(FILE,))
+    incomplete = structs.replace(paper, complete=False)
+    assert set(pasts(told(incomplete), "us")) == {"old-db"}
+    past = pasts(told(incomplete, paper), "us")["follower"]
+    assert (past.runs, past.erasures) == (("one",), ())
+    assert past.ended == past.certified == START + timedelta(days=4)
 
 
 def test_of_another_boundary_nothing_is_past() -> None:

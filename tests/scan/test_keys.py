@@ -19,11 +19,22 @@ CREATE TABLE videos (id int PRIMARY KEY, owner int REFERENCES users);
 INSERT INTO videos VALUES (10, 1), (11, NULL);
 CREATE TABLE files (path text, video int REFERENCES videos);
 INSERT INTO files VALUES ('f/10', 10), ('f/11', 11), ('f/none', NULL), (NULL, 10), ('f/10', 10);
-CREATE TABLE talks (recording text, a int REFERENCES users, b int REFERENCES users);
+CREATE TABLE talks (recording text PRIMARY KEY, a int REFERENCES users,
+    b int REFERENCES users);
 INSERT INTO talks VALUES ('t/1', 1, 2), ('t/2', 2, NULL);
 CREATE TABLE nobodys (path text);
+CREATE TABLE clips (path text, video text, data jsonb);
+INSERT INTO clips VALUES ('c/1', '10', '{"by": 3}'), ('c/2', '11', '{"by": "03"}'),
+    ('c/3', '010', '{"by": true}'), ('c/4', NULL, NULL);
+CREATE TABLE takes (LIKE clips); INSERT INTO takes SELECT * FROM clips;
 """
-CHARTER = charter({"talks": TableDataset(table="talks", person=("a", "b"), persons="any")})
+CHARTER = charter(
+    {
+        "talks": TableDataset(table="talks", person=("a", "b"), persons="any"),
+        "clips": TableDataset(table="clips", person=("video -> videos.id",)),
+        "takes": TableDataset(table="takes", person=("data#/by",)),
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +57,8 @@ def keys(session: Session, key_column: str) -> set[tuple[str, str]]:
         ("users.picture", {("p/1", "1"), ("p/1", "3")}),
         ("files.path", {("f/10", "1"), ("f/11", ""), ("f/none", "")}),
         ("talks.recording", {("t/1", "1"), ("t/1", "2"), ("t/2", "2"), ("t/2", "")}),
+        ("clips.path", {("c/1", "1"), ("c/2", ""), ("c/3", ""), ("c/4", "")}),
+        ("takes.path", {("c/1", "3"), ("c/2", "03"), ("c/3", ""), ("c/4", "")}),
         ("elsewhere.path", set()),
     ],
 )
@@ -75,3 +88,11 @@ def test_the_index_merges_what_databases_say_and_gives_persons_back(tmp_path: Pa
     }
     assert found == {"a": ["1", "2"], "b": ["3"], "c": []} | {key: [key[1:]] for key in many}
     index.close()
+
+
+def test_an_object_is_one_persons_and_cannot_go_to_each(postgres18: PostgresServer) -> None:
+    copies = TableDataset(table="talks", person=("a", "b"), persons="copy")
+    with member_database(postgres18, WORLD, charter({"talks": copies}), ["1"]) as session:
+        with pytest.raises(CharterError, match="an object can't"):
+            keys(session, "talks.recording")
+        assert keys(session, "users.picture")

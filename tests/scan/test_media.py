@@ -14,6 +14,7 @@ from domicile.scan.media import Medium, MediumText, after, fault
 from tests.report.world import FOUND
 
 SHOWS = ("ab" * 32,)
+TODAY = date(2026, 1, 5)
 
 
 def text(act: str, known: Medium | None = None, **more: object) -> MediumText:
@@ -50,7 +51,7 @@ def test_each_act_leaves_the_medium_in_a_state_and_a_hand() -> None:
         ("destroyed", "Shredders"),
     ]
     for act, known in (("handed-over", ADDED), ("missing", ADDED), ("destroyed", MISSED)):
-        assert fault(text(act, known), known) == ""
+        assert fault(text(act, known), known, TODAY) == ""
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,10 @@ def test_each_act_leaves_the_medium_in_a_state_and_a_hand() -> None:
         (text("lent", HANDED), HANDED, "a destruction has a method"),
         (text("handed-over", HANDED, evidence=()), HANDED, "no evidence"),
         (text("handed-over", HANDED, medium="disk"), HANDED, "registered as tape"),
+        (text("handed-over", HANDED, day=date(2026, 1, 6)), HANDED, "still to come"),
+        (text("added", day=date(2026, 1, 6)), None, "still to come"),
+        (text("added", where=""), None, "not plain text"),
+        (text("handed-over", HANDED, where="a\nb"), HANDED, "not plain text"),
         (text("added", serial=""), None, "not plain text"),
         (text("added", serial="1\u202e2"), None, "not plain text"),
         (text("added", serial="1\n2"), None, "not plain text"),
@@ -77,7 +82,16 @@ def test_each_act_leaves_the_medium_in_a_state_and_a_hand() -> None:
     ],
 )
 def test_what_breaks_a_rule_says_which(made: MediumText, known: Medium | None, why: str) -> None:
-    assert why in fault(made, known)
+    assert why in fault(made, known, TODAY)
+
+
+def test_a_medium_lies_where_its_last_hand_over_says_and_other_acts_do_not_move_it() -> None:
+    away = after(text("handed-over", ADDED, where="depot"), ADDED)
+    nowhere = after(text("handed-over", away, where=""), away)
+    missed = after(text("missing", away, where="vault"), away)
+    assert [m.place for m in (ADDED, away, nowhere, missed)] == ["vault", "depot", "", "depot"]
+    assert fault(text("handed-over", ADDED, where=""), ADDED, TODAY) == ""
+    assert fault(text("destroyed", nowhere, where=""), nowhere, TODAY) == ""
 
 
 def test_no_medium_is_ever_green() -> None:

@@ -84,6 +84,22 @@ def test_a_name_that_two_databases_have_may_be_said_of_either_or_both() -> None:
     check(two(people=("old_db",)), "users")
 
 
+def test_what_leads_to_another_table_leads_to_one_of_the_same_database() -> None:
+    over = TableDataset(table="line", person=("owner -> setting.owner",), databases=("orders",))
+    check(two({"lines": over, "settings": OF_ORDERS}), "line", "setting")
+    with pytest.raises(CharterError, match=r"person no database of home_orders, orders has a ta"):
+        check(two({"lines": over.model_copy(update={"databases": ()})}), "line")
+
+
+def test_countries_in_another_table_are_those_beside_the_people() -> None:
+    named = two()
+    people = named.people.model_copy(update={"country": "id -> setting.owner -> key"})
+    check(named.model_copy(update={"people": people}), "setting")
+    people = people.model_copy(update={"country": "id -> line.owner -> key"})
+    with pytest.raises(CharterError, match=r"country no database of home_db, old_db has a table"):
+        check(named.model_copy(update={"people": people}), "line")
+
+
 def test_a_table_that_none_of_the_named_databases_has_is_refused() -> None:
     with pytest.raises(CharterError, match="no database of orders has a table setting"):
         check(two({"settings": OF_ORDERS}), "line")

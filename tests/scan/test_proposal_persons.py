@@ -8,7 +8,13 @@ import pytest
 
 from domicile.charter import People, TableDataset
 from domicile.scan.proposal.columns import Finding, Sample
-from domicile.scan.proposal.people import choose_people, spellings
+from domicile.scan.proposal.people import (
+    CountryColumn,
+    PeopleChoice,
+    choose_people,
+    country_elsewhere,
+    spellings,
+)
 from domicile.scan.proposal.persons import Soft, find_ways, holds_a_key_by_name, soft_candidates
 from domicile.scan.proposal.tables import Known, about_nobody, table_blocks
 from domicile.sites.postgres import Column, Database, TableName
@@ -101,6 +107,30 @@ def test_numbers_join_with_anything_so_only_named_columns_are_candidates() -> No
     assert soft_candidates(events, "pg_catalog.uuid", USERS, set()) == []
     assert holds_a_key_by_name("customerId", TableName("public", "customers"))
     assert not holds_a_key_by_name("order_id", USERS)
+
+
+def test_text_that_may_be_a_persons_key_is_a_candidate_that_its_values_must_confirm() -> None:
+    events = table("events", text("customer"), text("note"), "user_id", text("user#/~"))
+    found = soft_candidates(events, "pg_catalog.uuid", TableName("public", "customers"), set())
+    assert found == [("customer", False)]
+    both = soft_candidates(events, "pg_catalog.int8", USERS, set())
+    assert both == [("user_id", True), ("customer", False)]
+
+
+def test_the_country_of_the_one_table_that_refers_to_the_people_is_taken() -> None:
+    home = refers("homes(who)", "users(id)")
+    catalogue = database(["users", "homes", "firms"], [home, refers("homes(firm)", "firms(id)")])
+    chosen = PeopleChoice(USERS, ("id",), None, "")
+    land = CountryColumn("land", "its name")
+    homes, firms = TableName("public", "homes"), TableName("public", "firms")
+    found = country_elsewhere(catalogue, chosen, {homes: land, firms: land})
+    assert found is not None
+    assert (found.name, found.table, found.column) == ("id -> homes.who -> land", homes, "land")
+    assert country_elsewhere(catalogue, chosen, {firms: land}) is None
+    twice = database(["users", "homes"], [home, refers("homes(owner)", "users(id)")])
+    assert country_elsewhere(twice, chosen, {homes: land}) is None
+    odd = CountryColumn("land -> ", "its name")
+    assert country_elsewhere(catalogue, chosen, {homes: odd}) is None
 
 
 FOUND = {"email": Finding("user.contact.email", ""), "name": Finding("user.name", "")}

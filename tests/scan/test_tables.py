@@ -4,6 +4,7 @@ unknown."""
 from __future__ import annotations
 
 from domicile.charter import TableDataset
+from domicile.people import read_people
 from domicile.scan import count_tables
 from tests.inventory.databases import member_database
 from tests.people.catalogues import charter
@@ -30,3 +31,57 @@ def test_a_row_of_somebody_known_and_somebody_unknown_is_not_examined(
     calls = counts["calls"]
     assert (calls.rows, calls.members, calls.unexamined, calls.nobody) == (9, 3, 3, 1)
     assert "no site knows" in calls.reason
+
+
+def test_a_row_that_goes_to_each_is_shared_unless_somebody_is_unknown(
+    postgres18: PostgresServer,
+) -> None:
+    """At home it is a member's like any: nothing is erased there."""
+    dataset = TableDataset(table="calls", person=("caller", "callee"), persons="copy")
+    with member_database(postgres18, WORLD, charter({"calls": dataset}), ["1"]) as session:
+        connection, rules = session
+        connection.execute("INSERT INTO public.calls VALUES (10, 1, 1), (11, 1, NULL)")
+        connection.commit()
+        away = {c.table: c for c in count_tables(connection, rules, "old", at_home=False)}
+        home = {c.table: c for c in count_tables(connection, rules, "home", at_home=True)}
+        connection.execute("DELETE FROM public.users WHERE id = 1")
+        connection.commit()
+        erased = {c.table: c for c in count_tables(connection, rules, "old", at_home=False)}
+    for calls in (away["calls"], erased["calls"]):  # a member needs no row here to be one
+        found = (calls.rows, calls.members, calls.shared, calls.unexamined, calls.nobody)
+        assert found == (11, 2, 2, 4, 1)
+    assert (home["calls"].members, home["calls"].shared) == (5, 0)
+
+
+HEIRS = """
+CREATE TABLE users (id bigint PRIMARY KEY, country text);
+INSERT INTO users VALUES (1, 'US'), (2, 'DE');
+CREATE TABLE admins (PRIMARY KEY (id)) INHERITS (users);
+INSERT INTO admins VALUES (3, 'US'), (4, 'DE');
+CREATE TABLE posts (id int PRIMARY KEY, owner bigint REFERENCES users);
+INSERT INTO posts VALUES (1, 1), (2, 2);
+"""
+
+
+def test_who_is_in_a_table_that_inherits_from_the_peoples_is_a_person(
+    postgres18: PostgresServer,
+) -> None:
+    named = charter({"admins": TableDataset(table="admins", person=("id",))})
+    with member_database(postgres18, HEIRS, named, ["1", "3"]) as (connection, rules):
+        counts = {c.table: c for c in count_tables(connection, rules, "old", at_home=False)}
+        people = sorted(read_people(connection, named.people, rules.database))
+    assert people == [(("1",), "US"), (("2",), "DE"), (("3",), "US"), (("4",), "DE")]
+    assert {name: (c.rows, c.members, c.unexamined) for name, c in counts.items()} == {
+        "users": (2, 1, 0),
+        "admins": (2, 1, 0),
+        "posts": (2, 1, 0),
+    }
+
+
+def test_a_child_without_a_key_of_its_own_to_a_person_is_not_examined(
+    postgres18: PostgresServer,
+) -> None:
+    with member_database(postgres18, HEIRS, charter(), ["1", "3"]) as (connection, rules):
+        counts = {c.table: c for c in count_tables(connection, rules, "old", at_home=False)}
+    assert (counts["users"].members, counts["admins"].unexamined) == (1, 2)
+    assert "no foreign key leads to a person (and none is inherited)" in counts["admins"].reason

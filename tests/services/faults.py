@@ -48,8 +48,10 @@ class FaultySite:
     def check(self, *, write: bool) -> None:
         self.inner.check(write=write)
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
-        return self.inner.versions(prefix, after)
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
+        return self.inner.versions(prefix, after, until)
 
     def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
         return self.inner.uploads(prefix)

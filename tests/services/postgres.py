@@ -142,8 +142,8 @@ def debian_15() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
-    """A streaming hot standby of a Debian server."""
+def standby_of(primary: PostgresServer, name: str = "walreceiver") -> Iterator[PostgresServer]:
+    """A streaming hot standby of a Debian server, which connects to it under a name."""
     with server_directory("domicile-standby-") as directory:
         data = directory / "data"
         data.mkdir(mode=0o700)
@@ -152,6 +152,7 @@ def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
             [
                 DEBIAN_15 / "pg_basebackup",
                 *("-D", data, "-h", primary.host, "-p", str(primary.port), "-U", "postgres"),
+                *("-d", f"application_name={name}"),
                 *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
             ],
             check=True,

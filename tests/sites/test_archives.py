@@ -23,6 +23,7 @@ from domicile.sites.archives import (
     Layout,
     Reader,
     Unreadable,
+    columns,
     is_rewritable,
     rewrite,
     same_but_for,
@@ -115,6 +116,16 @@ def zipped(data: bytes, times: int = 1) -> bytes:
 
 
 TWO_IN_A_TAR = tarred(("a", b"id\n7\n"), ("b", b"id\n8\n"))
+
+
+def test_a_row_group_that_no_rewriting_could_hold_is_told_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with stored(parquet(7, 8)) as file:
+        assert is_rewritable(file)
+        monkeypatch.setattr(columns, "_LARGEST_GROUP", 10)
+        with pytest.raises(Unreadable, match="row group"):
+            is_rewritable(file)
 
 
 def test_each_record_tells_its_person() -> None:

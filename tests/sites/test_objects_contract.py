@@ -145,6 +145,8 @@ def test_a_prefix_selects_by_the_beginning_of_the_key(filled: ObjectSite, prefix
 def test_a_listing_begins_after_a_key_and_without_it(filled: ObjectSite, after: str) -> None:
     found = {version.key for version in listed(filled, after=after)}
     assert found == {key for key in LISTED_KEYS if key.encode() > after.encode()}
+    up_to = {version.key for page in filled.versions(until=after) for version in page}
+    assert up_to == {key for key in LISTED_KEYS if not after or key.encode() <= after.encode()}
     within = {version.key for version in listed(filled, "a/", after)}
     assert within == {key for key in found if key.startswith("a/")}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Self
 
 import psycopg
@@ -10,12 +11,16 @@ from psycopg.rows import TupleRow
 
 from domicile.errors import SiteUnreachable
 from domicile.sites.postgres import (
+    Address,
     Column,
     Database,
+    EventTrigger,
     ForeignKey,
+    NotExamined,
     PostgresSite,
     TableName,
     read_database,
+    shown_elsewhere,
 )
 from tests.services.postgres import ODD, PostgresServer, awkward_database, fresh_database
 
@@ -194,15 +199,17 @@ def test_what_may_hold_rows_and_is_no_ordinary_table_has_its_reason(
         "CREATE TABLE domicile.markers (id int)",
         "SELECT lo_from_bytea(0, 'x')",
     )
-    assert set(database.tables) == {named("kept"), named("parts"), named("fleeting")}
+    assert set(database.tables) == {
+        *map(named, ("kept", "parts", "fleeting", "base", "derived")),
+    }
+    assert database.tables[named("derived")].inherits == (named("base"),)
     assert database.tables[named("parts")].leaves == (named("part_1"),)
     assert database.tables[named("fleeting")].unlogged
     assert database.views[named("copies")].tables == {named("kept")}
     assert reasons_in(database) == {
-        "base": "a table that inherits or is inherited from",
-        "derived": "a table that inherits or is inherited from",
-        "ruled": "a rewrite rule changes what writing to it does",
-        "far": "a foreign table: its rows lie on another server",
+        "ruled": "a rewrite rule (r) changes what UPDATE or DELETE does to it",
+        "far": "a foreign table of elsewhere (w): its rows lie on another server (no option says"
+        " which)",
         "pg_catalog.pg_largeobject": "1 large objects",
     }
 
@@ -343,6 +350,123 @@ def test_tables_of_an_extension_are_not_examined(postgres15: PostgresServer) -> 
     assert reasons_in(database) == {"adopted": "it belongs to the extension citext"}
 
 
+def test_a_tree_whose_tables_an_extension_keeps_is_not_examined(
+    postgres15: PostgresServer,
+) -> None:
+    database = read_after(
+        postgres15,
+        "CREATE SCHEMA chunks",
+        "CREATE EXTENSION citext SCHEMA public",
+        "ALTER EXTENSION citext ADD SCHEMA chunks",
+        "CREATE TABLE public.series (id int)",
+        "CREATE TABLE chunks.one () INHERITS (public.series)",
+        "CREATE TABLE chunks.alone (id int)",
+    )
+    assert set(database.tables) == {named("chunks.alone")}
+    why = "the extension citext keeps its rows in tables of its own"
+    assert reasons_in(database) == {"series": why, "chunks.one": why}
+
+
+def test_a_view_over_a_tree_rests_on_all_of_it(postgres18: PostgresServer) -> None:
+    database = read_after(
+        postgres18,
+        "CREATE TABLE public.top (id int)",
+        "CREATE TABLE public.left (id int) INHERITS (public.top)",
+        "CREATE TABLE public.right (id int) INHERITS (public.top)",
+        'CREATE TABLE public.both () INHERITS (public."left", public."right")',
+        "CREATE MATERIALIZED VIEW public.all AS SELECT * FROM public.top",
+        'CREATE MATERIALIZED VIEW public.half AS SELECT * FROM public."right"',
+    )
+    tree = {named(name) for name in ("top", "left", "right", "both")}
+    assert database.views[named("all")].tables == tree
+    assert database.views[named("half")].tables == {named("right"), named("both")}
+    assert database.tables[named("both")].inherits == (named("left"), named("right"))
+
+
+FOREIGN = (
+    "CREATE EXTENSION postgres_fdw SCHEMA public",
+    "CREATE EXTENSION file_fdw SCHEMA public",
+    "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'db.example', dbname 'd')",
+    "CREATE USER MAPPING FOR postgres SERVER far OPTIONS (user 'u', password 'hidden-2')",
+    "CREATE FOREIGN TABLE public.one (id int) SERVER far OPTIONS (table_name 't')",
+    "CREATE SERVER several FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'a,b', dbname 'd')",
+    "CREATE FOREIGN TABLE public.two (id int) SERVER several",
+    "CREATE SERVER files FOREIGN DATA WRAPPER file_fdw",
+    "CREATE FOREIGN TABLE public.three (id int) SERVER files OPTIONS (filename '/data/x.csv')",
+    "CREATE FOREIGN TABLE public.four (id int) SERVER files OPTIONS (program 'get hidden-3')",
+)
+
+
+def test_a_foreign_table_says_where_its_rows_lie_and_no_secret(postgres15: PostgresServer) -> None:
+    database = read_after(postgres15, *FOREIGN)
+    assert reasons_in(database) == {
+        "one": "a foreign table of far (postgres_fdw): its rows lie on another server (host"
+        " db.example, database d)",
+        "two": "a foreign table of several (postgres_fdw): its rows lie on another server (host"
+        " a,b, database d)",
+        "three": "a foreign table of files (file_fdw): its rows lie in the file /data/x.csv on the"
+        " database's server",
+        "four": "a foreign table of files (file_fdw): its rows are what a program on the database's"
+        " server gives",
+    }
+    assert database.foreign == {named("one"): Address("db.example", "5432", "d")}
+    assert "hidden" not in repr(database)
+
+
+def shown(there: Address, here: Address | None, site: Address | None) -> bool:
+    """Whether what a foreign table shows is taken for a site's."""
+    reason = NotExamined("foreign")
+    database = Database(
+        server_version=150000,
+        in_recovery=False,
+        tables={},
+        foreign_keys=(),
+        triggers=(),
+        sequences=(),
+        views={},
+        other_relations={named("far"): reason},
+        foreign={named("far"): there},
+    )
+    found = shown_elsewhere(database, here, {"there": site})
+    assert found.other_relations == ({} if found.shown else {named("far"): reason})
+    assert found.shown in ({}, {named("far"): "there"})
+    return bool(found.shown)
+
+
+DB = Address("db.example", "5432", "d")
+LOCAL = Address("localhost", "5432", "d")
+
+
+def test_what_is_shown_of_a_site_is_the_sites() -> None:
+    other = replace(DB, host="other.example")
+    assert shown(DB, other, DB)
+    assert shown(LOCAL, LOCAL, replace(LOCAL, host="127.0.0.1"))
+    # The machine that a server calls its own is where we reach the server, not where we are.
+    assert shown(replace(DB, host="127.0.0.1"), DB, DB)
+    assert not shown(LOCAL, DB, LOCAL)
+    for other in (replace(DB, host="x"), replace(DB, port="5433"), replace(DB, database="e")):
+        assert not shown(DB, DB, other)
+    assert not shown(DB, DB, None)
+    assert not shown(DB, None, DB)
+    assert shown(replace(DB, host="/run/a"), LOCAL, replace(DB, host="/run/a"))
+    assert not shown(replace(DB, host="/run/a"), LOCAL, replace(DB, host="/run/b"))
+
+
+def test_event_triggers_are_listed(postgres18: PostgresServer) -> None:
+    database = read_after(
+        postgres18,
+        "CREATE FUNCTION public.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+        "CREATE EVENT TRIGGER every ON ddl_command_end EXECUTE FUNCTION public.f()",
+        "CREATE EVENT TRIGGER one ON sql_drop WHEN TAG IN ('DROP TABLE')"
+        " EXECUTE FUNCTION public.f()",
+        "ALTER EVENT TRIGGER one DISABLE",
+    )
+    assert database.event_triggers == (
+        EventTrigger("every", "ddl_command_end", (), enabled=True),
+        EventTrigger("one", "sql_drop", ("DROP TABLE",), enabled=False),
+    )
+
+
 def test_a_foreign_key_that_nobody_validated_leads_to_nobody(postgres15: PostgresServer) -> None:
     database = read_after(
         postgres15,
@@ -435,7 +559,7 @@ def test_more_tables_take_no_more_queries(
         database = read_database(connection)
     assert len(database.tables) == 300
     assert len(database.foreign_keys) == 300
-    assert len(asked) == len(set(asked)) == 10
+    assert len(asked) == len(set(asked)) == 12
 
 
 def test_a_lost_connection_is_unreachable(postgres_server: PostgresServer) -> None:

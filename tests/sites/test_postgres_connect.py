@@ -19,10 +19,13 @@ from domicile.errors import CharterError, SiteError, SiteMissing, SiteRefused, S
 from domicile.sites.postgres import (
     Connection,
     PostgresSite,
+    lineage,
+    not_replayed,
     open_postgres_site,
     read_database,
     remains,
     site_errors,
+    written_until,
 )
 from tests.services.postgres import (
     PASSWORD_VARIABLE,
@@ -324,6 +327,19 @@ def test_a_standby_is_read_and_refuses_to_be_written() -> None:
         with standby.connect(read_only=True) as connection:
             assert read_database(connection).in_recovery
             assert any("its primary has the same rows" in line for line in remains(connection))
+            mine = lineage(connection)
+            with primary.site("postgres").connect() as beyond:
+                assert mine.follows(lineage(beyond))
+                assert not lineage(beyond).follows(mine)
+                until = written_until(beyond)
+            with primary.site("template1").connect() as beyond:
+                assert not mine.follows(lineage(beyond))
+            assert not_replayed(connection, until, patience_s=60) == ""
+            behind = not_replayed(connection, "FFFF/0", patience_s=0)
+            assert "behind its primary: see that it receives" in behind
+            connection.execute("SELECT pg_wal_replay_pause()")
+            assert "its replay is paused" in not_replayed(connection, "FFFF/0", patience_s=60)
+            connection.execute("SELECT pg_wal_replay_resume()")
         with primary.site("postgres").connect() as connection:
             connection.autocommit = True
             deadline = time.monotonic() + 20  # it streams soon after it is ready

@@ -13,6 +13,7 @@ from domicile.sites.postgres import (
     TableName,
     apply_sql,
     dump,
+    lacking_at,
     read_database,
     schema_sql,
     set_sequence,
@@ -180,3 +181,25 @@ def test_a_sequence_goes_on_after_the_value_that_was_set(
             " VALUES ('n', '@') RETURNING \"order\""
         ).fetchone()
     assert row == (42,)
+
+
+def test_home_needs_the_roles_of_policies_and_a_user_who_sees_every_row(
+    postgres_server: PostgresServer,
+) -> None:
+    source, home = fresh_database(postgres_server), fresh_database(postgres_server)
+    with source.connect() as here, home.connect() as there:
+        here.execute("CREATE ROLE only_here")
+        here.execute("CREATE TABLE public.t (id int)")
+        here.execute("CREATE POLICY p ON public.t TO only_here")
+        (said,) = lacking_at(here, there)
+        assert said.startswith("home's server has no role only_here, which the policy p on t names")
+        here.execute("DROP POLICY p ON public.t")
+        here.execute("ALTER TABLE public.t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+        assert list(lacking_at(here, there)) == []
+        there.execute("CREATE ROLE someone")
+        there.execute("SET LOCAL ROLE someone")
+        (said,) = lacking_at(here, there)
+        assert "row-level security of public.t is FORCEd" in said
+        assert said.endswith("give that user BYPASSRLS")
+        here.rollback()
+        there.rollback()

@@ -27,12 +27,13 @@ _BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r
 @dataclass
 class S3Proxy:
     """choose says what becomes of a request, from its method and its number among those of its
-    method; faults counts what was broken."""
+    method; faults counts what was broken, latest is the request that is being chosen for."""
 
     upstream: tuple[str, int]
     port: int
     choose: Callable[[str, int], Fault] = lambda _method, _number: "pass"
     faults: dict[str, int] = field(default_factory=dict)
+    latest: str = ""
     _seen: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _open: list[socket.socket] = field(default_factory=list)
@@ -97,6 +98,7 @@ class S3Proxy:
         method = request[1].decode()
         with self._lock:
             self._seen[method] = self._seen.get(method, 0) + 1
+            self.latest = f"{method} {request[2].decode()}"
             fault = self.choose(method, self._seen[method])
             if fault != "pass":
                 self.faults[fault] = self.faults.get(fault, 0) + 1

@@ -354,8 +354,10 @@ class Stage:
 class _WithoutProbes(DirectorySite):
     """A bucket as if no command had tried whether it may write there."""
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
-        for page in super().versions(prefix, after):
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
+        for page in super().versions(prefix, after, until):
             yield [version for version in page if not version.key.startswith(_PROBES)]
 
     def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:

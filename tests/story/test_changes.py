@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from domicile.erase import unsigned
 from tests.story.stage import AWAY, Stage
 
 pytestmark = pytest.mark.xdist_group("story-changes")
@@ -168,3 +169,25 @@ def test_rows_that_home_changed_are_never_overwritten_and_named_by_the_verificat
         assert bio == [("written at home",)]
         _again(moved)
     assert moved.source_changes() != []  # the application's own, above
+
+
+def test_a_view_that_could_not_be_refreshed_keeps_the_erasure_from_being_complete(
+    verified: Stage,
+) -> None:
+    verified.execute(
+        "virginia",
+        "CREATE MATERIALIZED VIEW share AS SELECT 100 / count(*) AS n FROM users"
+        " WHERE country = 'US' AND email NOT LIKE 'removed-%%'",
+    )
+    done = verified.erase("virginia-db").expect(1)
+    assert "a materialised view that was not refreshed" in " ".join(done.out.split())
+    (check,) = [
+        check
+        for path in (verified.records / "runs").glob("*/certificates/virginia-db*")
+        for check in unsigned(path.read_bytes()).checks
+        if "files or views" in check.what
+    ]
+    assert check.result == "share (a materialised view that was not refreshed)"
+    assert check.passed is None
+    verified.execute("virginia", "DROP MATERIALIZED VIEW share")
+    verified.erase().expect(0)

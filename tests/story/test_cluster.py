@@ -16,7 +16,7 @@ import pytest
 from distributed import Client
 
 from domicile.inventory.cluster import COUNTRY
-from tests.story.stage import SITES, Stage, confirmed
+from tests.story.stage import PLACES, SITES, Stage, confirmed
 
 _PATIENCE_S = 60
 
@@ -85,6 +85,10 @@ def test_a_cluster_brings_home_and_erases_what_local_workers_do(
         stage.run("move", *where).expect(0)
         stage.run("verify", *where).expect(0)
         stage.run("erase", *where, *confirmed(*SITES)).expect(0)
+        deadline = time.monotonic() + 5
+        while _sessions(stage):  # idle workers let go of what they had open
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
     assert stage.problems() == []
     assert not list((stage.records / "cluster").iterdir())
     stage.run("ledger", "verify").expect(0)
@@ -106,6 +110,40 @@ def test_a_move_that_loses_a_worker_goes_on_when_it_is_run_again(
     assert planned.home_problems() == []
     planned.run("verify", "--workers", "1").expect(0)
     planned.run("ledger", "verify").expect(0)
+
+
+def test_a_command_that_is_killed_ends_its_workers_and_resumes(
+    planned: Stage, cluster: Cluster
+) -> None:
+    """A worker that was at work ends itself; an idle one lets go and serves the next command."""
+    with cluster.workers(2) as workers:
+        moving = planned.start("move", "--cluster", cluster.address)
+        while not list((planned.records / "cluster").glob("*.claims/*")):
+            assert moving.poll() is None
+            time.sleep(0.01)
+        moving.send_signal(signal.SIGSTOP)  # its lease lapses as if it had been killed at once
+        for worker in workers:
+            worker.send_signal(signal.SIGSTOP)  # and nothing is finished before it is
+        moving.send_signal(signal.SIGKILL)
+        moving.communicate()
+        for worker in workers:
+            worker.send_signal(signal.SIGCONT)
+        resumed = planned.start("move", "--workers", "1")
+        out, err = resumed.communicate(timeout=2 * _PATIENCE_S)
+        assert resumed.returncode == 0, f"{out}\n{err}"
+        left = [worker for worker in workers if worker.poll() is None]
+        assert _sessions(planned) == 0
+        if left:
+            planned.run("verify", "--cluster", cluster.address).expect(0)
+    assert planned.home_problems() == []
+    planned.run("verify", "--workers", "1").expect(0)
+    planned.run("ledger", "verify").expect(0)
+
+
+def _sessions(stage: Stage) -> int:
+    """How many database sessions of Domicile's are open anywhere."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s"
+    return sum(int(stage.execute(place, query, "domicile%")[0][0]) for place in PLACES)
 
 
 def test_workers_that_may_not_or_cannot_work_are_refused_before_anything_is_touched(

@@ -19,10 +19,10 @@ import pytest
 from tests.story.stage import SITES, Stage, confirmed, group_ended, wait_until_stopped
 
 LONG = os.environ.get("DOMICILE_LONG_TESTS") == "1"
-"""The long form of the tests kills at some hundreds of points."""
+"""The long form of the tests kills the stories some four hundred times."""
 
-_SEEDS = range(40) if LONG else range(2)
-_KILLS = 6
+_SEEDS = range(12) if LONG else range(2)
+_KILLS = 6 if LONG else 4
 _CHANGES = {"move": 300, "verify": 230, "erase": 640}
 """How many changes to files the whole of a command makes here."""
 

@@ -67,6 +67,10 @@ def test_a_tape_is_followed_from_hand_to_hand_until_it_is_destroyed(
     assert "destroyed (destroy), attested" in page
     erased.run("ledger", "verify").expect(0)
     an_act_that_was_changed_does_not_count(erased)
+    signed(erased, "destroy", TAPE, *gap, *late).expect(0)
+    (tape,) = erased.run("media", "list", "--json").expect(0).json["media"]
+    assert (tape["state"], tape["problems"]) == ("destroyed", [])
+    acts_by_a_key_that_left_the_charter_are_stated_again(erased, where, hand)
     covers("Later", "disks and tapes, by serial number", "found", note="attested, never green")
 
 
@@ -81,6 +85,7 @@ def what_breaks_a_rule_is_refused(
         ("add", "x\u202e1", *where, *on): "not plain text",
         ("add", " 1", *where, *on): "not plain text",
         ("add", "1", "--place", "moon", *where[2:], *on): "names no place 'moon'",
+        ("handover", TAPE, *hand, *shows, *on, "--place", "moon"): "names no place 'moon'",
         ("handover", "unknown", *hand, *shows, *on): "not in the register",
         ("handover", TAPE, *hand, *on): "has no evidence",
         ("handover", TAPE, *hand, *shows, "--on", "2026-01-04"): "the last act about it was on",
@@ -101,3 +106,23 @@ def an_act_that_was_changed_does_not_count(stage: Stage) -> None:
     (tape,) = stage.run("media", "list", "--json").expect(1).json["media"]
     assert (tape["state"], tape["holder"]) == ("in custody", "Iron Harbour")
     assert "its files are not those that the ledger names" in tape["problems"][0]
+
+
+def acts_by_a_key_that_left_the_charter_are_stated_again(
+    stage: Stage, where: tuple[str, ...], hand: tuple[str, ...]
+) -> None:
+    """And a medium lies where its last hand-over says: at home, or nobody knows where."""
+    text = stage.charter.read_text()
+    stage.charter.write_text(text.replace(public(KEY), public(STRANGER)))
+    (tape,) = stage.run("media", "list", "--json").expect(1).json["media"]
+    assert (tape["state"], len(tape["problems"])) == ("not attested", 6)
+    signed(stage, "add", TAPE, *where, "--on", "2026-01-05", stranger=True).expect(0)
+    there = ("--place", "oracle-media", "--on", "2026-01-06")
+    signed(stage, "handover", TAPE, *hand, *there, stranger=True).expect(0)
+    (tape,) = stage.run("media", "list", "--json").expect(1).json["media"]
+    assert (tape["place"], tape["home"], tape["holder"]) == ("oracle-media", True, "Shredders")
+    assert len(tape["problems"]) == 4
+    back = ("--from", "Shredders", "--to", "Iron Harbour", *hand[4:], "--on", "2026-01-08")
+    signed(stage, "handover", TAPE, *back, stranger=True).expect(0)
+    (tape,) = stage.run("media", "list", "--json").expect(1).json["media"]
+    assert (tape["place"], tape["home"]) == ("", False)

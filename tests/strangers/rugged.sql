@@ -77,6 +77,53 @@ CREATE TABLE public.place (code text PRIMARY KEY, name text) PARTITION BY LIST (
 CREATE TABLE public.place_all PARTITION OF public.place DEFAULT;
 INSERT INTO public.place VALUES ('a', 'Ålesund'), ('b', NULL);
 
+-- A tree of tables, each with keys of its own: a child of two parents, one of it without any key in
+-- another schema, one that was there before it was made a child; a column that came to all of them
+-- later, and a check that the parent alone has.
+CREATE TABLE public.device (
+    id bigint PRIMARY KEY, owner bigint NOT NULL REFERENCES public.person, label text,
+    CONSTRAINT short CHECK (length(label) < 8) NO INHERIT
+);
+CREATE TABLE public.seen_at (seen date NOT NULL DEFAULT '2024-01-01');
+CREATE TABLE public.phone (
+    number text UNIQUE, UNIQUE (id), FOREIGN KEY (owner) REFERENCES public.person
+) INHERITS (public.device, public.seen_at);
+CREATE TABLE archive."old phone" (id bigint, reason text) INHERITS (public.phone);
+CREATE TABLE archive.tablet (
+    label text, size integer, owner bigint NOT NULL REFERENCES public.person,
+    id bigint PRIMARY KEY
+);
+ALTER TABLE archive.tablet INHERIT public.device;
+ALTER TABLE public.device ADD COLUMN system text DEFAULT 'S';
+INSERT INTO public.seen_at VALUES ('2020-02-02');
+INSERT INTO public.device SELECT id, id, 'lb-' || country || id FROM public.person;
+INSERT INTO public.phone (id, owner, label, number, system)
+SELECT id, 13 - id, 'label-' || country || 'of a phone', '+' || id, NULL
+FROM (SELECT 13 - id AS id, country FROM public.person) AS p;
+INSERT INTO archive."old phone" (id, owner, label, number, reason)
+SELECT id, id, 'label-' || country || ' (old)', '+', 'lost' FROM public.person, generate_series(1, 2);
+INSERT INTO archive.tablet (id, owner, label, size)
+SELECT id + 100, id, 'label-' || country || ' (tablet)', 10 FROM public.person;
+CREATE TABLE public.call (
+    id bigint PRIMARY KEY, who bigint NOT NULL REFERENCES public.person,
+    device bigint REFERENCES public.device
+);
+INSERT INTO public.call VALUES (1, 2, 4), (2, 5, 5), (3, 7, 8), (4, 10, NULL);
+
+-- Large objects: by a column whose domain says so, by an oid that the charter names. One has several
+-- pieces, one is empty, one isn't there, and one is referred to by a member's row and another's.
+CREATE DOMAIN public.lo AS oid;
+CREATE TABLE public.voice (
+    id bigint PRIMARY KEY, who bigint NOT NULL REFERENCES public.person, sound public.lo, note oid
+);
+INSERT INTO public.voice
+SELECT id, id, CASE id WHEN 1 THEN 4000000000 WHEN 10 THEN lo_from_bytea(0, '')
+    WHEN 7 THEN lo_from_bytea(0, convert_to(repeat('voice-US of seven, ', 150000), 'UTF8'))
+    ELSE lo_from_bytea(0, convert_to('voice-' || country || id, 'UTF8')) END,
+    CASE WHEN id IN (7, 8) THEN lo_from_bytea(0, convert_to('note-' || country, 'UTF8')) END
+FROM public.person;
+UPDATE public.voice SET note = (SELECT sound FROM public.voice WHERE id = 5) WHERE id = 4;
+
 -- Copies of rows: of members' among others, of copies, of nobody's; one whose query never gives the
 -- same again, one that was never filled, one that is behind its tables.
 CREATE MATERIALIZED VIEW public.top AS
@@ -89,6 +136,7 @@ CREATE MATERIALIZED VIEW public.addresses AS SELECT address || '!' AS "loud one"
 CREATE MATERIALIZED VIEW public.places AS SELECT upper(name) AS name FROM public.place;
 CREATE MATERIALIZED VIEW public.unfilled AS SELECT * FROM public.draft WITH NO DATA;
 CREATE MATERIALIZED VIEW archive.behind AS SELECT what FROM public.event WHERE kind IS NULL;
+CREATE MATERIALIZED VIEW public.devices AS SELECT owner, label FROM public.device;
 UPDATE public.event SET what = 'event-' || 'late' WHERE who = 2;
 ANALYZE;
 
@@ -109,7 +157,7 @@ CREATE TABLE public.oddity (
 );
 COMMENT ON TABLE public.oddity IS 'it''s odd';
 COMMENT ON COLUMN public.oddity.words IS '<words/>';
-CREATE SEQUENCE public.in_advance CACHE 20 INCREMENT BY 3;
+CREATE SEQUENCE public.in_advance CACHE 50 INCREMENT BY 3;
 SELECT nextval('public.in_advance');
 INSERT INTO public.oddity
 SELECT id, CASE WHEN id % 2 = 0 THEN 'public.oddity' ELSE 'pg_catalog.pg_class' END::regclass,
@@ -122,3 +170,21 @@ SELECT id, CASE WHEN id % 2 = 0 THEN 'public.oddity' ELSE 'pg_catalog.pg_class' 
     '2020-01-01 00:00:00.1239', '(1,2)', '((0,0),(1,1e-9))', 'FF/1', 'c', '{"a":1, "a":2}',
     '$.a[*]', 'public.point3', 'näme'
 FROM public.person;
+
+-- Row-level security, which the site's user bypasses, and rules that hide what they would do.
+ALTER TABLE public.oddity ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY "one's own" ON public.oddity USING (who = 1) WITH CHECK (false);
+CREATE POLICY nothing ON public.oddity AS RESTRICTIVE FOR SELECT TO rugged_clerk USING (false);
+CREATE RULE unsaid AS ON INSERT TO public.draft DO INSTEAD NOTHING;
+CREATE RULE kept AS ON DELETE TO public.draft DO INSTEAD NOTHING;
+ALTER TABLE public.draft DISABLE RULE kept;
+
+-- Text under a collation that isn't the database's, in a key.
+CREATE TABLE public.spelled (
+    word text COLLATE "C.utf8", kind text COLLATE "POSIX", who bigint REFERENCES public.person,
+    PRIMARY KEY (word, kind)
+);
+INSERT INTO public.spelled
+SELECT word, kind, 1 + row_number() OVER () % 12
+FROM unnest(ARRAY['a', 'A', 'ä', 'Ä', 'z', 'a-b', 'ab', '', 'ß', 'ss', '日', ' a']) AS word,
+    unnest(ARRAY['x', 'X']) AS kind;

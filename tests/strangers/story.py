@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from psycopg import sql
 
 from domicile.sites.postgres import PostgresSite
 from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer, fresh_database
+from tests.story.forking import forker
 from tests.story.stage import group_ended
 from tests.story.struck.sitecustomize import VARIABLE
 
@@ -27,6 +29,7 @@ _STRUCK = ROOT / "tests" / "story" / "struck"
 CHINOOK = ROOT / "tests" / "data" / "chinook.sql"
 
 _WITH_WORKERS = ("scan", "move", "verify", "erase")
+
 
 Rows = Counter[str]
 """A table's rows as PostgreSQL prints them, with how often each is there."""
@@ -158,19 +161,19 @@ class Story:
 
     def run(self, *words: str, expected: int = 0) -> str:
         """Run one command and insist on its exit code. Returns what it printed."""
+        return self._run(words, expected).stdout
+
+    def complaint(self, *words: str, expected: int) -> str:
+        """As `run`, for a command that fails as a whole. Returns its error."""
+        return self._run(words, expected).stderr
+
+    def _run(self, words: tuple[str, ...], expected: int) -> subprocess.CompletedProcess[str]:
         if self.workers is not None and words[0] in _WITH_WORKERS:
             words = (*words, "--workers", str(self.workers))
-        done = subprocess.run(
-            [sys.executable, "-m", "domicile", *words],
-            cwd=self.directory,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said = f"domicile {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert done.returncode == expected, said
-        return done.stdout
+        code, out, err = forker().run(words, self.environ, self.directory)
+        said = f"domicile {' '.join(words)}: {code}\n{out}\n{err}"
+        assert code == expected, said
+        return subprocess.CompletedProcess(words, code, out, err)
 
     def struck(self, nth: int, delay_s: float, *words: str) -> bool:
         """Run a command whose process group is killed just before its nth change to the charter's
@@ -178,21 +181,36 @@ class Story:
         counter = self.directory.with_name(f"{self.directory.name}-changes")
         counter.unlink(missing_ok=True)
         strike = f"{nth}:{delay_s}:{signal.SIGKILL:d}:{counter}:{self.directory}"
-        environ = self.environ
-        path = os.pathsep.join((str(_STRUCK), environ["PYTHONPATH"]))
-        process = subprocess.Popen(
+        path = os.pathsep.join((str(_STRUCK), self.environ["PYTHONPATH"]))
+        return _was_killed(self._start(*words, PYTHONPATH=path, **{VARIABLE: strike}))
+
+    def killed_waiting_for(self, relation: str, *words: str) -> bool:
+        """Run a command whose process group is killed while it waits to have a relation of the
+        source's for itself, as `VACUUM FULL` and `REFRESH` must; what the server was asked for it
+        does all the same, a moment later. Whether it ever waited."""
+        with self.source.connect() as reading, self.source.connect() as watching:
+            reading.execute(f"SELECT FROM {relation} LIMIT 0".encode())
+            watching.autocommit = True
+            process = self._start(*words)
+            waits = "SELECT FROM pg_catalog.pg_locks WHERE NOT granted AND database ="
+            waits += " (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
+            while process.poll() is None:
+                if watching.execute(waits.encode()).fetchall():
+                    os.killpg(process.pid, signal.SIGKILL)
+                    break
+                time.sleep(0.005)
+            return _was_killed(process)
+
+    def _start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, "-m", "domicile", *words],
             cwd=self.directory,
-            env={**environ, "PYTHONPATH": path, VARIABLE: strike},
+            env={**self.environ, **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        said, _ = process.communicate(timeout=120)
-        assert group_ended(process.pid)
-        assert process.returncode in (0, -signal.SIGKILL), said
-        return process.returncode != 0
 
     @property
     def environ(self) -> dict[str, str]:
@@ -216,6 +234,13 @@ class Story:
         self.run("erase", "--site", source, "--confirm", source, expected=int(unexamined))
         self.run("scan", expected=int(unexamined))
         self.run("ledger", "verify")
+
+
+def _was_killed(process: subprocess.Popen[str]) -> bool:
+    said, _ = process.communicate(timeout=120)
+    assert group_ended(process.pid)
+    assert process.returncode in (0, -signal.SIGKILL), said
+    return process.returncode != 0
 
 
 def empty_place(server: PostgresServer, variable: str) -> Place:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from tests.covering import Covers
 from tests.services.postgres import PostgresServer
 from tests.strangers.conftest import Direction
 from tests.strangers.story import Rows, Story, chinook_statements, differences, new_story
@@ -51,7 +52,9 @@ def split(story: Story) -> tuple[dict[str, Rows], dict[str, Rows]]:
     return mine, {table: rows - mine.get(table, Counter()) for table, rows in everything.items()}
 
 
-def test_members_go_home_and_nobody_else_is_touched(direction: Direction, tmp_path: Path) -> None:
+def test_members_go_home_and_nobody_else_is_touched(
+    direction: Direction, tmp_path: Path, covers: Covers
+) -> None:
     chinook = chinook_story(direction, tmp_path)
     members, others = split(chinook)
     assert [rows.total() for rows in members.values()] == [13, 91, 494]
@@ -66,6 +69,7 @@ def test_members_go_home_and_nobody_else_is_touched(direction: Direction, tmp_pa
     assert chinook.home.broken_foreign_keys() == []
     assert chinook.home.foreign_keys() == chinook.source.foreign_keys()
     _both_sides_can_go_on_without_meeting(chinook)
+    covers("Rows", "between servers of one version, PostgreSQL 15 and 18")
 
 
 def test_a_spelling_that_the_charter_does_not_know_is_not_examined(

@@ -14,7 +14,14 @@ from domicile.custody.streaming_aead import sealed_size
 from domicile.erase import ShardErased
 from domicile.errors import DomicileError, SiteMissing
 from domicile.inventory import Workplace, read_batches
-from domicile.move import Plan, RowShard, ShardVerified, recorded_proofs, shard_digest
+from domicile.move import (
+    Plan,
+    RowShard,
+    ShardVerified,
+    ahead_of_home,
+    recorded_proofs,
+    shard_digest,
+)
 from domicile.move.transfer import in_flight, read_content
 from domicile.sites.objects import ObjectSite
 
@@ -74,10 +81,18 @@ def _rows_home(here: Workplace, shard: Shard, rows: RowShard, proofs: Sequence[R
         if all(there.sha256 == proof["home_sha256"] for proof in proofs):
             return SiteSeen(home, "home", there.rows, there.rows, 0, 0, 0)
         then = proofs[0]["home_rows"]
+        if rows.kind == "shared" and there.rows >= then and not _ahead(here, shard, rows):
+            return SiteSeen(home, "home", there.rows, there.rows, 0, 0, 0)
         reason = f"{there.rows:,} rows now, {then:,} when they were proven, of another digest"
         return SiteSeen(home, "home", there.rows, 0, 0, max(there.rows, 1), 0, reason)
 
     return _tried(home, "home", rows.rows, look)
+
+
+def _ahead(here: Workplace, shard: Shard, rows: RowShard) -> int:
+    """Of rows that are others' too and go on changing: how many home does not hold as they are at
+    the primary now. Later runs brought what changed."""
+    return ahead_of_home(here, shard.plan, rows, rows.source)[1]
 
 
 def _rows_gone(here: Workplace, shard: Shard, rows: RowShard) -> list[SiteSeen]:

@@ -1,5 +1,6 @@
 """Who is protected, where home is, who holds the keys: ``domicile.toml`` -> `Charter` (pure)."""
 
+from domicile.charter.access import AccessRules, Network
 from domicile.charter.attesters import public_key as attester_key
 from domicile.charter.countries import country_name
 from domicile.charter.custodians import custodians_in
@@ -25,19 +26,23 @@ from domicile.charter.model import (
 from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
 from domicile.charter.routes import Route, narrowed, routes_of
 from domicile.charter.template import Template
+from domicile.charter.ways import CountryWay, Way
 
 __all__ = [
+    "AccessRules",
     "Attester",
     "Boundary",
     "Charter",
     "Classification",
     "Company",
+    "CountryWay",
     "Custodians",
     "FileKeys",
     "KeysConfig",
     "LedgerConfig",
     "LedgerWitness",
     "LoadedCharter",
+    "Network",
     "ObjectDataset",
     "ObjectSiteConfig",
     "OciKeys",
@@ -51,6 +56,7 @@ __all__ = [
     "TableDataset",
     "Template",
     "TransitKeys",
+    "Way",
     "attester_key",
     "country_name",
     "custodians_in",

@@ -11,13 +11,13 @@ from domicile.charter.model import Charter, ObjectDataset, TableDataset
 from domicile.charter.problems import Problem
 from domicile.charter.routes import Route, routes_of
 from domicile.charter.template import Template
+from domicile.charter.ways import CountryWay, Way, is_name
 from domicile.errors import CharterError
 
 __all__ = ["dataset_doubts", "dataset_problems"]
 
 _SOON = timedelta(days=30)
 _TABLE = "`name` or `schema.name`"
-_LONGEST_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 
 
 def dataset_problems(charter: Charter, today: date) -> Iterator[Problem]:
@@ -40,24 +40,24 @@ def _people_problems(charter: Charter) -> Iterator[Problem]:
     if not _is_dotted(people.table, most=2):
         yield _not_a_table(("people", "table"))
     yield from _column_problems(("people", "key"), people.key)
-    yield from _column_problems(("people", "country"), (people.country,))
+    try:
+        CountryWay.parse(people.country)
+    except CharterError as error:
+        yield _as_problem(("people", "country"), error)
 
 
 def _table_problems(path: KeyPath, table: TableDataset) -> Iterator[Problem]:
     if not _is_dotted(table.table, most=2):
         yield _not_a_table((*path, "table"))
     for position, entry in enumerate(table.person):
-        columns = entry.split(",")
-        if not all(map(_is_name, columns)) or len(set(columns)) < len(columns):
-            yield Problem(
-                (*path, "person", position),
-                "is not a column",
-                "a column, or the columns of a composite key as `a,b`, without blanks",
-                "write the columns that lead to the person",
-            )
+        try:
+            Way.parse(entry)
+        except CharterError as error:
+            yield _as_problem((*path, "person", position), error)
     yield from _doubled((*path, "person"), table.person)
     yield from _column_problems((*path, "public"), table.public)
     yield from _column_problems((*path, "categories"), tuple(table.categories))
+    yield from _column_problems((*path, "large_objects"), table.large_objects)
 
 
 def _twice(charter: Charter) -> Iterator[Problem]:
@@ -102,7 +102,7 @@ def _template_problems(
     try:
         template = Template.parse(dataset.template or "")
     except CharterError as error:
-        yield Problem(path, error.failed, error.expected, error.next_step)
+        yield _as_problem(path, error)
         return
     if not (template.has_person or dataset.is_archive or dataset.classification == "public"):
         yield Problem(
@@ -183,7 +183,7 @@ def _exception_problems(
 
 def _column_problems(path: KeyPath, columns: tuple[str, ...]) -> Iterator[Problem]:
     for column in columns:
-        if not _is_name(column):
+        if not is_name(column):
             yield Problem(path, "holds what is no column", "a column's name", "correct it")
     yield from _doubled(path, columns)
 
@@ -199,13 +199,11 @@ def _not_a_table(path: KeyPath) -> Problem:
 
 def _is_dotted(text: str, *, least: int = 1, most: int) -> bool:
     parts = text.split(".")
-    return least <= len(parts) <= most and all(map(_is_name, parts))
+    return least <= len(parts) <= most and all(map(is_name, parts))
 
 
-def _is_name(text: str) -> bool:
-    """Whether PostgreSQL could call something so (quotes are added where they are needed)."""
-    short = 0 < len(text.encode()) <= _LONGEST_NAME_BYTES
-    return short and text == text.strip() and text.isprintable() and '"' not in text
+def _as_problem(path: KeyPath, error: CharterError) -> Problem:
+    return Problem(path, error.failed, error.expected, error.next_step)
 
 
 def dataset_doubts(charter: Charter, today: date) -> Iterator[tuple[KeyPath, str]]:
@@ -217,8 +215,8 @@ def dataset_doubts(charter: Charter, today: date) -> Iterator[tuple[KeyPath, str
     for name, table in charter.tables.items():
         path: KeyPath = ("tables", name)
         yield from _exception_doubts(path, table, today)
-        if table.persons == "any" and len(table.person) == 1:
-            yield (*path, "persons"), "`any` means something only with several persons"
+        if table.persons != "owner" and len(table.person) == 1:
+            yield (*path, "persons"), f"`{table.persons}` means something only with several persons"
     for name, objects in charter.objects.items():
         yield from _exception_doubts(("objects", name), objects, today)
     if not charter.objects and any(site.kind == "objects" for site in charter.sites.values()):

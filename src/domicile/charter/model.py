@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from domicile.charter.access import AccessRules, Network
 from domicile.charter.frozen import EnvironmentName, Frozen
 from domicile.charter.roots import KeysConfig
 
@@ -94,8 +95,13 @@ class Boundary(Frozen):
     )
     custodians: Custodians | None = Field(
         default=None,
-        description="Whose signatures a charter and a root operation need,"
-        " `[boundaries.NAME.custodians]`. Without it: nobody's.",
+        description="Whose signatures a charter, a policy and a root operation need,"
+        " `[boundaries.NAME.custodians]`. Without it: nobody's, and no policy takes effect.",
+    )
+    access: AccessRules = Field(
+        default_factory=AccessRules,
+        description="Who approves requests for access, and for how long,"
+        " `[boundaries.NAME.access]`.",
     )
 
 
@@ -106,7 +112,11 @@ class People(Frozen):
     key: tuple[str, ...] = Field(
         min_length=1, description="The columns that identify a person (composite keys: several)."
     )
-    country: str = Field(description="The column that holds a person's country.")
+    country: str = Field(
+        description="The column that holds a person's country. Where it stands in another table:"
+        " `held -> table.column -> country`, what the person's row holds, the column that holds the"
+        " same there, and the country's. Rows there must agree on one country; else it is unknown."
+    )
     spellings: dict[str, Country] = Field(
         default_factory=dict,
         description="How the column spells a country, where it is not the two-letter code:"
@@ -205,14 +215,19 @@ class TableDataset(_Dataset):
     )
     person: tuple[str, ...] = Field(
         default=(),
-        description="The columns that lead to the person, where the foreign keys do not say or"
-        " say it twice: a column with a foreign key starts that path, any other column holds the"
-        " person's key itself. Composite keys: `a,b`.",
+        description="What leads to the person, where the foreign keys do not say or say it twice:"
+        " a column with a foreign key starts that path, any other column holds the person's key"
+        " itself, as it is or as text; composite keys: `a,b`. `column#/user/id`: a JSON Pointer"
+        " (RFC 6901) to the key in a column of JSON. `order_no -> shop.orders.number`: the rows of"
+        " another table that hold the same there; the row is whose these are, a member's if any of"
+        " them is a member's.",
     )
-    persons: Literal["owner", "any"] = Field(
+    persons: Literal["owner", "any", "copy"] = Field(
         default="owner",
         description="With several persons: `owner`, the first of `person` decides; `any`, the row"
-        " is protected if any of them is a member.",
+        " is protected if any of them is a member; `copy`, it goes to each of them: home gets a"
+        " whole copy where any is a member, and the old site keeps the row too as long as somebody"
+        " else is named who isn't one.",
     )
     public: tuple[str, ...] = Field(
         default=(),
@@ -221,6 +236,11 @@ class TableDataset(_Dataset):
     )
     categories: dict[str, DataCategory] = Field(
         default_factory=dict, description="Fideslang data category by column."
+    )
+    large_objects: tuple[str, ...] = Field(
+        default=(),
+        description="The columns of type `oid` whose values name large objects, which go with the"
+        " row. Columns of type `lo` need no mention.",
     )
 
 
@@ -246,9 +266,9 @@ class ObjectDataset(_Dataset):
     treatment: Literal["erase", "rewrite"] | None = Field(
         default=None,
         description="These objects are archives, read row by row: exports (CSV, JSON lines,"
-        " Parquet), `pg_dump` in a file, compressed (gz, bz2, zst) or in tar or zip. One with a"
-        " member's row comes home whole; then it is erased (`erase`), or (`rewrite`, exports alone)"
-        " a version without members' rows takes its place.",
+        " Parquet), `pg_dump` in a file or a folder, compressed (gz, bz2, zst, lz4) or in tar or"
+        " zip. One with a member's row comes home whole; then it is erased (`erase`), or"
+        " (`rewrite`, exports alone) a version without members' rows takes its place.",
     )
     person: tuple[str, ...] = Field(
         default=(),
@@ -366,6 +386,9 @@ class Charter(Frozen):
     )
     attesters: dict[Name, Attester] = Field(
         default_factory=dict, description="Who may attest what can't be examined."
+    )
+    networks: dict[Name, Network] = Field(
+        default_factory=dict, description="From where people connect, and in which country."
     )
     records: Records = Field(default_factory=Records)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)

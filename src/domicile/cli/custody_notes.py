@@ -54,7 +54,7 @@ def about(proposal: Proposal) -> list[str]:
     lines += [f"ledger: {proposal.log}", f"until: {proposal.until}"]
     if proposal.sha256:
         lines.append(f"SHA-256: {proposal.sha256}")
-    if proposal.purpose == "charter":
+    if proposal.purpose in ("charter", "policy"):
         lines.append(f"replaces: {proposal.before or 'none: it is the first to be approved'}")
     if proposal.root:
         lines.append(f"root: {proposal.root}")

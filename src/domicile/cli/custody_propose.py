@@ -27,7 +27,7 @@ __all__ = ["propose"]
 
 
 @click.command()
-@click.argument("purpose", type=click.Choice(PURPOSES))
+@click.argument("purpose", type=click.Choice([one for one in PURPOSES if one != "policy"]))
 @common_options
 @click.option(
     "--out",

@@ -38,15 +38,15 @@ __all__ = ["sign"]
 @click.option(
     "--text",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The charter that was read; required where one is signed.",
+    help="The charter or policy that was read; required where one is signed.",
 )
 def sign(proposal: Path, keys: tuple[Path, ...], out: Path, text: Path | None) -> int:
     """Sign PROPOSAL with a custodian's key. Needs neither ledger nor connection. Prints what is
-    signed; a charter is compared with the text that the custodian has read."""
+    signed; a charter or a policy is compared with the text that the custodian has read."""
     (note,) = read_notes([proposal])
     proposed = read_proposal(note)
-    if proposed.purpose == "charter":
-        _compare(proposed.sha256, text)
+    if proposed.purpose in ("charter", "policy"):
+        _compare(proposed.purpose, proposed.sha256, text)
     elif text is not None:
         raise UsageError(
             "the proposal is not about a text",
@@ -60,12 +60,12 @@ def sign(proposal: Path, keys: tuple[Path, ...], out: Path, text: Path | None) -
     return Exit.WELL
 
 
-def _compare(expected: str, text: Path | None) -> None:
+def _compare(what: str, expected: str, text: Path | None) -> None:
     if text is not None and sha256(text.read_bytes()).hexdigest() == expected:
         return
-    failed = "no charter was named" if text is None else f"{text} is not the charter proposed"
+    failed = f"no {what} was named" if text is None else f"{text} is not the {what} proposed"
     raise UsageError(
         failed,
-        expected=f"--text with the charter of SHA-256 {expected}",
+        expected=f"--text with the {what} of SHA-256 {expected}",
         next_step="sign only what you have read",
     )

@@ -60,7 +60,7 @@ def erase(
         plan = read_plan(session.estate, session.state)
         chosen = _choose(plan, sites)
         entries = read_run(session.estate.records, plan.run)
-        allowed = [erasable(plan, entries, site) for site in chosen]
+        allowed = [erasable(plan, entries, site, session.estate.charter.people) for site in chosen]
         if dry_run:
             return _dry_run(session, allowed)
         for site in allowed:
@@ -72,7 +72,7 @@ def erase(
 
 
 def _choose(plan: Plan, sites: Sequence[str]) -> list[str]:
-    planned = [*plan.stores, *plan.databases]
+    planned = list(plan.erased_at)
     unknown = [site for site in sites if site not in planned]
     if unknown or not sites:
         raise UsageError(
@@ -80,7 +80,7 @@ def _choose(plan: Plan, sites: Sequence[str]) -> list[str]:
             expected="one or more of " + ", ".join(planned),
             next_step="name the sites with --site",
         )
-    return list(dict.fromkeys(sites))
+    return sorted(dict.fromkeys(sites), key=lambda site: plan.primary_of(site) is not None)
 
 
 def _check_cap(site: Erasable, most: int) -> None:
@@ -156,6 +156,7 @@ def _json(report: EraseReport) -> dict[str, object]:
         "remaining": report.remaining,
         "unexamined": report.unexamined,
         "held_back": report.held_back,
+        "behind": report.behind,
         "unproven_shards": report.unproven,
         "failures": [{"shard": name, "error": str(e)} for name, e in report.failures],
         "certificate": report.certificate,
@@ -181,6 +182,12 @@ def _print(session: Session, report: EraseReport) -> None:
         out.print(
             f"not gone from the files of {report.site} yet: erased rows of {escape(table)};"
             " end that, then erase again",
+            style="bold red",
+        )
+    if report.behind:
+        out.print(
+            f"{report.site} is a standby, and not examined as long as it is behind:"
+            f" {escape(report.behind)}, then erase again",
             style="bold red",
         )
     if report.held:

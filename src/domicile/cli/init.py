@@ -161,15 +161,18 @@ def _look(
 def _existing(there: dict[str, Any] | None, people: str) -> Existing:
     from pydantic import ValidationError
 
-    from domicile.charter import TableDataset
+    from domicile.charter import TableDataset, Way
     from domicile.scan.proposing import Existing
 
     tables: list[TableDataset] = []
     for name, table in _table(there, "tables").items():
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(table).items()}
         try:
-            tables.append(TableDataset.model_validate(values))
-        except ValidationError:
+            dataset = TableDataset.model_validate(values)
+            tables.append(dataset)
+            for entry in dataset.person:
+                Way.parse(entry)
+        except (ValidationError, CharterError):
             raise CharterError(
                 f"[tables.{name}] is not what a charter takes",
                 expected="a dataset as docs/charter.md has it",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 
@@ -89,13 +89,13 @@ def act_options(function: Callable[..., int]) -> Callable[..., int]:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What happened to a medium, as the command tells it."""
+    """What happened to a medium, as the command tells it. where: None where it stays."""
 
     act: str
     to_holder: str
     from_holder: str = ""
     medium: str = ""
-    where: str = ""
+    where: str | None = None
     method: str = ""
 
 
@@ -106,12 +106,6 @@ def state_act(told: Told, act: Act) -> int:
             session.estate.records, session.estate.charter, entries_of(session)
         )
         text = _text(session, told, act, register.get(told.serial))
-        if text.day > datetime.now(UTC).date():
-            raise UsageError(
-                f"{text.day} is still to come",
-                expected="the day on which it happened",
-                next_step="state it when it has happened",
-            )
         check_act(session.estate, register, text)
         if told.signature is None:
             return _print_text(session, text)
@@ -132,7 +126,7 @@ def _text(session: Session, told: Told, act: Act, known: Medium | None) -> Mediu
         act=act.act,
         serial=told.serial,
         medium=act.medium or (known.medium if known else ""),
-        where=act.where or (known.place if known else ""),
+        where=act.where if act.where is not None else known.place if known else "",
         from_holder=act.from_holder,
         to_holder=act.to_holder,
         method=act.method,

@@ -13,10 +13,16 @@ __all__ = ["handover"]
 @act_options
 @click.option("--from", "giver", required=True, help="Who had it, as the last act says.")
 @click.option("--to", "taker", required=True, help="Who has it now.")
-def handover(told: Told, giver: str, taker: str) -> int:
+@click.option(
+    "--place",
+    default="",
+    help="Where it lies from now on: a place or site of the charter.  [default: nobody says, and it"
+    " is not at home]",
+)
+def handover(told: Told, giver: str, taker: str, place: str) -> int:
     """Record that the medium of this SERIAL number changed hands.
 
     Without --signature the text that the attester must sign is printed, and nothing is recorded.
     """
-    act = Act("handed-over", from_holder=giver, to_holder=taker)
+    act = Act("handed-over", from_holder=giver, to_holder=taker, where=place)
     return state_act(told, act)

@@ -28,7 +28,8 @@ def list(charter: Path, as_json: bool) -> int:  # noqa: A001 - commands have the
     for view in () if as_json else views:
         who = f" of {view.holder}" if view.state == "in custody" else f", {view.holder}"
         how = f", {view.method}" if view.method else ""
-        line = f"{view.serial} ({view.medium}, {view.place}): {view.state}{who}{how}, {view.day}"
+        where = view.place or "place not told"
+        line = f"{view.serial} ({view.medium}, {where}): {view.state}{who}{how}, {view.day}"
         session.out.print(escape(shown(line)), soft_wrap=True)
         for problem in view.problems:
             session.out.print(escape(shown(f"  does not count: {problem}")), style="bold red")

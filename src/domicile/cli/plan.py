@@ -58,11 +58,7 @@ def print_plan(session: Session, made: Plan) -> None:
     out = session.out
     if made.empty:
         out.print("nothing to move and nothing to erase", style="bold")
-    for route in made.routes if len(made.routes) > 1 else ():
-        if route.source and route.home:
-            out.print(f"rows of {route.source} go to {route.home}")
-    if made.tables:
-        out.print(_tables(made))
+    _print_rows(session, made)
     if made.objects:
         keys = sum(shard.keys for shard in made.objects)
         versions = sum(shard.versions for shard in made.objects)
@@ -84,10 +80,24 @@ def print_plan(session: Session, made: Plan) -> None:
         )
     if made.unexamined:
         out.print(f"{made.unexamined:,} items were not examined and stay where they are")
+    if made.shared_rows:
+        out.print(
+            f"{made.shared_rows:,} rows are others' too: they are copied home, and stay"
+            ' (`persons = "copy"`)',
+            markup=False,
+        )
     for blocker in made.blockers:
         out.print(f"blocked: {escape(blocker)}", style="bold red")
     if not made.blockers and not made.empty:
         out.print("next: domicile move")
+
+
+def _print_rows(session: Session, made: Plan) -> None:
+    for route in made.routes if len(made.routes) > 1 else ():
+        if route.source and route.home:
+            session.out.print(f"rows of {route.source} go to {route.home}")
+    if made.tables:
+        session.out.print(_tables(made))
 
 
 def _print_effects(session: Session, made: Plan) -> None:
@@ -110,12 +120,16 @@ def _print_effects(session: Session, made: Plan) -> None:
 
 
 def _tables(made: Plan) -> Table:
-    table = Table("site", "table", "goes home", "deleted", "reduced", "arrives as projection")
+    columns = ["site", "table", "goes home", "deleted", "reduced", "arrives as projection"]
+    if made.shared_rows:
+        columns.append("stays, others' too")
+    table = Table(*columns)
     table.columns[1].overflow = "fold"
     for column in table.columns[2:]:
         column.justify = "right"
     for entry in sorted(made.tables, key=lambda entry: entry.site not in made.databases):
-        numbers = (entry.copied, entry.deleted, entry.reduced, entry.projected)
+        numbers = [entry.copied, entry.deleted, entry.reduced, entry.projected]
+        numbers += [entry.shared] if made.shared_rows else []
         table.add_row(
             entry.site,
             escape(entry.table),

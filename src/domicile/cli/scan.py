@@ -20,7 +20,7 @@ from domicile.cli.session import (
     workers_option,
 )
 from domicile.erase.recheck import record_drift
-from domicile.scan import ObjectCount, ScanSummary, TableCount, run_scan
+from domicile.scan import SHOWN, ObjectCount, ScanSummary, TableCount, run_scan
 
 __all__ = ["print_scan", "scan"]
 
@@ -63,6 +63,7 @@ def print_scan(session: Session, summary: ScanSummary) -> None:
             f" {count.archives:,} hold rows of members ({count.members:,} of {count.rows:,} rows)",
             markup=False,
         )
+    _print_shared(session, summary)
     _print_unexamined(session, summary)
     verdict = (
         "everything of the members is at home"
@@ -80,7 +81,7 @@ def print_scan(session: Session, summary: ScanSummary) -> None:
             style="yellow",
             markup=False,
         )
-    if summary.finding_rows or summary.finding_objects:
+    if summary.finding_rows or summary.finding_objects or summary.behind:
         out.print("next: domicile plan")
 
 
@@ -106,7 +107,8 @@ def _rows_cell(count: TableCount | None) -> str:
     if count.classification != "protected":
         return f"{count.classification}, {count.rows:,}"
     reduced = f"\n{count.reduced:,} reduced" if count.reduced else ""
-    return f"{count.members:,} of {count.rows:,}{reduced}"
+    shared = f"\n{count.shared:,} shared" if count.shared else ""
+    return f"{count.members:,} of {count.rows:,}{reduced}{shared}"
 
 
 def _objects_table(summary: ScanSummary) -> Table:
@@ -142,6 +144,22 @@ def _objects_cell(counts: list[ObjectCount]) -> str:
     return "\n".join([line, *extra])
 
 
+def _print_shared(session: Session, summary: ScanSummary) -> None:
+    for count in summary.tables:
+        if count.shared:
+            session.out.print(
+                f"shared: {count.shared:,} rows of {count.table} at {count.site} are others' too"
+                ' and stay there (`persons = "copy"`)',
+                markup=False,
+            )
+        if count.behind:
+            session.out.print(
+                f"not home: {count.behind:,} of them are not at home as they are there",
+                style="bold",
+                markup=False,
+            )
+
+
 def _print_unexamined(session: Session, summary: ScanSummary) -> None:
     for site in summary.sites:
         if site.kind == "offline":
@@ -158,6 +176,8 @@ def _print_unexamined(session: Session, summary: ScanSummary) -> None:
                 style="yellow",
                 markup=False,
             )
+        if count.path.startswith(SHOWN):
+            session.out.print(f"{count.table} at {count.site}: {count.path}", markup=False)
     for found in summary.objects:
         if found.state == "not examined":
             number = found.versions + found.markers + found.uploads

@@ -16,7 +16,7 @@ from domicile.report.figures import shown
 
 __all__ = ["exit_of", "print_status", "status"]
 
-_FIGURES = {"reduced", "held", "attested", "not examined"}
+_FIGURES = {"reduced", "shared", "held", "attested", "not examined"}
 
 
 @click.command()

@@ -17,8 +17,8 @@ from domicile.errors import UsageError
 from domicile.ledger import Body, time_text
 from domicile.ledger.note import Note
 from domicile.ledger.proposals import (
+    Operation,
     Proposal,
-    Purpose,
     read_proposal,
     signers_of,
     use_of,
@@ -33,7 +33,7 @@ _USE_BYTES = 16
 class Act(NamedTuple):
     """What is about to be done, as a proposal has it."""
 
-    purpose: Purpose
+    purpose: Operation
     root: str
     versions: tuple[int, ...]
     reason: Reason | Literal[""] = ""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from domicile.ledger import Body, Count, EntryTime, FileDigest, Sha256Hex, entry_kind
-from domicile.ledger.proposals import Approval, Need, NeedsApproval, Proposal, Purpose
+from domicile.ledger.proposals import Approval, Need, NeedsApproval, Operation, Proposal
 
 __all__ = [
     "REASONS",
@@ -148,7 +148,7 @@ class OperationApproved(Approval, frozen=True):
     """The custodians let an operation on a root be done, which is about to begin: once. note: what
     they signed, with their signatures. use: which process claimed it, a random text."""
 
-    operation: Purpose
+    operation: Operation
     root: str
     versions: tuple[Version, ...]
     use: str
@@ -156,7 +156,11 @@ class OperationApproved(Approval, frozen=True):
     def agrees(self, proposal: Proposal) -> bool:
         """Whether it is this operation that they signed for."""
         said = (proposal.purpose, proposal.root, proposal.versions)
-        return proposal.purpose != "charter" and said == (self.operation, self.root, self.versions)
+        return proposal.purpose not in ("charter", "policy") and said == (
+            self.operation,
+            self.root,
+            self.versions,
+        )
 
 
 @entry_kind("custody.root-split", version=1)

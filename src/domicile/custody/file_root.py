@@ -79,7 +79,7 @@ class FileRoot:
     def restore(cls, path: Path, passphrase: str, keys: Mapping[int, bytes]) -> FileRoot:
         """Make a root of the keys that `unsafe_keys` gave, by version. Raises like `create`."""
         check_new(path, passphrase)
-        argon2 = _Argon2(os.urandom(_SALT_BYTES))
+        argon2 = _new_argon2()
         secret = _stretch(argon2, passphrase)
         wrapped = {v: wrap_key(secret, key, _context(v)) for v, key in sorted(keys.items())}
         stored = _File(_FORMAT, argon2, wrapped)
@@ -221,6 +221,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _context(version: int) -> bytes:
     return b"%s version %d" % (_FORMAT.encode(), version)
+
+
+def _new_argon2() -> _Argon2:
+    return _Argon2(os.urandom(_SALT_BYTES))
 
 
 def _stretch(argon2: _Argon2, passphrase: str) -> bytes:

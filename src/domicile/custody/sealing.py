@@ -212,9 +212,11 @@ class SealedStore:
         """Reach the store."""
         self.store.check(write=write)
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
         """As the store lists them: sizes are those of what lies there."""
-        return self.store.versions(prefix, after)
+        return self.store.versions(prefix, after, until)
 
     def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
         """As the store lists them."""

@@ -22,6 +22,7 @@ from domicile.inventory import (
     digest_under,
     member_session,
     read_batches,
+    replay_lacking,
     write_bytes,
 )
 from domicile.ledger import FileDigest
@@ -44,12 +45,14 @@ class Absence:
     entry: AbsenceChecked
     checks: tuple[Check, ...]
     remains: tuple[str, ...]
+    behind: str
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """What was seen at a site: as `Rechecked` has it, the tables' counts, the checks made, and
-    what is known to remain."""
+    what is known to remain. behind: why a standby has not replayed all that its primary wrote; it
+    counts as not examined then."""
 
     remaining: int
     unexamined: int
@@ -58,8 +61,10 @@ class Look:
     tables: tuple[TableCount, ...]
     checks: tuple[Check, ...]
     remains: tuple[str, ...]
+    behind: str
 
 
+_BEHIND = "changes of its primary not replayed"
 Lister = Callable[[Estate, ObjectSite, Run], list[ObjectCount]]
 """What lists a store once."""
 
@@ -83,7 +88,7 @@ def check_absence(estate: Estate, run: Run, site: str, entries: RunEntries) -> A
         unexamined=look.unexamined,
         files=look.files,
     )
-    return Absence(entry, look.checks, look.remains)
+    return Absence(entry, look.checks, look.remains, look.behind)
 
 
 def look_at(estate: Estate, run: Run, site: str, entries: RunEntries, lister: Lister) -> Look:
@@ -99,7 +104,10 @@ def look_at(estate: Estate, run: Run, site: str, entries: RunEntries, lister: Li
     unexamined = sum(abs(count.unexamined) for count in seen.tables)
     unexamined += sum(_number(count) for count in seen.objects if count.state == "not examined")
     files = (digest_under(path, estate.records),)
-    return Look(remaining, unexamined, seen.asked_again, files, seen.tables, checks, seen.remains)
+    behind = next((count.reason for count in seen.tables if count.table == _BEHIND), "")
+    return Look(
+        remaining, unexamined, seen.asked_again, files, seen.tables, checks, seen.remains, behind
+    )
 
 
 def looks(entries: RunEntries, site: str) -> int:
@@ -113,25 +121,49 @@ def _number(count: ObjectCount) -> int:
 
 
 def _database(estate: Estate, run: Run, site: str) -> tuple[_Seen, tuple[Check, ...]]:
+    standby = estate.database(site).is_standby()
+    behind = replay_lacking(estate, site) if standby else ""
     with member_session(estate, run, site, read_only=True) as (connection, rules):
         counts = count_tables(connection, rules, site, at_home=False, replicas=estate.replicas)
         with site_errors(site):
             kept = tuple(remains(connection))
     left = sum(count.members for count in counts)
+    shared = sum(count.shared for count in counts)
     unexamined = sum(abs(count.unexamined) for count in counts)
-    checks = (
+    checks: tuple[Check, ...] = (
         Check(
             "every table counted again for members' rows",
             f"{left:,} rows that are more than a public projection",
             passed=not left,
         ),
+        *_others_too(shared),
         Check(
             "rows that no path attributes to a person",
             f"{unexamined:,} rows were not examined",
             passed=None if unexamined else True,
         ),
     )
+    if standby:
+        checks += (Check("all that its primary wrote replayed", behind or "yes", not behind),)
+    if behind:
+        counts.append(
+            TableCount(site, _BEHIND, _BEHIND, "protected", -1, 0, 0, 0, -1, 0, "", behind)
+        )
     return _Seen(site, tuple(counts), (), 0, 0, kept), checks
+
+
+def _others_too(rows: int) -> tuple[Check, ...]:
+    """Rows that stay by the charter are no failure, and no certificate is silent about them."""
+    if not rows:
+        return ()
+    return (
+        Check(
+            "rows of members that are others' too",
+            f"{rows:,} rows stay as they are: each names somebody who is no member as well, and the"
+            ' charter says `persons = "copy"`',
+            passed=True,
+        ),
+    )
 
 
 def _store(

@@ -3,24 +3,37 @@
 A version that is still its key's current one gives way to one without members' rows. That one is
 written only from the very bytes that were verified, compared with them row by row before it is
 written and again as the store gives it back; until then nothing is erased. An older version, and an
-archive in which nobody else has a row, is erased whole.
+archive in which nobody else has a row, is erased whole. Where that would uncover an older version
+of others, a delete marker is put on the key first.
+
+Of a dump in a folder the table of contents goes last, and stays where another of its files does:
+what an erasure that was killed has left is still known for what it is.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, BinaryIO
 
 from domicile.charter import ObjectDataset
-from domicile.erase.objects import erase_objects, listed_range, result_row
+from domicile.erase.objects import erase_objects, listed_versions, result_row
+from domicile.erase.whole import hide_older, incomplete, is_toc, staying_tocs
 from domicile.errors import SiteMissing
 from domicile.inventory import Archives, Workplace, memberships, writing
 from domicile.people import Register
 from domicile.sites.archives import Key, Unreadable, rewrite, same_but_for, size_of
-from domicile.sites.objects import Attributes, DeleteFailure, ObjectSite, ObjectVersion, VersionRef
+from domicile.sites.objects import (
+    Attributes,
+    DeleteFailure,
+    ObjectSite,
+    ObjectVersion,
+    VersionRef,
+    versions_of,
+)
 
 __all__ = ["erase_with_archives"]
 
@@ -42,16 +55,29 @@ def erase_with_archives(here: Workplace, site: ObjectSite, proofs: Sequence[Row]
     """`erase_objects`, after archives were rewritten: one that could not be stays; where the store
     keeps no versions, what took its place is all there is of it."""
     done = _rewrite_archives(here, site, proofs)
-    settled = {
+    settled: dict[VersionRef, DeleteFailure | None] = {
         ref: DeleteFailure(ref, new.failed) if new.failed else None
         for ref, new in done.items()
         if new.failed or new.version_id == ref.version_id
     }
     mine = [proof for proof in proofs if proof["site"] == site.name]
-    rows = erase_objects(site, [proof for proof in mine if _ref(proof) not in settled])
+    archives = [proof for proof in mine if _is_archive(here, proof)]
+    settled |= incomplete(archives)
+    settled |= hide_older(site, [proof for proof in archives if _ref(proof) not in settled])
+    left = [proof for proof in mine if _ref(proof) not in settled]
+    tocs = [proof for proof in archives if is_toc(proof) and _ref(proof) not in settled]
+    rows = erase_objects(site, [proof for proof in left if proof not in tocs])
     rows += [result_row(p, settled[_ref(p)]) for p in mine if _ref(p) in settled]
+    staying = staying_tocs(tocs, rows)
+    rows += erase_objects(site, [proof for proof in tocs if _ref(proof) not in staying])
+    rows += [result_row(p, staying[_ref(p)]) for p in tocs if _ref(p) in staying]
     places = {ref: new.version_id or None for ref, new in done.items()}
     return [{**row, "rewritten_as": places.get(_ref(row))} for row in rows]
+
+
+def _is_archive(here: Workplace, proof: Row) -> bool:
+    dataset = here.estate.charter.objects.get(proof["dataset"])
+    return proof["kind"] == "version" and dataset is not None and dataset.is_archive
 
 
 def _ref(row: Mapping[str, Any]) -> VersionRef:
@@ -65,14 +91,14 @@ def _rewrite_archives(
     chosen = [proof for proof in proofs if _is_rewritten(here, site, proof)]
     if not chosen:
         return {}
-    listed = listed_range(site, list(dict.fromkeys(proof["key"] for proof in chosen)))
-    latest = {ref.key: version for ref, version in listed.items() if version.is_latest}
+    there = listed_versions(site, list(dict.fromkeys(proof["key"] for proof in chosen)))
+    latest = {ref.key: version for ref, version in there.items() if version.is_latest}
     archives = Archives(here.estate, here.run)
     done: dict[VersionRef, _Rewritten] = {}
     with Register(here.run.people, here.run.people_index) as register:
         for proof in chosen:
             ref = _ref(proof)
-            if ref in listed:
+            if ref in there:
                 dataset = here.estate.charter.objects[proof["dataset"]]
                 rewriter = _Rewriter(site, archives, register, dataset)
                 done[ref] = rewriter.rewrite(ref, proof["sha256"], latest[ref.key])
@@ -95,17 +121,22 @@ class _Rewriter:
     def rewrite(self, ref: VersionRef, verified: str, latest: ObjectVersion) -> _Rewritten:
         """Put a version without members' rows in the place of this one, unless another has taken
         it."""
-        try:
-            with self.archives.fetched(self.site, ref.key, ref.version_id) as (before, attributes):
-                if _sha256(before) != verified:
-                    return _Rewritten(failed="it changed since it was verified")
+        with ExitStack() as stack:
+            try:
+                fetched = self.archives.fetched(self.site, ref.key, ref.version_id)
+                before, attributes = stack.enter_context(fetched)
+            except SiteMissing:  # its deletion was killed when its bytes had gone: it is repeated
+                return _Rewritten()
+            if _sha256(before) != verified:
+                return _Rewritten(failed="it changed since it was verified")
+            try:
                 if latest.version_id != ref.version_id:
                     return self._adopt(before, attributes, latest)
                 return self._put(latest, before, attributes)
-        except Unreadable as error:
-            return _Rewritten(failed=f"it can't be rewritten: {error}")
-        except SiteMissing:
-            return _Rewritten(failed=_CHANGED)
+            except Unreadable as error:
+                return _Rewritten(failed=f"it can't be rewritten: {error}")
+            except SiteMissing:
+                return _Rewritten(failed=_CHANGED)
 
     def _put(self, old: ObjectVersion, before: BinaryIO, attributes: Attributes) -> _Rewritten:
         person = self.dataset.person
@@ -143,8 +174,8 @@ class _Rewriter:
 
     def _is_latest(self, old: ObjectVersion) -> bool:
         """Whether a version is what its key has now, as it was when it was listed."""
-        latest = (v for v in listed_range(self.site, [old.key]).values() if v.is_latest)
-        now = next((version for version in latest if version.key == old.key), None)
+        versions = versions_of(self.site, [old.key]).get(old.key, [])
+        now = next((version for version in versions if version.is_latest), None)
         return now is not None and (now.version_id, now.etag, now.size_bytes) == (
             old.version_id,
             old.etag,

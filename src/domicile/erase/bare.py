@@ -12,10 +12,11 @@ from functools import partial
 import psycopg
 from psycopg import sql
 
+from domicile.erase.dependents import led_to
 from domicile.erase.rows import RowErasure, in_one_transaction, not_as_verified
 from domicile.inventory import DatabaseRules, TableRules, Workplace
 from domicile.move import KEYS_TABLE, RowShard, load_keys, same_key, site_digest
-from domicile.sites.postgres import TableName
+from domicile.sites.postgres import TableName, note_large_objects, remove_large_objects, table_rows
 
 __all__ = ["erase_bare"]
 
@@ -47,11 +48,18 @@ def _erase(
     there = site_digest(session, shard)
     if there.sha256 != verified[1] and _unreferred(connection, rules, table):
         raise not_as_verified(site, shard)
+    if table.large_objects:
+        rows = sql.SQL("SELECT t.* FROM {} AS t, {} AS k WHERE {}").format(
+            *_tables(table), _condition(rules, table)
+        )
+        note_large_objects(connection, rows, table.large_objects)
     erased = connection.execute(
         sql.SQL("DELETE FROM {} AS t USING {} AS k WHERE {}").format(
             *_tables(table), _condition(rules, table)
         )
     ).rowcount
+    if table.large_objects:
+        remove_large_objects(connection)
     left = there.rows - erased
     return RowErasure(shard.id, there.rows, max(verified[0] - left, 0), left)
 
@@ -66,11 +74,13 @@ def _unreferred(connection: psycopg.Connection, rules: DatabaseRules, table: Tab
 
 
 def _tables(table: TableRules) -> tuple[sql.Composable, sql.Composable]:
-    name = table.table.name
-    return sql.Identifier(name.schema, name.name), sql.Identifier("pg_temp", KEYS_TABLE)
+    return table_rows(table.table.name), sql.Identifier("pg_temp", KEYS_TABLE)
 
 
 def _condition(rules: DatabaseRules, table: TableRules) -> sql.Composable:
-    return sql.SQL("{} AND {} AND NOT {}").format(
-        same_key(table.table, "t", "k"), table.bare(rules.key, "t"), table.referred("t")
+    return sql.SQL("{} AND {} AND NOT {} AND {} IS NOT TRUE").format(
+        same_key(table.table, "t", "k"),
+        table.bare(rules.key, "t"),
+        table.referred("t"),
+        led_to(rules, table.table.name, "t", {}),
     )

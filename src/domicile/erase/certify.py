@@ -43,6 +43,10 @@ _REWRITTEN = (
     "; where others have rows in an archive that is rewritten, a version without members' rows was"
     " written in its place first, and read back"
 )
+_KEPT = (
+    "; rows that are others' too, where the charter says that each person gets a copy, left as they"
+    " are"
+)
 _PLACES = {"erased": 0, "failed": 2, "held": 3}
 
 
@@ -80,10 +84,8 @@ def certify(
         tool=f"domicile {domicile.__version__}",
         issued=datetime.now(UTC).isoformat(timespec="seconds"),
         site=site,
-        **_place(estate, site),
+        **(_place(estate, site) | _followed(plan, site)),
         items=items,
-        verification_method="every item read again at its site and at home, and compared by"
-        " SHA-256, before it was erased; the site counted or listed again afterwards",
         checks=(*absence.checks, *rewriting),
         held=_held(estate, site, entries),
         remains=absence.remains,
@@ -118,6 +120,7 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
     config = estate.charter.sites[site]
     database = isinstance(config, PostgresSiteConfig)
     datasets = estate.charter.objects.values()
+    several = any(table.persons == "copy" for table in estate.charter.tables.values())
     return {
         "site_kind": "PostgreSQL database" if database else "object store",
         "site_place": config.url,
@@ -128,10 +131,26 @@ def _place(estate: Estate, site: str) -> dict[str, str]:
         "sanitization_method": "partial: logical deletion, which is not Clear (section 4.2);"
         " Purge or Destroy of the media is the provider's",
         "technique": "rows deleted, or reduced to their public projection where others refer to"
-        " them; tables, indexes and statistics rewritten, materialised views refreshed"
+        f" them{_KEPT if several else ''}; tables, indexes and statistics rewritten, materialised"
+        " views refreshed, except for those that the checks name"
         if database
         else "every version and delete marker deleted by its id; unfinished uploads aborted"
         + (_REWRITTEN if any(d.treatment == "rewrite" for d in datasets) else ""),
+        "verification_method": "every item read again at its site and at home, and compared by"
+        " SHA-256, before it was erased; the site counted or listed again afterwards",
+    }
+
+
+def _followed(plan: Plan, site: str) -> dict[str, str]:
+    """How a standby came to lack what was erased at its primary."""
+    primary = plan.primary_of(site)
+    if primary is None:
+        return {}
+    return {
+        "technique": f"nothing is written to a standby: it replays what was done at {primary}, of"
+        " which there is a certificate",
+        "verification_method": f"every item read again at {primary} and at home before it was"
+        " erased there; this site counted again after it had replayed that",
     }
 
 
@@ -183,6 +202,7 @@ def erasures(entries: RunEntries, site: str) -> list[ShardErased]:
 
 
 def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:
+    site = plan.primary_of(site) or site  # a standby's files follow its primary's
     if site not in plan.databases:
         return ()
     rewritten = [body for body in entries.of(TablesRewritten) if body.site == site]
@@ -194,7 +214,11 @@ def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:
     kept = ", ".join(rewritten[-1].kept)
     return (
         Check("tables and indexes rewritten", ", ".join(tables), passed=True),
-        *((Check("erased rows kept for an older snapshot", kept, passed=None),) if kept else ()),
+        *(
+            (Check("erased rows that may still be in files or views", kept, passed=None),)
+            if kept
+            else ()
+        ),
         Check(
             "the planner's statistics rewritten", reason or "yes", passed=None if reason else True
         ),

@@ -72,7 +72,8 @@ class Watch:
             return
         rows = {name: count.members for name, count in found.items()}
         whose, keys = self._people(past, seen)
-        erased = rows_of(self.estate, seen.run, [keys[p] for p in whose.erased], seen.site, rows)
+        mine = [keys[p] for p in whose.erased]
+        erased = rows_of(self.estate, seen.run, mine, seen.site, rows)
         newer = [keys[p] for p in whose.newcomers - whose.erased]
         newcomers = rows_of(self.estate, seen.run, newer, seen.site, rows)
         returned = returned_rows(self.estate, past, self.entries, rows)

@@ -7,15 +7,17 @@ or, of a shard of which a part came back, where home holds them as they are ther
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from domicile.erase.past import Past
-from domicile.inventory import Estate, Run, Workplace, listed_session, read_batches
+from domicile.inventory import Estate, Run, TableRules, Workplace, listed_session, read_batches
 from domicile.ledger import Entry
 from domicile.move import Plan, RowShard, ahead_of_home, recorded_plan, recorded_proofs
-from domicile.scan import count_tables
-from domicile.sites.postgres import TableName
+from domicile.people import belongs
+from domicile.sites.postgres import TableName, site_errors, table_rows
 
 __all__ = ["RowOrigins", "returned_rows", "rows_of"]
 
@@ -40,16 +42,30 @@ class RowOrigins:
 
 
 def rows_of(
-    estate: Estate, run: Run, persons: Iterable[Sequence[str]], site: str, tables: Iterable[str]
+    estate: Estate, run: Run, persons: Collection[Sequence[str]], site: str, tables: Iterable[str]
 ) -> dict[str, int]:
-    """How many rows of these tables belong to these persons, of a run's register, at a site."""
-    known = [(key, True) for key in persons]
-    if not known:
+    """How many members' rows of these tables, by the register of ``run``, are these persons' at a
+    site: of rows that a scan would find."""
+    if not persons:
         return {}
-    with listed_session(estate, run, known, site) as (connection, rules):
-        counts = count_tables(connection, rules, site, at_home=False)
-    wanted = set(tables)
-    return {count.table: count.members for count in counts if count.table in wanted}
+    found: dict[str, int] = {}
+    with listed_session(estate, run, site, persons) as (connection, rules), site_errors(site):
+        for name in tables:
+            table = rules.tables.get(TableName.parse(name))
+            if table is not None:
+                row = connection.execute(_counting(table, rules.key)).fetchone()
+                found[name] = int(row[0]) if row else 0
+    return found
+
+
+def _counting(table: TableRules, key: tuple[str, ...]) -> sql.Composed:
+    name = table.table.name
+    return sql.SQL("SELECT count(*) FROM {} AS t WHERE {} AND {} AND {} IS NOT TRUE").format(
+        table_rows(name),
+        belongs(table.paths, key, "t", table.lists.listed),
+        table.belong(key, "t"),
+        table.reduced("t"),
+    )
 
 
 def returned_rows(

@@ -81,8 +81,8 @@ class ShardErased(Body, frozen=True):
 class TablesRewritten(Body, frozen=True):
     """Tables and their indexes were written anew, so that their files no longer hold the erased
     rows; kept names tables in which erased rows had to stay, since an older snapshot may still
-    read them, and who has it. statistics: empty where the planner's were rewritten too, else why
-    not."""
+    read them, and who has it, and materialised views that could not be refreshed. statistics: empty
+    where the planner's were rewritten too, else why not."""
 
     run: str
     site: str

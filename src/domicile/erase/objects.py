@@ -9,9 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from domicile.sites.objects import DeleteFailure, ObjectSite, ObjectVersion, Upload, VersionRef
+from domicile.sites.objects import (
+    DeleteFailure,
+    ObjectSite,
+    ObjectVersion,
+    Upload,
+    VersionRef,
+    versions_of,
+)
 
-__all__ = ["OBJECTS_ERASED", "erase_objects", "listed_range", "result_row"]
+__all__ = ["OBJECTS_ERASED", "erase_objects", "listed_versions", "result_row"]
 
 OBJECTS_ERASED = pa.schema(
     [
@@ -37,12 +44,13 @@ def erase_objects(site: ObjectSite, proofs: Sequence[Row]) -> list[Row]:
     """Erase what these proofs verified at this site. A version id names content that can't
     change; where a store has none (``null``), the listing must still show what was verified, or
     the item is left alone and reported. A delete marker goes last, and stays where a version of
-    its key does: without it, what was deleted could be read by its key again."""
+    its key does: without it, what was deleted could be read by its key again. Older versions go
+    before newer ones, which therefore uncover none of them."""
     chosen = [proof for proof in proofs if proof["site"] == site.name]
     chosen = [proof for proof in chosen if proof["state"] == "verified"]
     left = _changed(site, [proof for proof in chosen if proof["kind"] != "upload"])
     versions = [_ref(proof) for proof in chosen if proof["kind"] == "version"]
-    left |= _delete(site, [ref for ref in versions if ref not in left])
+    left |= _delete(site, [ref for ref in reversed(versions) if ref not in left])
     under = {ref.key: left[ref] for ref in versions if ref in left}
     markers = [_ref(proof) for proof in chosen if proof["kind"] == "marker"]
     left |= {ref: _hiding(ref, under[ref.key]) for ref in markers if ref.key in under}
@@ -63,30 +71,20 @@ def _hiding(marker: VersionRef, version: DeleteFailure) -> DeleteFailure:
     return DeleteFailure(marker, f"a version of its key stays ({version.reason})", hold)
 
 
-def listed_range(site: ObjectSite, keys: Sequence[str]) -> dict[VersionRef, ObjectVersion]:
+def listed_versions(site: ObjectSite, keys: Sequence[str]) -> dict[VersionRef, ObjectVersion]:
     """What a store lists under these keys (in key order)."""
-    wanted = set(keys)
-    found: dict[VersionRef, ObjectVersion] = {}
-    if not keys:
-        return found
-    last = keys[-1].encode()
-    for page in site.versions(after=keys[0][:-1]):
-        for version in page:
-            if version.key in wanted:
-                found[VersionRef(version.key, version.version_id)] = version
-        if page and page[-1].key.encode() > last:
-            break
-    return found
+    found = versions_of(site, keys).values()
+    return {VersionRef(one.key, one.version_id): one for versions in found for one in versions}
 
 
 def _changed(site: ObjectSite, proofs: Sequence[Row]) -> dict[VersionRef, DeleteFailure]:
     """Items without a version id of their own whose listing is no longer the verified one."""
     mutable = [proof for proof in proofs if proof["version_id"] == _MUTABLE]
-    listed = listed_range(site, [proof["key"] for proof in mutable])
+    there = listed_versions(site, [proof["key"] for proof in mutable])
     changed: dict[VersionRef, DeleteFailure] = {}
     for proof in mutable:
-        there = listed.get(_ref(proof))
-        if there is not None and (there.etag, there.size_bytes, there.is_marker) != (
+        now = there.get(_ref(proof))
+        if now is not None and (now.etag, now.size_bytes, now.is_marker) != (
             proof["etag"],
             proof["size_bytes"],
             proof["kind"] == "marker",

@@ -2,7 +2,8 @@
 
 Rules:
 1. A table comes after every table that refers to it, so that what still refers to a row when its
-   turn comes will stay, and the row with it.
+   turn comes will stay, and the row with it. So it does after every table whose rows find their
+   person through its rows, without a foreign key: afterwards nobody could say whose they are.
 2. Tables that refer to each other in a circle, and tables that refer to themselves, are erased
    together, in one statement.
 """
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from domicile.sites.postgres import ForeignKey, TableName
+from domicile.inventory import Reference
+from domicile.sites.postgres import TableName
 
 __all__ = ["erasure_groups", "refers_to_itself"]
 
 
 def erasure_groups(
-    tables: Iterable[TableName], keys: Iterable[ForeignKey]
+    tables: Iterable[TableName], keys: Iterable[Reference]
 ) -> list[tuple[TableName, ...]]:
     """The tables in groups, children first. Tarjan's strongly connected components: a component
     comes out after everything it refers to, so the list is turned around."""
@@ -28,7 +30,7 @@ def erasure_groups(
     return list(reversed(_components(children)))
 
 
-def refers_to_itself(group: tuple[TableName, ...], keys: Iterable[ForeignKey]) -> bool:
+def refers_to_itself(group: tuple[TableName, ...], keys: Iterable[Reference]) -> bool:
     """Whether a group's rows may refer to each other."""
     return len(group) > 1 or any(key.child == key.parent == group[0] for key in keys)
 

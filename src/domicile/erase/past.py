@@ -14,9 +14,14 @@ from domicile.scan.entries import ScanStarted
 __all__ = ["Past", "pasts"]
 
 
+_Paper = tuple[datetime | None, FileDigest | None]
+_NO_PAPER: _Paper = (None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One site's erasures, oldest first; proofs: the verifications that they rest on, by their
+    """One site's erasures, oldest first, and the runs by which it was certified, erased from or
+    not (a standby goes by its primary); proofs: the verifications that they rest on, by their
     files' SHA-256. ended: when the last of them was recorded. certified: when the site's last
     certificate was signed (None: never), and its file."""
 
@@ -26,16 +31,17 @@ class Past:
     ended: datetime
     certified: datetime | None = None
     certificate: FileDigest | None = None
+    certified_by: tuple[str, ...] = ()
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """The runs that erased here, oldest first."""
-        return tuple(dict.fromkeys(body.run for body in self.erasures))
+        """The runs that erased here, or saw to it that nothing was left, oldest first."""
+        return tuple(dict.fromkeys((*(body.run for body in self.erasures), *self.certified_by)))
 
 
 def pasts(entries: Sequence[Entry], boundary: str) -> dict[str, Past]:
-    """The past of each site where something of a boundary was erased, in the order of first
-    erasures."""
+    """The past of each site where something of a boundary was erased, or that was certified to
+    hold nothing of it, in the order in which that began."""
     ours = {
         e.body.run
         for e in entries
@@ -44,7 +50,8 @@ def pasts(entries: Sequence[Entry], boundary: str) -> dict[str, Past]:
     proofs: dict[str, ShardVerified] = {}
     erasures: dict[str, list[ShardErased]] = {}
     ended: dict[str, datetime] = {}
-    papers: dict[str, tuple[datetime, FileDigest]] = {}
+    certified: dict[str, list[str]] = {}
+    papers: dict[str, _Paper] = {}
     for entry in entries:
         body = entry.body
         if isinstance(body, ShardVerified):
@@ -54,7 +61,17 @@ def pasts(entries: Sequence[Entry], boundary: str) -> dict[str, Past]:
             ended[body.site] = entry.time
         elif isinstance(body, Certified) and body.run in ours and body.files:
             papers[body.site] = (entry.time, body.files[0])
+            if body.complete and not erasures.setdefault(body.site, []):
+                certified.setdefault(body.site, []).append(body.run)
+                ended[body.site] = entry.time
     return {
-        site: Past(site, tuple(bodies), proofs, ended[site], *papers.get(site, (None, None)))
+        site: Past(
+            site,
+            tuple(bodies),
+            proofs,
+            ended[site],
+            *papers.get(site, _NO_PAPER),
+            certified_by=tuple(certified.get(site, ())),
+        )
         for site, bodies in erasures.items()
     }

@@ -1,9 +1,11 @@
 """Erasing rows at a site: one transaction for a shard, or for a circle of tables.
 
 Within one REPEATABLE READ transaction:
-1. every shard's rows are read again; their digest must be the verified one, or nothing happens;
+1. every shard's rows are read again; their digest must be the verified one, or nothing happens,
+   and nothing that isn't erased yet may find its person through them;
 2. rows that anybody else's row still refers to are reduced to their public projection;
-3. the others are deleted.
+3. the others are deleted;
+4. large objects that these rows referred to, and no row does any more, are removed.
 The transaction's snapshot never deletes what was written after it was taken; a row that changed
 meanwhile, or a new reference to one, fails the transaction as a whole. Foreign keys that cascade
 can't reach others' rows: what they refer to stays.
@@ -19,7 +21,8 @@ from typing import TypeVar
 import psycopg
 from psycopg import sql
 
-from domicile.errors import DomicileError, SourceChanged
+from domicile.erase.dependents import led_to
+from domicile.errors import DomicileError, ShardError, SourceChanged
 from domicile.inventory import (
     Closure,
     Condition,
@@ -29,13 +32,21 @@ from domicile.inventory import (
     in_keys,
 )
 from domicile.move import RowShard, in_range, site_digest
-from domicile.sites.postgres import TableName, site_errors
+from domicile.sites.postgres import (
+    TableName,
+    note_large_objects,
+    remove_large_objects,
+    site_errors,
+    table_rows,
+)
 
 __all__ = ["RowErasure", "erase_rows", "in_one_transaction", "not_as_verified"]
 
 T = TypeVar("T")
 
 _TRIES = 3
+_DOOMED = sql.Identifier("pg_temp", "domicile_doomed")
+_IS_DOOMED = sql.SQL("(t.tableoid, t.ctid) IN (SELECT part, place FROM {})").format(_DOOMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +123,16 @@ def _erase(
     if not pending:
         return [_earlier(connection, rules, shard, verified[shard.id][0]) for shard in shards]
     group = {TableName(shard.schema, shard.table) for shard in pending}
+    _check_dependents(connection, rules, site, pending)
+    _note_large_objects(connection, rules, pending)
     staying = _staying(connection, rules, pending, group)
+    if len(group) > 1:
+        _doom(connection, rules, pending, staying)
     reduced = {shard.id: _reduce(connection, rules, shard, staying) for shard in pending}
     _delete(connection, rules, pending, staying)
     _check_gone(connection, rules, site, pending)
+    if any(rules.tables[name].large_objects for name in group):
+        remove_large_objects(connection)
     return [
         RowErasure(
             shard.id,
@@ -137,6 +154,31 @@ def not_as_verified(site: str, shard: RowShard) -> SourceChanged:
         next_step="run `domicile verify`, then `domicile erase` again, as often as shards"
         " go on changing",
     )
+
+
+def _check_dependents(
+    connection: psycopg.Connection, rules: DatabaseRules, site: str, shards: Sequence[RowShard]
+) -> None:
+    """Raises ShardError where a row that isn't erased now would lose its way to its person."""
+    for name, mine in _by_table(shards).items():
+        others = {
+            table: partial(_in_shards, rules, theirs) for table, theirs in _by_table(shards).items()
+        }
+        row = connection.execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM {} AS t WHERE {} AND {})").format(
+                _name(rules.tables[name]),
+                _in_shards(rules, mine, "t"),
+                led_to(rules, name, "t", others),
+            )
+        ).fetchone()
+        if row is None or row[0]:
+            raise ShardError(
+                f"site {site}: rows of members that are not erased yet find their person through"
+                f" rows of {name}",
+                expected="every row that does to be erased first",
+                next_step="scan, plan, move, verify and erase again: they were written since, or"
+                " are not proven",
+            )
 
 
 def _earlier(
@@ -177,6 +219,18 @@ def _staying(
     )
 
 
+def _note_large_objects(
+    connection: psycopg.Connection, rules: DatabaseRules, shards: Sequence[RowShard]
+) -> None:
+    for shard in shards:
+        table = rules.tables[TableName(shard.schema, shard.table)]
+        if table.large_objects:
+            rows = sql.SQL("SELECT t.* FROM {} AS t WHERE {}").format(
+                _name(table), _in_shards(rules, [shard], "t")
+            )
+            note_large_objects(connection, rows, table.large_objects)
+
+
 def _reduce(
     connection: psycopg.Connection, rules: DatabaseRules, shard: RowShard, staying: Closure
 ) -> int:
@@ -184,8 +238,10 @@ def _reduce(
     table = rules.tables[name]
     if not staying.rows.get(name):
         return 0
+    # What stays is a member's. Whose it is can't be asked again: a row that it is found through may
+    # have been reduced already.
     where = sql.SQL("{} AND {}").format(
-        _in_shards(rules, [shard], "t"), in_keys(table.table, staying.tables[name], "t")
+        in_range(table.table, shard, "t"), in_keys(table.table, staying.tables[name], "t")
     )
     projection = table.projection
     statement = sql.SQL("UPDATE {} AS t SET {} WHERE {}").format(
@@ -201,6 +257,38 @@ def _reduce(
     return connection.execute(statement).rowcount
 
 
+def _doom(
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    shards: Sequence[RowShard],
+    staying: Closure,
+) -> None:
+    """Note which rows of a circle of tables are to be deleted, before any is reduced."""
+    connection.execute(
+        sql.SQL("CREATE TEMP TABLE {} (part oid, place tid) ON COMMIT DROP").format(
+            sql.Identifier("domicile_doomed")
+        )
+    )
+    for name, mine in _by_table(shards).items():
+        connection.execute(
+            sql.SQL("INSERT INTO {} SELECT t.tableoid, t.ctid FROM {} AS t WHERE {}").format(
+                _DOOMED, _name(rules.tables[name]), _leaving(rules, name, mine, staying)
+            )
+        )
+    connection.execute(sql.SQL("ANALYZE {}").format(_DOOMED))
+
+
+def _leaving(
+    rules: DatabaseRules, name: TableName, shards: Sequence[RowShard], staying: Closure
+) -> sql.Composable:
+    """Whether the row ``t`` of the shards' table does not stay."""
+    where = _in_shards(rules, shards, "t")
+    if not staying.rows.get(name):
+        return where
+    kept = in_keys(rules.tables[name].table, staying.tables[name], "t")
+    return sql.SQL("{} AND {} IS NOT TRUE").format(where, kept)
+
+
 def _delete(
     connection: psycopg.Connection,
     rules: DatabaseRules,
@@ -209,14 +297,14 @@ def _delete(
 ) -> None:
     """Delete what does not stay, every table of the group in one statement: foreign keys among
     them are checked at its end."""
-    deletes: list[sql.Composable] = []
-    for name in sorted({TableName(shard.schema, shard.table) for shard in shards}):
-        table = rules.tables[name]
-        where = _in_shards(rules, [shard for shard in shards if _of(shard, name)], "t")
-        if staying.rows.get(name):
-            kept = in_keys(table.table, staying.tables[name], "t")
-            where = sql.SQL("{} AND {} IS NOT TRUE").format(where, kept)
-        deletes.append(sql.SQL("DELETE FROM {} AS t WHERE {}").format(_name(table), where))
+    groups = _by_table(shards)
+    deletes = [
+        sql.SQL("DELETE FROM {} AS t WHERE {}").format(
+            _name(rules.tables[name]),
+            _IS_DOOMED if len(groups) > 1 else _leaving(rules, name, mine, staying),
+        )
+        for name, mine in groups.items()
+    ]
     parts = [
         sql.SQL("{} AS ({} RETURNING 1)").format(sql.Identifier(f"domicile_{n}"), delete)
         for n, delete in enumerate(deletes[1:])
@@ -228,11 +316,14 @@ def _delete(
 def _check_gone(
     connection: psycopg.Connection, rules: DatabaseRules, site: str, shards: Sequence[RowShard]
 ) -> None:
+    in_circle = len(_by_table(shards)) > 1
     for shard in shards:
         table = rules.tables[TableName(shard.schema, shard.table)]
         row = connection.execute(
-            sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
-                _name(table), _in_shards(rules, [shard], "t")
+            sql.SQL("SELECT count(*) FROM {} AS t WHERE {} OR {}").format(
+                _name(table),
+                _in_shards(rules, [shard], "t"),
+                _IS_DOOMED if in_circle else sql.SQL("false"),
             )
         ).fetchone()
         if row is None or row[0]:
@@ -253,12 +344,17 @@ def _in_shards(rules: DatabaseRules, shards: Sequence[RowShard], alias: str) -> 
     )
 
 
+def _by_table(shards: Sequence[RowShard]) -> dict[TableName, list[RowShard]]:
+    names = sorted({TableName(shard.schema, shard.table) for shard in shards})
+    return {name: [shard for shard in shards if _of(shard, name)] for name in names}
+
+
 def _of(shard: RowShard, name: TableName) -> bool:
     return TableName(shard.schema, shard.table) == name
 
 
 def _name(table: TableRules) -> sql.Composable:
-    return sql.Identifier(table.table.name.schema, table.table.name.name)
+    return table_rows(table.table.name)
 
 
 def _everything(_alias: str) -> sql.Composable:

@@ -14,6 +14,7 @@ import psycopg
 
 from domicile.charter import PostgresSiteConfig
 from domicile.erase.absence import check_absence
+from domicile.erase.allowed import erasable, erased_shards
 from domicile.erase.certify import certify, erasures, last_held_until
 from domicile.erase.entries import ShardBegun, ShardErased, ShardRefused, TablesRewritten
 from domicile.erase.order import erasure_groups, refers_to_itself
@@ -22,45 +23,36 @@ from domicile.erase.views import views_to_refresh
 from domicile.errors import DomicileError, PlanError, SourceChanged
 from domicile.inventory import (
     Crew,
+    DatabaseRules,
     Estate,
     Evidence,
     Run,
-    RunEntries,
     announce,
+    read_rules,
     run_all,
 )
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified, latest_verified
+from domicile.people import Register
 from domicile.sites.postgres import (
     MaterialisedView,
     TableName,
     checkpoint,
     held_back_by,
-    read_database,
     refresh_view,
     rewrite_statistics,
     rewrite_table,
     site_errors,
 )
 
-__all__ = ["Erasable", "EraseReport", "erasable", "run_erase"]
-
-
-@dataclass(frozen=True, slots=True)
-class Erasable:
-    """What may be erased at a site: shards proven there and not erased yet; shards that are not
-    proven stay. items: rows, versions, markers and uploads."""
-
-    site: str
-    shards: tuple[str, ...]
-    unproven: tuple[str, ...]
-    items: int
+__all__ = ["EraseReport", "run_erase"]
 
 
 @dataclass
 class EraseReport:
     """What a site's erasure did. held_until: from when on all that is held can be erased; empty
     where nobody can say. held_back: tables whose erased rows the server could not remove from its
-    files yet, and whose doing that is."""
+    files yet, and whose doing that is; materialised views that it did not refresh. behind: why a
+    standby did not replay all that its primary wrote."""
 
     site: str
     erased: int = 0
@@ -72,6 +64,7 @@ class EraseReport:
     unexamined: int = 0
     failures: list[tuple[str, DomicileError]] = field(default_factory=list)
     unproven: int = 0
+    behind: str = ""
     held_back: list[str] = field(default_factory=list)
     certificate: str = ""
 
@@ -82,44 +75,25 @@ class EraseReport:
         return not (self.failures or left or self.unproven or self.held_back)
 
 
-def erasable(plan: Plan, entries: RunEntries, site: str) -> Erasable:
-    """What the ledger allows to be erased at a site, and what it does not (yet). Pure."""
-    verified = latest_verified(entries)
-    erased = {
-        (body.shard, body.verified_sha256)
-        for body in entries.of(ShardErased)
-        if body.site == site and not (body.failed or body.held)
-    }
-    shards: list[str] = []
-    unproven: list[str] = []
-    items = 0
-    for shard in _shards(plan, site):
-        proof = verified.get(shard.id)
-        if proof is None or site not in (*proof.sites, *proof.partly):
-            if proof is None or proof.failed:
-                unproven.append(shard.id)
-            continue
-        if proof.failed and site in proof.partly:
-            unproven.append(shard.id)
-        if (shard.id, proof.files[0].sha256) not in erased:
-            shards.append(shard.id)
-            items += shard.rows if isinstance(shard, RowShard) else shard.items(site)
-    return Erasable(site, tuple(shards), tuple(unproven), items)
-
-
 def run_erase(estate: Estate, evidence: Evidence, plan: Plan, site: str, crew: Crew) -> EraseReport:
     """Erase at one site what is proven at home, rewrite, look again, certify.
 
     Raises PlanError where the site is home or not in the plan; SiteError before anything is
     touched where the site or home cannot be reached.
     """
-    if estate.is_home(site) or site not in (*plan.databases, *plan.stores):
+    if estate.is_home(site) or site not in plan.erased_at:
         raise PlanError(
             f"{site} is not a site that the plan erases at",
-            expected="one of " + ", ".join((*plan.databases, *plan.stores)),
+            expected="one of " + ", ".join(plan.erased_at),
             next_step="name such a site with --site",
         )
     estate.check(write=True)
+    if plan.primary_of(site) and not estate.database(site).is_standby():
+        raise PlanError(
+            f"{site} was a standby when the plan was made, and takes writes now",
+            expected="a standby, which follows its primary",
+            next_step="run `domicile scan` and `domicile plan` again",
+        )
     return _Eraser(estate, evidence, plan, site, crew).erase()
 
 
@@ -141,15 +115,17 @@ class _Eraser:
 
     def erase(self) -> EraseReport:
         self._announce_left()
-        allowed = erasable(self.plan, self.entries, self.site)
+        allowed = erasable(self.plan, self.entries, self.site, self.estate.charter.people)
         self.report.unproven = len(allowed.unproven)
         chosen = set(allowed.shards)
-        shards = [shard for shard in _shards(self.plan, self.site) if shard.id in chosen]
+        shards = [shard for shard in erased_shards(self.plan, self.site) if shard.id in chosen]
         self._begin(shards)
         self._erase(shards)
         self._sum()
-        if self.is_database:
+        if self.site in self.plan.databases:
             self._rewrite()
+        if primary := self.plan.primary_of(self.site):
+            self.report.held_back = self._kept_at(primary)
         self._look_again()
         return self.report
 
@@ -201,15 +177,19 @@ class _Eraser:
             site_errors(self.site),
             self.estate.database(self.site).connect(read_only=True) as connection,
         ):
-            database = read_database(connection)
-        for group in erasure_groups(database.tables, database.foreign_keys):
+            rules = self._rules(connection)
+        for group in erasure_groups(rules.database.tables, rules.erased_first):
             mine = [s for s in rows if TableName(s.schema, s.table) in group]
             members = [shard for shard in mine if shard.kind == "members"]
-            if members and refers_to_itself(group, database.foreign_keys):
+            if members and refers_to_itself(group, rules.erased_first):
                 yield [self._unit(members)]
             elif members:
                 yield [self._unit([shard]) for shard in members]
             yield [self._unit([shard]) for shard in mine if shard.kind == "bare"]
+
+    def _rules(self, connection: psycopg.Connection) -> DatabaseRules:
+        with Register(self.run.people, self.run.people_index) as register:
+            return read_rules(connection, self.estate, self.site, register)
 
     def _unit(self, shards: Sequence[RowShard | ObjectShard]) -> Unit:
         return Unit(tuple(self._proven(shard) for shard in shards))
@@ -267,7 +247,8 @@ class _Eraser:
             site_errors(self.site),
             self.estate.database(self.site).connect() as connection,
         ):
-            there = read_database(connection)
+            rules = self._rules(connection)
+            there = rules.database
             views = views_to_refresh(connection, there, tables)
             connection.rollback()
             if not tables and not views:
@@ -284,7 +265,14 @@ class _Eraser:
                     kept[table] = f"{table} (held back by {holders})"
                 self.progress.advance()
             refreshed = self._refresh(connection, views)
-            reasons = [rewrite_statistics(connection), checkpoint(connection)]
+            for view in views:
+                if str(view.name) not in refreshed:
+                    kept[view.name] = f"{view.name} (a materialised view that was not refreshed)"
+            objects = {name for name, table in rules.tables.items() if table.large_objects}
+            reasons = [
+                rewrite_statistics(connection, large_objects=not objects.isdisjoint(tables)),
+                checkpoint(connection),
+            ]
             self.progress.advance()
         self.report.held_back = list(kept.values())
         self.evidence.record(
@@ -297,6 +285,14 @@ class _Eraser:
             ),
             into=self.entries,
         )
+
+    def _kept_at(self, primary: str) -> list[str]:
+        """What a primary could not remove from its files, which its standbys' follow."""
+        rewritten = [body for body in self.entries.of(TablesRewritten) if body.site == primary]
+        if rewritten:
+            return list(rewritten[-1].kept)
+        erased = any(body.site == primary for body in self.entries.of(ShardErased))
+        return [f"every table (erase again at {primary} first)"] if erased else []
 
     def _refresh(
         self, connection: psycopg.Connection, views: Sequence[MaterialisedView]
@@ -331,13 +327,8 @@ class _Eraser:
         self.evidence.record(absence.entry, into=self.entries)
         self.report.remaining = absence.entry.remaining
         self.report.unexamined = absence.entry.unexamined
+        self.report.behind = absence.behind
         self.report.certificate = certify(
             self.estate, self.evidence, self.plan, self.site, self.entries, absence
         )
         self.progress.advance()
-
-
-def _shards(plan: Plan, site: str) -> list[RowShard | ObjectShard]:
-    if site in plan.databases:
-        return [shard for shard in plan.rows_at(site) if shard.erasable]
-    return [shard for shard in plan.objects if site in shard.sites]

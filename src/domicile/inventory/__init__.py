@@ -28,6 +28,8 @@ from domicile.inventory.sessions import (
     open_member_session,
     read_rules,
 )
+from domicile.inventory.soft import Reference, SoftReference
+from domicile.inventory.standbys import find_standbys, replay_lacking
 from domicile.inventory.tables import (
     DatabaseRules,
     TableRules,
@@ -58,8 +60,10 @@ __all__ = [
     "Progress",
     "Projection",
     "Quiet",
+    "Reference",
     "Run",
     "RunEntries",
+    "SoftReference",
     "TableRules",
     "Workplace",
     "announce",
@@ -67,6 +71,7 @@ __all__ = [
     "close_references",
     "dataset_name",
     "digest_under",
+    "find_standbys",
     "identity",
     "in_keys",
     "ledger_directory",
@@ -81,6 +86,7 @@ __all__ = [
     "read_batches",
     "read_rules",
     "read_run",
+    "replay_lacking",
     "rules_for",
     "run_all",
     "workplace",

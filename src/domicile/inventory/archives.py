@@ -36,7 +36,7 @@ class Archives:
 
     def reader(self, dataset: ObjectDataset) -> Reader:
         """How to read a dataset's archives."""
-        layout = Layout(dataset.person, self._tables)
+        layout = Layout(dataset.person, self.tables)
         return Reader(layout, self._spool, find_pg_restores())
 
     @contextmanager
@@ -62,7 +62,7 @@ class Archives:
         return path
 
     @cached_property
-    def _tables(self) -> dict[str, tuple[str, ...]]:
+    def tables(self) -> dict[str, tuple[str, ...]]:
         """The columns of the primary databases' tables that hold a person's key themselves. Of a
         table that two databases have, with other columns, an archive doesn't tell which it is."""
         found: dict[str, tuple[str, ...] | None] = {}
@@ -119,7 +119,7 @@ def _holders(rules: DatabaseRules, table: TableRules) -> tuple[str, ...] | None:
     hops = table.paths[0].hops
     if not hops:
         return rules.key
-    if len(hops) > 1 or set(hops[0].parent_columns) != set(rules.key):
+    if len(hops) > 1 or hops[0].pointer or set(hops[0].parent_columns) != set(rules.key):
         return None
     places = dict(zip(hops[0].parent_columns, hops[0].columns, strict=True))
     return tuple(places[column] for column in rules.key)

@@ -13,12 +13,13 @@ Both need nothing but the records directory, which every worker must share.
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +29,7 @@ import domicile
 from domicile.errors import OperatorError, SiteUnreachable, UsageError
 from domicile.inventory.estate import Estate
 from domicile.inventory.lease import Lease, Watch, is_out_of_reach
-from domicile.inventory.workers import workplace
+from domicile.inventory.workers import leave_workplaces
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -127,10 +128,18 @@ def _connect(address: str) -> Iterator[Client]:
         )
     from distributed import Client  # noqa: PLC0415 - slow to import, and not everybody has it
 
-    try:
-        client = Client(address, timeout=_REACH_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise _away(f"no scheduler answers at {address}") from error
+    made: Future[Client] = Future()
+
+    def connect() -> None:
+        try:
+            made.set_result(Client(address, timeout=_REACH_S, set_as_default=False))
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            made.set_exception(error)
+
+    # Dask waits for ever where something listens that is no scheduler.
+    threading.Thread(target=connect, name="domicile-cluster-connect", daemon=True).start()
+    with _asking(f"no scheduler answers at {address}"):
+        client = made.result(2 * _REACH_S)
     try:
         yield client
     finally:
@@ -138,12 +147,22 @@ def _connect(address: str) -> Iterator[Client]:
             client.close(timeout=_REACH_S)
 
 
+@contextmanager
+def _asking(failed: str) -> Iterator[None]:
+    """Whatever Dask raises is told as a cluster that is not there: it has errors of many kinds."""
+    try:
+        yield
+    except Exception as error:
+        raise _away(f"{failed} ({type(error).__name__})") from error
+
+
 def _fit_workers(client: Client, facts: Facts) -> frozenset[str]:
     """The workers, where all of them are fit."""
-    threads: dict[str, int] = client.nthreads()
+    with _asking("the cluster does not answer"):
+        threads: dict[str, int] = client.nthreads()
+        said = client.run(_unfit_here, facts, on_error="return") if threads else {}
     if not threads:
         raise _away("the cluster has no workers")
-    said = client.run(_unfit_here, facts, on_error="return")
     wrong = [
         f"{worker} runs {threads[worker]} tasks at once in one process (--nthreads 1)"
         if threads[worker] != 1
@@ -192,9 +211,9 @@ class _Cluster(Executor):
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """As of any executor."""
-        return self._inner.submit(
-            _Once(self._lease.resolve(), uuid.uuid4().hex, fn), *args, **kwargs
-        )
+        once = _Once(self._lease.resolve(), uuid.uuid4().hex, fn)
+        with _asking("the cluster takes no more tasks"):
+            return self._inner.submit(once, *args, **kwargs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +225,7 @@ class _Once:
     function: Callable[..., Any]
 
     def __call__(self, *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - as the function's
-        with _watch(self.lease).working():
+        with _WATCHES.over(self.lease).working():
             try:
                 (self.lease.parent / f"{self.lease.stem}.claims" / self.claim).touch(exist_ok=False)
             except FileExistsError:
@@ -214,12 +233,31 @@ class _Once:
             return self.function(*args, **kwargs)
 
 
-@lru_cache(maxsize=4)
-def _watch(lease: Path) -> Watch:
-    """This worker's watch over a command's lease. What an earlier command opened is let go: its
-    catalogues are of before."""
-    workplace.cache_clear()
-    return Watch(lease)
+class _Watches:
+    """This worker's watch over each records directory's latest lease. What an earlier command
+    opened is let go: its catalogues are of before. What this one opens is, once its lease lapses.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[Path, tuple[Path, Watch]] = {}
+        self._lock = threading.Lock()
+
+    def over(self, lease: Path) -> Watch:
+        """The watch over a command's lease."""
+        records = lease.parent.parent
+        with self._lock:
+            known = self._latest.get(records)
+            if known is not None and known[0] == lease:
+                return known[1]
+            if known is not None:
+                known[1].retire()
+            leave_workplaces(records)
+            watch = Watch(lease, partial(leave_workplaces, records))
+            self._latest[records] = (lease, watch)
+            return watch
+
+
+_WATCHES = _Watches()
 
 
 def _away(failed: str) -> SiteUnreachable:

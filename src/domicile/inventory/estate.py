@@ -121,9 +121,9 @@ class Estate:
 
     @property
     def replicas(self) -> frozenset[str]:
-        """The database sites that are replicas."""
+        """The database sites that are copies of another."""
         sites = self.charter.sites
-        return frozenset(name for name in self.postgres_names if sites[name].role == "replica")
+        return frozenset(name for name in self.postgres_names if sites[name].role != "primary")
 
     @property
     def seals(self) -> bool:
@@ -188,9 +188,12 @@ class Estate:
         return self._stores[name]
 
     def check(self, *, write: bool) -> None:
-        """Reach every site before anything is touched; with ``write``, also prove that we may."""
+        """Reach every site before anything is touched; with ``write``, also prove that we may,
+        but where a copy away from home is a standby."""
         for name in self.postgres_names:
-            self.database(name).check(write=write)
+            copy = not self.is_home(name) and name in self.replicas
+            standby = write and copy and self.database(name).is_standby()
+            self.database(name).check(write=write and not standby)
         for name in self.object_names:
             self.objects(name).check(write=write)
 

@@ -7,15 +7,15 @@ the caller goes on.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
 
 from domicile.charter import Charter, LoadedCharter
 from domicile.custody.entries import CharterApproved
-from domicile.errors import CharterError, SiteRefused
+from domicile.errors import CharterError, EvidenceError, SiteRefused
 from domicile.inventory.entries import CharterInForce
 from domicile.inventory.standing import Standing, not_approved, read_standing
 from domicile.ledger import (
@@ -35,8 +35,9 @@ from domicile.ledger.asking import KnownWitness
 from domicile.ledger.entries import kind_of, open_envelope
 from domicile.ledger.journal import ID_BYTES
 from domicile.ledger.keys import COSIGN_MLDSA44, Verifier
-from domicile.ledger.note import Note
-from domicile.ledger.proposals import NeedsApproval, read_proposal, use_of
+from domicile.ledger.note import Note, parse_note
+from domicile.ledger.proposals import Approval, NeedsApproval, read_proposal, use_of
+from domicile.ledger.texts import TextPart
 from domicile.ledger.witnesses import Quorum, Witnesses
 
 __all__ = ["Evidence", "RunEntries", "ledger_directory", "quorum", "read_run"]
@@ -129,11 +130,19 @@ class Evidence:
             standing.require(self.records)
             self._is_approved, self._is_guarded = True, standing.custodians is not None
 
-    def record(self, *bodies: Body, into: RunEntries | None = None) -> None:
-        """Append entries, all or none. Raises SiteRefused where they cannot be recorded; what they
-        announce must then not happen. Raises CharterError like `require_approved`, but for those
-        that only say what was looked at; UsageError where an operation on the root lacks its
-        custodians' approval."""
+    def charter_may_have_changed(self) -> None:
+        """Look again, before anything is recorded, whether this charter is still the approved one:
+        for who has seen that another was approved meanwhile."""
+        self._is_approved = False
+
+    def record(
+        self, *bodies: Body, into: RunEntries | None = None, policy: str | None = None
+    ) -> None:
+        """Append entries, all or none; ``policy`` is the SHA-256 (hex) of the one that decided.
+
+        Raises SiteRefused where they cannot be recorded; what they announce must then not happen.
+        Raises CharterError like `require_approved`, but for those that only say what was looked at;
+        UsageError where an operation on the root lacks its custodians' approval."""
         if not all(is_reading(kind_of(type(body))[0]) for body in bodies):
             self.require_approved()
         acts = [body for body in bodies if isinstance(body, NeedsApproval)]
@@ -143,7 +152,7 @@ class Evidence:
                 standing.begin(act)
         if bodies and not self._is_in_force:
             self._put_in_force()
-        entries = self._clock.stamp(bodies, self._charter)
+        entries = self._clock.stamp(bodies, self._charter, policy)
         self._ledger.append(entries)
         if into is not None:
             for entry in entries:
@@ -170,6 +179,45 @@ class Evidence:
         use = use_of(read_proposal(note).nonce)
         if not self.record_once(approval, use) and not self.standing().is_approved:
             raise not_approved("its proposal was approved before")
+
+    def put_policy(self, parts: Sequence[TextPart], approval: Approval) -> None:
+        """Let a policy take effect: its text, then its approval. Raises EvidenceError where a rule
+        of `approvals` forbids it, and adds nothing then."""
+        self.require_approved()
+        standing = self.standing()
+        proposal = read_proposal(parse_note(approval.note.encode()))
+        if standing.read.policy == proposal.sha256:
+            return
+        standing.accept(approval)
+        if not _holds(self._ledger, parts[-1]):
+            self.record(*parts)
+        if not self.record_once(approval, use_of(proposal.nonce)):
+            raise not_approved("its proposal was approved before")
+
+    @property
+    def policy(self) -> str:
+        """The SHA-256 (hex) of the policy in force; empty for none."""
+        return self.standing().read.policy
+
+    def text(self, kind: type[TextPart], sha256: str) -> str:
+        """A text that the ledger holds. Raises EvidenceError where it does not."""
+        parts = [part for part in self.of(kind) if part.sha256 == sha256]
+        whole = [part.text for part in parts[-parts[-1].parts :]] if parts else []
+        text = "".join(whole)
+        if hashlib.sha256(text.encode()).hexdigest() != sha256:
+            raise EvidenceError(
+                f"the ledger does not hold the text {sha256} whole",
+                expected="every part of it, in order",
+                next_step="run `domicile ledger verify`",
+            )
+        return text
+
+    def since(self, start: int, marks: Sequence[bytes] = ()) -> Iterator[tuple[int, bytes]]:
+        """Published entries from index ``start`` on, with their indices; with ``marks``, those
+        that hold one of them."""
+        for at, data in enumerate(_published(self._ledger, start), start):
+            if not marks or any(mark in data for mark in marks):
+                yield at, data
 
     def run(self, run: str) -> RunEntries:
         """What the ledger holds of a run."""
@@ -208,7 +256,7 @@ class Evidence:
                 entries = self._clock.stamp(parts, self._charter)
                 others += entries[: -len(parts)]
                 named = f"charter.in-force {self._charter} from {first}"
-                identity = sha256(named.encode()).digest()[:ID_BYTES]
+                identity = hashlib.sha256(named.encode()).digest()[:ID_BYTES]
                 self._ledger.append(entries[-len(parts) :], identity=identity)
             self._ledger.append(others)
         self._is_in_force = True

@@ -6,6 +6,7 @@ it, so that a run killed between the two can announce it later from the file alo
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _BODY = b"domicile.body"
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 B = TypeVar("B", bound=Body)
 
@@ -52,8 +54,9 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_parquet(
     path: Path, schema: pa.Schema, tables: Iterable[pa.Table], body: Body | None = None
 ) -> None:
-    """Put a Parquet file in place, durably, a row group a table; body is what the ledger will say
-    of it (its ``files`` still empty)."""
+    """Put a Parquet file in place, durably, a row group a table. body: what the ledger will say of
+    it (its ``files`` still empty); such a file never takes the place of another. Raises SiteRefused
+    where one is there, and where the disk refuses it."""
     temporary = _temporary(path)
     if body is not None:
         schema = schema.with_metadata({_BODY: msgspec.json.encode(body)})
@@ -64,7 +67,10 @@ def write_parquet(
                     writer.write_table(table.cast(schema))
             file.flush()
             os.fsync(file.fileno())
-        _publish(temporary, path)
+        (_publish if body is None else _publish_new)(temporary, path)
+    except FileExistsError as error:
+        _drop(temporary)
+        raise _there(path) from error
     except OSError as error:
         _drop(temporary)
         raise _refused(path, error) from error
@@ -118,13 +124,43 @@ def _drop(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _publish_new(temporary: Path, path: Path) -> None:
+    """Put it in place unless something is there. Raises FileExistsError."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        if not path.samefile(temporary):  # else a network's answer was lost, and asked again
+            raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            raise FileExistsError from error
+        _publish(temporary, path)
+        return
+    temporary.unlink()
+    _fsync_directory(path)
+
+
 def _publish(temporary: Path, path: Path) -> None:
     temporary.rename(path)
+    _fsync_directory(path)
+
+
+def _fsync_directory(path: Path) -> None:
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _there(path: Path) -> SiteRefused:
+    return SiteRefused(
+        f"{path.name} is there already, by another worker",
+        expected="one worker at a shard",
+        next_step="run the same command again: it goes on from what is there",
+    )
 
 
 def _refused(path: Path, error: OSError) -> SiteRefused:

@@ -137,13 +137,17 @@ class Lease:
 
 
 class Watch:
-    """A worker's side. It works only once it has seen the lease change."""
+    """A worker's side. It works only once it has seen the lease change, and, after a time in which
+    it did not change, once it has seen it change again. released: called where the lease has lapsed
+    and nothing is being done under it, to let go what is open."""
 
-    def __init__(self, lease: Path) -> None:
+    def __init__(self, lease: Path, released: Callable[[], None] = lambda: None) -> None:
         self._lease = lease
+        self._released = released
         self._changed = time.monotonic()
         self._gone = self._busy = False
         self._alive = threading.Event()
+        self._deciding = threading.Lock()
         for target in (self._look, self._judge):
             threading.Thread(target=target, name="domicile-lease-watch", daemon=True).start()
 
@@ -151,38 +155,53 @@ class Watch:
     def working(self) -> Iterator[None]:
         """Work under the lease: the process ends where the lease does meanwhile."""
         self._alive.wait(WORKER_S)
-        self._busy = True
-        try:
+        with self._deciding:
             if self._lapsed() or not self._alive.is_set():
                 raise SiteUnreachable(
                     "the command that gave this task is gone",
                     expected="a command that renews its lease in the records directory",
                     next_step="run the same command again: it resumes",
                 )
+            self._busy = True
+        try:
             yield
         finally:
             self._busy = False
+
+    def retire(self) -> None:
+        """Release nothing any more: another command's work begins here."""
+        with self._deciding:
+            self._released = lambda: None
 
     def _lapsed(self) -> bool:
         return self._gone or time.monotonic() - self._changed > WORKER_S
 
     def _look(self) -> None:
         seen: bytes | None = None
-        while not self._lapsed():
+        while not self._gone:
             with suppress(OSError):
                 now = _read(self._lease)
-                self._gone = now is None
-                if now != seen and seen is not None:
+                if now is not None and now != seen and seen is not None:
                     self._changed = time.monotonic()
                     self._alive.set()
                 seen = now
+                self._gone = now is None
             time.sleep(BEAT_S / 2)
 
     def _judge(self) -> None:
-        while not self._lapsed():
+        """End the process where it works under no lease; let go what an idle one has open. A lease
+        that is gone never comes back."""
+        is_over = held = False
+        while not is_over:
             time.sleep(BEAT_S / 2)
-        self._gone = True
-        while True:
-            if self._busy:
-                os._exit(1)
-            time.sleep(BEAT_S / 2)
+            with self._deciding:
+                is_over = self._gone
+                if not self._lapsed():
+                    held = True
+                    continue
+                if self._busy:
+                    os._exit(1)
+                self._alive.clear()
+                if held:
+                    held = False
+                    self._released()

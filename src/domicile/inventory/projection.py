@@ -1,8 +1,8 @@
 """The public projection of a table's rows: what may stay where others still refer to them. Pure.
 
 Kept: the primary key, the columns the charter calls public, whatever other tables' foreign keys
-refer to, and the columns of foreign keys that may not be null (those references stay, and so do a
-person's without a foreign key).
+refer to, and the columns of foreign keys that may not be null (those references stay). So it is
+with soft references, to the register too; values inside JSON do not stay.
 Every other column becomes null, or a named placeholder where null is not allowed.
 """
 
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from domicile.sites.postgres import Column, Database, ForeignKey, Table
+from domicile.inventory.soft import Reference, SoftReference
+from domicile.sites.postgres import Column, Database, Table
 
 __all__ = ["Projection", "project"]
 
@@ -94,10 +95,16 @@ class Projection:
         return all(column in self.kept for column in columns)
 
 
-def project(database: Database, table: Table, public: Sequence[str]) -> Projection:
-    """Decide the projection of a table, given its public columns."""
-    outgoing = [key for key in database.foreign_keys if key.child == table.name]
-    incoming = [key for key in database.foreign_keys if key.parent == table.name]
+def project(
+    database: Database,
+    table: Table,
+    public: Sequence[str],
+    soft: Sequence[SoftReference] = (),
+) -> Projection:
+    """Decide the projection of a table, given its public columns and what refers softly."""
+    references: list[Reference] = [*database.foreign_keys, *soft]
+    outgoing = [key for key in references if key.child == table.name]
+    incoming = [key for key in references if key.parent == table.name]
     kept = _kept(table, public, outgoing, incoming)
     stored = [column for column in table.stored_columns if column.name not in kept]
     problems = [reason for column in stored if (reason := _problem(table, column))]
@@ -112,14 +119,15 @@ def project(database: Database, table: Table, public: Sequence[str]) -> Projecti
 def _kept(
     table: Table,
     public: Sequence[str],
-    outgoing: Sequence[ForeignKey],
-    incoming: Sequence[ForeignKey],
+    outgoing: Sequence[Reference],
+    incoming: Sequence[Reference],
 ) -> set[str]:
     kept = set(table.primary_key) | set(public)
     for key in incoming:
         kept |= set(key.parent_columns)
     for key in outgoing:
-        if all(table.column(name).not_null for name in key.columns):
+        in_json = isinstance(key, SoftReference) and key.hop.pointer
+        if not in_json and all(table.column(name).not_null for name in key.columns):
             kept |= set(key.columns)
     return kept
 

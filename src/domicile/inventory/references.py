@@ -13,8 +13,9 @@ import psycopg
 from psycopg import sql
 
 from domicile.errors import PlanError
+from domicile.inventory.soft import Reference, child_values, referred_values
 from domicile.inventory.tables import DatabaseRules, identity
-from domicile.sites.postgres import ForeignKey, Table, TableName
+from domicile.sites.postgres import Table, TableName, table_rows
 
 __all__ = ["Closure", "Condition", "close_references", "in_keys"]
 
@@ -43,7 +44,7 @@ def close_references(
 
     Raises PlanError where a table that is referred to has no key to name its rows by.
     """
-    keys = [key for key in rules.database.foreign_keys if key.parent in candidates]
+    keys = [key for key in rules.references if key.parent in candidates]
     tables = {
         parent: _create(connection, rules.database.tables[parent], number)
         for number, parent in enumerate(sorted({key.parent for key in keys}))
@@ -102,7 +103,7 @@ def _create(connection: psycopg.Connection, table: Table, number: int) -> str:
 def _insert(
     connection: psycopg.Connection,
     rules: DatabaseRules,
-    key: ForeignKey,
+    key: Reference,
     tables: Mapping[TableName, str],
     candidates: Mapping[TableName, Condition],
     referring: sql.Composable,
@@ -114,8 +115,8 @@ def _insert(
         ).format(
             sql.Identifier("pg_temp", tables[key.parent]),
             _columns(identity(parent), "t"),
-            sql.Identifier(key.parent.schema, key.parent.name),
-            _columns(key.parent_columns, "t"),
+            table_rows(key.parent),
+            referred_values(key, "t"),
             referring,
             candidates[key.parent]("t"),
         )
@@ -123,19 +124,17 @@ def _insert(
     return cursor.rowcount
 
 
-def _seeded(key: ForeignKey, seed: Condition) -> sql.Composable:
+def _seeded(key: Reference, seed: Condition) -> sql.Composable:
     return sql.SQL("SELECT {} FROM {} AS s WHERE {}").format(
-        _columns(key.columns, "s"), sql.Identifier(key.child.schema, key.child.name), seed("s")
+        child_values(key, "s"), table_rows(key.child), seed("s")
     )
 
 
-def _found(
-    rules: DatabaseRules, key: ForeignKey, tables: Mapping[TableName, str]
-) -> sql.Composable:
+def _found(rules: DatabaseRules, key: Reference, tables: Mapping[TableName, str]) -> sql.Composable:
     child = rules.database.tables[key.child]
     return sql.SQL("SELECT {} FROM {} AS s WHERE {}").format(
-        _columns(key.columns, "s"),
-        sql.Identifier(key.child.schema, key.child.name),
+        child_values(key, "s"),
+        table_rows(key.child),
         in_keys(child, tables[key.child], "s"),
     )
 

@@ -9,8 +9,16 @@ import psycopg
 
 from domicile.errors import SiteMissing
 from domicile.inventory.tables import DatabaseRules, rules_for
-from domicile.people import Register, key_columns, load_people
-from domicile.sites.postgres import TableName, read_database, site_errors
+from domicile.people import (
+    Register,
+    key_columns,
+    known_columns,
+    load_listed,
+    load_people,
+    set_listed,
+    set_people,
+)
+from domicile.sites.postgres import TableName, read_database, shown_elsewhere, site_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +44,8 @@ def read_rules(
 ) -> DatabaseRules:
     """The catalogue of a database and how the charter treats its tables. Raises SiteMissing where
     there are tables, and no site had the people table when the register was frozen."""
-    database = read_database(connection)
+    sites = {name: estate.database(name).address for name in estate.postgres_names}
+    database = shown_elsewhere(read_database(connection), sites[site], sites)
     here = not database.tables or estate.holds_people(site, database)
     types = () if here else register.key_types
     if not (here or types):
@@ -56,23 +65,25 @@ def open_member_session(
     With ``read_only`` every transaction after that is read-only in the server's own eyes, and
     persons can be counted: the session of a database without the people table knows everybody.
     """
-    with Register(run.people, run.people_index) as register:
-        return _open(estate, register, register.persons(), site, read_only=read_only)
+    return _open(estate, run, site, read_only=read_only)
 
 
 def _open(
-    estate: Estate, register: Register, persons: Persons, site: str, *, read_only: bool
+    estate: Estate,
+    run: Run,
+    site: str,
+    *,
+    read_only: bool,
+    listed: Iterable[Sequence[str]] | None = None,
 ) -> tuple[psycopg.Connection, DatabaseRules]:
     connection = estate.database(site).connect()
     try:
         with site_errors(site):
-            for setting in _SETTINGS:
-                connection.execute(setting)
-            rules = read_rules(connection, estate, site, register)
-            connection.commit()
-            if rules.database.tables:
-                everybody = read_only and bool(rules.register)
-                load_people(connection, _key(estate, rules), persons, everybody=everybody)
+            with Register(run.people, run.people_index) as register:
+                rules = _prepare(connection, estate, site, register)
+                if rules.database.tables:
+                    everybody = bool(rules.register) and (read_only or _asks_for_all(rules))
+                    _load(connection, estate, rules, register, listed, everybody=everybody)
             connection.read_only = read_only
     except BaseException:
         connection.close()
@@ -80,15 +91,48 @@ def _open(
     return connection, rules
 
 
+def _prepare(
+    connection: psycopg.Connection, estate: Estate, site: str, register: Register
+) -> DatabaseRules:
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    rules = read_rules(connection, estate, site, register)
+    connection.commit()
+    return rules
+
+
+def _asks_for_all(rules: DatabaseRules) -> bool:
+    """Whether a row must be told from one that names nobody's key even where none is counted."""
+    return any(table.copies for table in rules.tables.values())
+
+
+def _load(
+    connection: psycopg.Connection,
+    estate: Estate,
+    rules: DatabaseRules,
+    register: Register,
+    listed: Iterable[Sequence[str]] | None,
+    *,
+    everybody: bool,
+) -> None:
+    key = _key(estate, rules)
+    if rules.database.in_recovery:
+        set_people(connection, tuple(key), register.persons(), everybody=everybody)
+        if listed is not None:
+            set_listed(connection, tuple(key), listed)
+        return
+    load_people(connection, key, register.persons(), everybody=everybody)
+    if listed is not None:
+        load_listed(connection, key, listed)
+
+
 def _key(estate: Estate, rules: DatabaseRules) -> dict[str, str]:
-    """The columns of a person's key, and their SQL types here. A type that PostgreSQL does not
-    bring may be missing here; then nothing is compared with it."""
+    """The columns of a person's key, and their SQL types here."""
     names = estate.charter.people.key
-    if not rules.register:
-        people = rules.database.tables[TableName.parse(estate.charter.people.table)]
-        return key_columns(people, names)
-    known = (t if t.startswith("pg_catalog.") else "pg_catalog.text" for t in rules.register)
-    return dict(zip(names, known, strict=True))
+    if rules.register:
+        return known_columns(names, rules.register)
+    people = rules.database.tables[TableName.parse(estate.charter.people.table)]
+    return key_columns(people, names)
 
 
 @contextmanager
@@ -105,11 +149,10 @@ def member_session(
 
 @contextmanager
 def listed_session(
-    estate: Estate, run: Run, persons: Persons, site: str
+    estate: Estate, run: Run, site: str, persons: Iterable[Sequence[str]]
 ) -> Iterator[tuple[psycopg.Connection, DatabaseRules]]:
-    """A read-only session for which these persons alone are members, and nobody else is known."""
-    with Register(run.people, run.people_index) as register:
-        connection, rules = _open(estate, register, persons, site, read_only=True)
+    """A read-only `member_session` that tells these of the members apart, given by their keys."""
+    connection, rules = _open(estate, run, site, read_only=True, listed=persons)
     try:
         yield connection, rules
     finally:

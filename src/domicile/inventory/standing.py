@@ -34,7 +34,7 @@ from domicile.ledger.texts import TextPart
 
 __all__ = ["Standing", "collect", "collected", "not_approved", "read_standing"]
 
-_MARKS = (b'"kind":"charter.in-force"', b'"kind":"custody.')
+_MARKS = (b'"kind":"charter.in-force"', b'"kind":"custody.', b'"kind":"policy.approved"')
 
 
 @dataclass(frozen=True, slots=True)

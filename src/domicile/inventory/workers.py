@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -20,6 +21,7 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -44,12 +46,23 @@ from domicile.sites.postgres import site_errors
 if TYPE_CHECKING:
     from domicile.custody.keys import Keys
     from domicile.custody.pseudonyms import Pseudonyms
+    from domicile.state import State
 
-__all__ = ["Crew", "Outcome", "Workplace", "make_executor", "run_all", "workplace"]
+__all__ = [
+    "Crew",
+    "Outcome",
+    "Workplace",
+    "leave_workplaces",
+    "make_executor",
+    "run_all",
+    "workplace",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
 _QUEUED_PER_WORKER = 2
+_OPEN: weakref.WeakSet[Workplace] = weakref.WeakSet()
+"""This process's workplaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,8 @@ class Workplace:
         self.estate = Estate(loaded, os.environ)
         self.run = Run(self.estate.records, job.run)
         self._sessions: dict[tuple[str, bool], tuple[psycopg.Connection, DatabaseRules]] = {}
+        self._state: State | None = None
+        _OPEN.add(self)
 
     def session(self, site: str, *, read_only: bool) -> tuple[psycopg.Connection, DatabaseRules]:
         """A database session that knows the members, idle and with no transaction open. The
@@ -121,15 +136,19 @@ class Workplace:
         from domicile.custody.pseudonyms import Pseudonyms  # noqa: PLC0415 - as `Estate.keyring`
         from domicile.state import State  # noqa: PLC0415 - as `Estate.keyring`
 
-        state = State.beside(self.estate.records)
+        self._state = state = State.beside(self.estate.records)
         keys = self.estate.keyring(state, _record_nothing).unwrap(self.job.keys)
         erased = ErasedPersons(state, self.estate.boundary_name, keys)
         return Pseudonyms(state, erased), keys
 
     def close(self) -> None:
-        """Release what was opened."""
+        """Release what was opened, and forget the keys."""
         self.forget_sessions()
         self.estate.close()
+        self.__dict__.pop("_custody", None)
+        if self._state is not None:
+            self._state.close()
+            self._state = None
 
     def forget_sessions(self) -> None:
         """Close every session; the next one reads the catalogue afresh."""
@@ -147,6 +166,15 @@ def _record_nothing(body: Body) -> None:
 def workplace(job: Job) -> Workplace:
     """This process's workplace for a job."""
     return Workplace(job)
+
+
+def leave_workplaces(records: Path) -> None:
+    """Release what this process holds open for jobs with these records, none of them under way."""
+    workplace.cache_clear()
+    for place in [place for place in _OPEN if place.run.records.resolve() == records.resolve()]:
+        _OPEN.discard(place)
+        with suppress(Exception):  # what can't be closed is dropped
+            place.close()
 
 
 def make_executor(workers: int) -> Executor:
@@ -202,6 +230,10 @@ def _outcome(future: Future[R], task: T) -> Outcome[T, R]:
         return Outcome(task, None, error)
     except (BrokenProcessPool, CancelledError) as error:  # a cluster that is gone cancels
         raise _died() from error
+    except Exception as error:
+        if _is_of_a_cluster(error):
+            return Outcome(task, None, _died())
+        raise
 
 
 def _submit(crew: Crew, function: Callable[[T], R], task: T) -> Future[R]:
@@ -209,6 +241,12 @@ def _submit(crew: Crew, function: Callable[[T], R], task: T) -> Future[R]:
         return crew.executor.submit(function, task)
     except BrokenProcessPool as error:  # since the last outcome was looked at
         raise _died() from error
+
+
+def _is_of_a_cluster(error: Exception) -> bool:
+    """Whether Dask itself failed (a worker or the network was lost), and not the task."""
+    modules = (kind.__module__ for kind in type(error).__mro__)
+    return any(module.partition(".")[0] in {"dask", "distributed"} for module in modules)
 
 
 def _died() -> SiteUnreachable:

@@ -7,7 +7,9 @@ Rules:
    are trusted on first use.
 2. A proposal is of this ledger, names the charter that it replaces, is in the ledger before its
    end, and once: its nonce serves no second time.
-3. Under a charter that needs an approval and lacks it, things may be looked at (`READING`), and
+3. A policy takes effect likewise, by the custodians whom the approved charter names; where it names
+   none, nobody can approve one.
+4. Under a charter that needs an approval and lacks it, things may be looked at (`READING`), and
    nothing done.
 
 An operation on a root is approved likewise, by the custodians of the approved charter; each
@@ -62,6 +64,8 @@ class ApprovalsRead:
 
     def __init__(self, origin: str) -> None:
         self.in_force: InForce | None = None
+        self.policy = ""
+        """The SHA-256 (hex) of the policy that was approved last; empty for none."""
         self.nonces: set[str] = set()
         self._origin = origin
         self._open: dict[str, list[str]] = {}
@@ -80,6 +84,11 @@ class ApprovalsRead:
         if named is None and len(self._named) == _MOST_CHARTERS:
             raise EvidenceError(f"more than {_MOST_CHARTERS:,} charters name custodians")
         return named
+
+    @property
+    def signers_of_policies(self) -> Custodians | None:
+        """Who must sign for a policy, as many as for a charter; None where nobody can."""
+        return self.in_force.custodians if self.in_force is not None else None
 
     def take_text(self, part: TextPart) -> Iterator[str]:
         """The next part of a text: what is wrong with what it says of custodians is told when it is
@@ -120,7 +129,8 @@ class ApprovalsRead:
             note = parse_note(approval.note.encode())
             proposal = read_proposal(note)
             charter = proposal.sha256 if proposal.purpose == "charter" else ""
-            wanted = self.must_sign(charter)
+            is_policy = proposal.purpose == "policy"
+            wanted = self.signers_of_policies if is_policy else self.must_sign(charter)
             wrong = list(self._unfit(time, approval, proposal))
             wrong += self._lacking(wanted, proposal, signers_of(note, wanted) if wanted else ())
         except EvidenceError as error:
@@ -130,6 +140,9 @@ class ApprovalsRead:
         if wrong:
             return
         self.nonces.add(proposal.nonce)
+        if proposal.purpose == "policy":
+            self.policy = proposal.sha256
+            return
         if proposal.purpose != "charter":
             self._allowed[_need(proposal)] += 1
             return
@@ -181,10 +194,11 @@ class ApprovalsRead:
             yield "its proposal was approved before"
         if time > proposal.until:
             yield f"its proposal ended at {proposal.until}"
-        before = self.in_force.sha256 if self.in_force is not None else ""
-        if proposal.purpose == "charter" and proposal.before != before:
+        charter = self.in_force.sha256 if self.in_force is not None else ""
+        before = {"charter": charter, "policy": self.policy}.get(proposal.purpose, "")
+        if proposal.before != before:
             replaced = proposal.before or "none"
-            yield f"its proposal replaces charter {replaced}, not {before or 'none'}"
+            yield f"its proposal replaces {proposal.purpose} {replaced}, not {before or 'none'}"
 
     @staticmethod
     def _lacking(
@@ -194,7 +208,8 @@ class ApprovalsRead:
         if wanted is None:
             yield "no charter names custodians who could approve it"
             return
-        needed = wanted.charter if proposal.purpose == "charter" else wanted.operations
+        texts = proposal.purpose in ("charter", "policy")
+        needed = wanted.charter if texts else wanted.operations
         if len(names) < needed:
             yield (
                 f"{len(names)} of the {needed} custodians who must sign did"

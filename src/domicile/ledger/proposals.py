@@ -1,7 +1,7 @@
 """What custodians sign: a proposal, as the note of a log of one entry. Pure.
 
-A proposal says in canonical JSON what is to be done once: that a charter takes effect, or an
-operation on the root of a boundary's keys. Its note is a C2SP checkpoint::
+A proposal says in canonical JSON what is to be done once: that a charter or a policy takes effect,
+or an operation on the root of a boundary's keys. Its note is a C2SP checkpoint::
 
     domicile/custody/v1/PURPOSE/BOUNDARY     the origin: nothing else is ever signed under it
     1
@@ -44,6 +44,7 @@ __all__ = [
     "Approval",
     "Need",
     "NeedsApproval",
+    "Operation",
     "Proposal",
     "Purpose",
     "fresh_nonce",
@@ -56,12 +57,17 @@ __all__ = [
     "with_known_signatures",
 ]
 
-Purpose = Literal["charter", "destroy", "move-root", "open", "rotate-root", "shred", "split"]
+Purpose = Literal[
+    "charter", "destroy", "move-root", "open", "policy", "rotate-root", "shred", "split"
+]
+Operation = Literal["charter", "destroy", "move-root", "open", "rotate-root", "shred", "split"]
+"""The purposes that `custody.operation-approved` can have, as its kind was frozen."""
 PURPOSES: tuple[Purpose, ...] = (
     "charter",
     "destroy",
     "move-root",
     "open",
+    "policy",
     "rotate-root",
     "shred",
     "split",
@@ -74,10 +80,10 @@ Digest = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
 class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be done, once, at the latest at ``until``.
 
-    log: the origin of the ledger that holds it. sha256: of the charter's text, or of what is to be
-    shredded; else empty. before: for a charter, the SHA-256 of the one that it replaces; empty for
-    the first. root: the label of the root that is to be used; of move-root the new one. versions:
-    those of the boundary's key (of split, the root's) that it is about; empty for a charter.
+    log: the origin of the ledger that holds it. sha256: of the text that takes effect, or of what
+    is to be shredded; else empty. before: the SHA-256 of the text that it replaces; empty for the
+    first. root: the label of the root that is to be used; of move-root the new one. versions: those
+    of the boundary's key (of split, the root's) that it is about; empty for a text.
     reason: of open, why. nonce: 128 random bits.
     """
 

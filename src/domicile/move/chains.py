@@ -12,28 +12,39 @@ import pyarrow as pa
 
 from domicile.inventory import FOUND, Estate, Run, read_batches, write_parquet
 from domicile.move.plan import ObjectShard
+from domicile.sites.archives import dump_file
 
 __all__ = ["cut_objects", "key_groups", "owners_of"]
 
 Row = dict[str, Any]
+_MOST_OF_A_DUMP = 100_000
+"""Items of a shard, though it cuts a dump in two: they are in memory."""
 
 
 def cut_objects(estate: Estate, run: Run, shard_objects: int) -> list[ObjectShard]:
     """Write every key with members' items away from home, and what home holds under it, into
-    shard files, in key order."""
+    shard files, in key order. The files of a dump in a folder stay in one shard."""
     outside = frozenset(estate.outside(estate.object_names))
     shards: list[ObjectShard] = []
     pending: list[Row] = []
     for group in key_groups(_found(estate, run)):
         if not any(row["site"] in outside for row in group):
             continue
-        pending += group
-        if len(pending) >= shard_objects:
+        if len(pending) >= shard_objects and not _continues(pending, group):
             shards.append(_write(run, len(shards), pending, outside))
             pending = []
+        pending += group
     if pending:
         shards.append(_write(run, len(shards), pending, outside))
     return shards
+
+
+def _continues(pending: Sequence[Row], group: Sequence[Row]) -> bool:
+    """Whether a key may be of the same dump in a folder as the one before it."""
+    last = pending[-1]
+    part = dump_file(last["key"]) if not last["person"] else None
+    is_next = part is not None and str(group[0]["key"]).startswith(part.folder)
+    return is_next and len(pending) < _MOST_OF_A_DUMP
 
 
 def key_groups(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -23,9 +23,17 @@ from domicile.inventory import (
 )
 from domicile.move.plan import RowShard
 from domicile.move.queries import order_by
-from domicile.sites.postgres import TableName
+from domicile.sites.postgres import TableName, table_rows
 
-__all__ = ["KEYS", "Cut", "cut_bare", "cut_members", "cut_projections", "cut_whole"]
+__all__ = [
+    "KEYS",
+    "Cut",
+    "cut_bare",
+    "cut_members",
+    "cut_projections",
+    "cut_shared",
+    "cut_whole",
+]
 
 KEYS = pa.schema([pa.field("key", pa.list_(pa.string()), nullable=False)])
 """Keys of a projection shard, as text."""
@@ -100,7 +108,7 @@ def _bounds(
         texts=texts,
         columns=columns,
         order=order_by(table.table, "t"),
-        table=sql.Identifier(table.table.name.schema, table.table.name.name),
+        table=table_rows(table.table.name),
         where=where,
         step=sql.Literal(step),
     )
@@ -137,7 +145,7 @@ def cut_bare(
         if table.reducible:
             query = sql.SQL("SELECT {} FROM {} AS t WHERE {} ORDER BY {}").format(
                 _key_texts(table),
-                sql.Identifier(table.table.name.schema, table.table.name.name),
+                table_rows(table.table.name),
                 table.bare(rules.key, "t"),
                 order_by(table.table, "t"),
             )
@@ -145,17 +153,43 @@ def cut_bare(
     return shards
 
 
-def _by_keys(
+def cut_shared(
+    connection: psycopg.Connection, rules: DatabaseRules, run: Run, cut: Cut
+) -> list[RowShard]:
+    """Write the keys of members' rows that are others' too into shard files; apart, as public
+    projections, of those with nothing protected in them: home may hold more of these."""
+    shards: list[RowShard] = []
+    kinds: tuple[tuple[str, Literal["shared", "projection"], str], ...] = (
+        ("shared", "shared", "IS NOT TRUE"),
+        ("shared-bare", "projection", "IS TRUE"),
+    )
+    for table in rules.protected:
+        for label, kind, empty in kinds if table.copies else ():
+            query = sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {} {} ORDER BY {}").format(
+                _key_texts(table),
+                table_rows(table.table.name),
+                table.shared(rules.key, "t"),
+                table.empty("t"),
+                sql.SQL(empty),
+                order_by(table.table, "t"),
+            )
+            shards += _by_keys(connection, kind, table, query, run, cut, label=label)
+    return shards
+
+
+def _by_keys(  # noqa: PLR0913 - which rows, of which table, and what they are called
     connection: psycopg.Connection,
-    kind: Literal["bare", "projection"],
+    kind: Literal["bare", "projection", "shared"],
     table: TableRules,
     query: sql.Composed,
     run: Run,
     cut: Cut,
+    *,
+    label: str = "",
 ) -> Iterator[RowShard]:
     name = table.table.name
     for number, keys in enumerate(_keys(connection, query, cut.shard_rows)):
-        id_ = cut.id(kind, name, number)
+        id_ = cut.id(label or kind, name, number)
         shard = RowShard(id_, kind, name.schema, name.name, len(keys), source=cut.source)
         write_parquet(run.shard(shard.id), KEYS, [pa.Table.from_pydict({"key": keys}, schema=KEYS)])
         yield shard
@@ -193,8 +227,6 @@ def cut_whole(connection: psycopg.Connection, rules: DatabaseRules, cut: Cut) ->
 
 
 def _count(connection: psycopg.Connection, name: TableName, where: sql.Composable) -> int:
-    query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
-        sql.Identifier(name.schema, name.name), where
-    )
+    query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(table_rows(name), where)
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0

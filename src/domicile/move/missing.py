@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from domicile.charter import Route
 from domicile.inventory import Estate
+from domicile.move.effects import standby_blockers
 from domicile.scan import ScanSummary
 
-__all__ = ["finds_rows", "history_blockers", "missing_parts"]
+__all__ = ["finds_rows", "history_blockers", "missing_parts", "standbys_of"]
 
 
 def missing_parts(estate: Estate, summary: ScanSummary) -> list[str]:
@@ -30,8 +33,20 @@ def missing_parts(estate: Estate, summary: ScanSummary) -> list[str]:
 
 
 def finds_rows(route: Route, summary: ScanSummary) -> bool:
-    """Whether the scan found members' protected rows on a route, away from home."""
-    return any(count.members for count in summary.tables if count.site in route.outside)
+    """Whether the scan found members' protected rows on a route, away from home, or shared ones
+    that home lacks."""
+    mine = (count for count in summary.tables if count.site in route.outside)
+    return any(count.members or count.behind for count in mine)
+
+
+def standbys_of(
+    estate: Estate, summary: ScanSummary, standbys: Mapping[str, str | None]
+) -> list[str]:
+    """Standbys (each with its primary) from which nothing can be erased, where something is to
+    be."""
+    meant = {n: p for n, p in standbys.items() if finds_rows(estate.route_at(n), summary)}
+    roles = {name: estate.charter.sites[name].role for name in meant}
+    return list(standby_blockers(meant, roles, estate.routes))
 
 
 def history_blockers(estate: Estate, *, objects_found: bool) -> list[str]:

@@ -19,7 +19,6 @@ from domicile.custody.sealing import SealedStore
 from domicile.errors import ObjectWithheld, SiteMissing
 from domicile.inventory import Workplace, read_batches
 from domicile.move.chains import key_groups, owners_of
-from domicile.move.objects import stored_versions
 from domicile.move.plan import ObjectShard, Plan
 from domicile.move.transfer import (
     UNREADABLE,
@@ -29,7 +28,7 @@ from domicile.move.transfer import (
     read_content,
     read_home,
 )
-from domicile.sites.objects import ObjectSite, ObjectVersion
+from domicile.sites.objects import ObjectSite, ObjectVersion, versions_of
 
 __all__ = ["OBJECT_PROOF", "prove_objects"]
 
@@ -60,7 +59,7 @@ def prove_objects(here: Workplace, plan: Plan, shard: ObjectShard) -> list[Row]:
     """Read a shard's versions on every site and at home, and compare."""
     groups = list(key_groups(read_batches(here.run.shard(shard.id))))
     home = here.home_objects(owners_of(groups))
-    stored = stored_versions(home, [str(group[0]["key"]) for group in groups])
+    stored = versions_of(home, [str(group[0]["key"]) for group in groups])
     proofs = asyncio.run(_Prover(here, plan, home, stored).prove_all(groups))
     return [row for group in proofs for row in group]
 

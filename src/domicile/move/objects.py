@@ -25,9 +25,9 @@ from domicile.move.transfer import (
     read_content,
     read_home,
 )
-from domicile.sites.objects import ObjectSite, ObjectVersion
+from domicile.sites.objects import ObjectSite, ObjectVersion, versions_of
 
-__all__ = ["COPIED", "copy_objects", "stored_versions"]
+__all__ = ["COPIED", "copy_objects"]
 
 COPIED = pa.schema(
     [
@@ -53,26 +53,10 @@ def copy_objects(here: Workplace, plan: Plan, shard: ObjectShard, *, careful: bo
     home = here.home_objects(owners_of(groups))
     stored: Mapping[str, Sequence[ObjectVersion]] = {}
     if careful:
-        stored = stored_versions(home, [str(group[0]["key"]) for group in groups])
+        stored = versions_of(home, [str(group[0]["key"]) for group in groups])
     copier = _Copier(here, plan, home, stored, careful=careful)
     rows = asyncio.run(copier.copy_all(groups))
     return [row for group in rows for row in group]
-
-
-def stored_versions(home: ObjectSite, keys: Sequence[str]) -> dict[str, list[ObjectVersion]]:
-    """What a store holds under these keys (in key order), newest first, by listing their range."""
-    wanted = set(keys)
-    found: dict[str, list[ObjectVersion]] = {}
-    if not keys:
-        return found
-    last = keys[-1].encode()
-    for page in home.versions(after=keys[0][:-1]):
-        for version in page:
-            if version.key in wanted:
-                found.setdefault(version.key, []).append(version)
-        if page and page[-1].key.encode() > last:
-            break
-    return found
 
 
 @dataclass
@@ -141,7 +125,7 @@ class _Copier:
         home: the version they resemble has gone since, or carries other attributes."""
         if not twins:
             return []
-        stored = stored_versions(self.home, [key]).get(key, [])
+        stored = versions_of(self.home, [key]).get(key, [])
         if not stored:
             steps = [*map(Step, twins), Step(None)]
             return [row for step in steps for row in await self._take(key, step)]
@@ -236,7 +220,7 @@ class _Copier:
     def _stored(self, key: str) -> Sequence[ObjectVersion]:
         """What home holds of a key now, newest first."""
         stored = self.stored.get(key)
-        return stored if stored is not None else stored_versions(self.home, [key]).get(key, [])
+        return stored if stored is not None else versions_of(self.home, [key]).get(key, [])
 
     def _known(self, key: str, stored: Sequence[Content | None]) -> int:
         """How many of home's versions, from the oldest on, earlier runs brought."""

@@ -31,7 +31,7 @@ _NO_RUN = ""
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
 
 
-def run_open(
+def run_open(  # noqa: PLR0913 - what is opened, where, and which of it
     estate: Estate,
     evidence: Evidence,
     target: Path,
@@ -39,10 +39,11 @@ def run_open(
     *,
     datasets: tuple[str, ...] = (),
     versions: bool = False,
+    key: str | None = None,
 ) -> Opened:
     """Write home's objects into an empty or absent directory, current versions or (``versions``)
-    all of them; of these datasets alone, as the proofs name them, or all there is. The ledger is
-    told before and after. Files are their owner's alone.
+    all of them; of these datasets or this key alone, as the proofs name them, or all there is. The
+    ledger is told before and after. Files are their owner's alone.
 
     Raises PlanError where no object store is home, UsageError where the charter has no such
     dataset or the directory holds anything, EvidenceError where a proof is not the one in the
@@ -58,7 +59,8 @@ def run_open(
         proofs = [path for body in verified for path in recorded_proofs(estate.records, body)]
         _claim(target)
         evidence.record(HomeOpening(*where))
-        done = _open_all(home, proofs, target, progress, datasets=datasets, versions=versions)
+        wanted = _Wanted(versions=versions, key=key)
+        done = _open_all(home, proofs, target, progress, datasets=datasets, wanted=wanted)
     evidence.record(HomeOpened(*where, done.items, done.bytes, len(done.refused)))
     return done
 
@@ -96,21 +98,28 @@ def _open_all(
     progress: Progress,
     *,
     datasets: Collection[str],
-    versions: bool,
+    wanted: _Wanted,
 ) -> Opened:
-    folders, items, size = _folders(home, versions=versions)
+    folders, items, size = _folders(home, wanted)
     progress.stage("open", items=items, size_bytes=size)
     opener = _Opener(home, target, folders, progress)
     for page in home.versions():
-        wanted = [v for v in page if _is_wanted(v, versions=versions)]
-        if wanted:
-            bound = read_bindings(proofs, wanted[0].key, wanted[-1].key)
-            asyncio.run(opener.open_all(wanted, bound, frozenset(datasets)))
+        found = [version for version in page if wanted.has(version)]
+        if found:
+            bound = read_bindings(proofs, found[0].key, found[-1].key)
+            asyncio.run(opener.open_all(found, bound, frozenset(datasets)))
     return opener.done
 
 
-def _is_wanted(version: ObjectVersion, *, versions: bool) -> bool:
-    return not version.is_marker and (versions or version.is_latest)
+@dataclass(frozen=True)
+class _Wanted:
+    versions: bool
+    key: str | None
+
+    def has(self, version: ObjectVersion) -> bool:
+        """Whether a version is one that is opened."""
+        named = self.key is None or version.key == self.key
+        return named and not version.is_marker and (self.versions or version.is_latest)
 
 
 def _claim(target: Path) -> None:
@@ -127,13 +136,13 @@ def _claim(target: Path) -> None:
         )
 
 
-def _folders(home: ObjectSite, *, versions: bool) -> tuple[set[str], int, int]:
+def _folders(home: ObjectSite, wanted: _Wanted) -> tuple[set[str], int, int]:
     """The directories that keys need, and how many objects and bytes there are."""
     folders: set[str] = set()
     items = size = 0
     for page in home.versions():
         for version in page:
-            if _is_wanted(version, versions=versions):
+            if wanted.has(version):
                 items, size = items + 1, size + version.size_bytes
                 folders.update(_above(encode_key(version.key)))
     return folders, items, size

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules, in_keys
-from domicile.sites.postgres import TableName
+from domicile.sites.postgres import TableName, table_rows
 
 __all__ = ["placeholder_blockers"]
 
@@ -133,4 +133,4 @@ def _catalogue(
 
 
 def _name(table: TableRules) -> sql.Composable:
-    return sql.Identifier(table.table.name.schema, table.table.name.name)
+    return table_rows(table.table.name)

@@ -13,21 +13,31 @@ import msgspec
 from domicile.charter import Route
 from domicile.ledger import FileDigest
 
-__all__ = ["Effect", "HeldVersions", "ObjectShard", "Plan", "RowShard", "SequencePlan", "TablePlan"]
+__all__ = [
+    "Effect",
+    "HeldVersions",
+    "ObjectShard",
+    "Plan",
+    "RowShard",
+    "SequencePlan",
+    "Standby",
+    "TablePlan",
+]
 
 
 class RowShard(msgspec.Struct, frozen=True):
     """Rows that are copied, verified and erased together.
 
     kind: ``members`` (members' protected rows with lo < key <= hi; an open end is None), ``bare``
-    (members' rows with nothing protected in them; their keys are in the shard's file),
-    ``projection`` (other people's rows that home needs, as their public projection; by keys too)
-    or ``whole`` (a public table about nobody). Keys are text, in the order of the primary key.
-    source: the primary database whose rows they are.
+    (members' rows with nothing protected in them; their keys are in the shard's file), ``shared``
+    (members' rows that are others' too and stay where they are; by keys), ``projection`` (other
+    people's rows that home needs, and shared ones with nothing protected in them, as their public
+    projection; by keys too) or ``whole`` (a public table about nobody). Keys are text, in the order
+    of the primary key. source: the primary database whose rows they are.
     """
 
     id: str
-    kind: Literal["members", "bare", "projection", "whole"]
+    kind: Literal["members", "bare", "shared", "projection", "whole"]
     schema: str
     table: str
     rows: int
@@ -38,11 +48,11 @@ class RowShard(msgspec.Struct, frozen=True):
     @property
     def by_keys(self) -> bool:
         """Whether the shard's file holds its keys."""
-        return self.kind in {"bare", "projection"}
+        return self.kind in {"bare", "shared", "projection"}
 
     @property
     def erasable(self) -> bool:
-        """Whether its rows are members' own, to be erased away from home."""
+        """Whether its rows are members' alone, to be erased away from home."""
         return self.kind in {"members", "bare"}
 
 
@@ -67,7 +77,8 @@ class ObjectShard(msgspec.Struct, frozen=True):
 
 class TablePlan(msgspec.Struct, frozen=True):
     """One table of one site, in rows: deleted there, reduced to their public projection, or (at
-    home) received as others' public projections. removed: the columns that a projection drops."""
+    home) received as others' public projections. removed: the columns that a projection drops.
+    shared: rows that stay as they are, because they are others' too."""
 
     site: str
     table: str
@@ -76,13 +87,22 @@ class TablePlan(msgspec.Struct, frozen=True):
     deleted: int
     reduced: int
     removed: tuple[str, ...]
+    shared: int = 0
 
 
 class Effect(msgspec.Struct, frozen=True):
     """Something that the database does by itself when rows are deleted or changed."""
 
     site: str
-    kind: Literal["cascade", "set null", "set default", "trigger", "unindexed"]
+    kind: Literal[
+        "cascade",
+        "set null",
+        "set default",
+        "trigger",
+        "event trigger",
+        "large objects",
+        "unindexed",
+    ]
     what: str
 
 
@@ -108,9 +128,17 @@ class HeldVersions(msgspec.Struct, frozen=True):
     until: str
 
 
+class Standby(msgspec.Struct, frozen=True):
+    """A site that is a physical standby of another: what is erased there goes from here with it."""
+
+    site: str
+    primary: str
+
+
 class Plan(msgspec.Struct, frozen=True):
     """Everything that move, verify and erase will do. blockers must be empty before move. routes:
-    each database's way home; databases: all of them away from home."""
+    each database's way home; databases: those that rows are erased at; standbys of these follow
+    them."""
 
     run: str
     boundary: str
@@ -130,6 +158,16 @@ class Plan(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
     unexamined: int
     files: tuple[FileDigest, ...]
+    standbys: tuple[Standby, ...] = ()
+
+    @property
+    def erased_at(self) -> tuple[str, ...]:
+        """Every site away from home where something is erased, standbys after their primaries."""
+        return (*self.stores, *self.databases, *(standby.site for standby in self.standbys))
+
+    def primary_of(self, site: str) -> str | None:
+        """The primary's site of a standby; None for any other site."""
+        return next((each.primary for each in self.standbys if each.site == site), None)
 
     @property
     def rows_to_copy(self) -> int:
@@ -139,7 +177,13 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether there is nothing to bring home and nothing to erase."""
-        return not any(shard.erasable for shard in self.rows) and not self.objects
+        rows = any(shard.erasable for shard in self.rows) or self.shared_rows
+        return not rows and not self.objects
+
+    @property
+    def shared_rows(self) -> int:
+        """Rows that stay where they are, because they are others' too."""
+        return sum(table.shared for table in self.tables)
 
     def route_of(self, shard: RowShard) -> Route:
         """The route of a shard's rows."""

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from domicile.inventory import TableRules, identity
 from domicile.move.plan import RowShard
-from domicile.sites.postgres import Column, Table, order_terms, ordered_as_text
+from domicile.sites.postgres import Column, Table, order_terms, ordered_as_text, table_rows
 
 __all__ = [
     "columns_of",
@@ -22,6 +22,7 @@ __all__ = [
     "order_by",
     "projected_rows",
     "same_key",
+    "shared_rows",
     "whole_rows",
 ]
 
@@ -54,6 +55,22 @@ def projected_rows(
     chosen = [c for c in columns if not only_kept or c.name in projection.kept]
     return sql.SQL("SELECT {} FROM {} AS t JOIN {} AS k ON {} WHERE {}").format(
         sql.SQL(", ").join(projection.value(column, "t") for column in chosen),
+        _name(rules.table),
+        sql.Identifier("pg_temp", keys_table),
+        same_key(rules.table, "t", "k"),
+        where,
+    )
+
+
+def shared_rows(
+    rules: TableRules,
+    keys_table: str,
+    columns: Sequence[Column],
+    where: sql.Composable = EVERY_ROW,
+) -> sql.Composed:
+    """The rows whose keys the session's table holds, as they are."""
+    return sql.SQL("SELECT {} FROM {} AS t JOIN {} AS k ON {} WHERE {}").format(
+        columns_of(columns, "t"),
         _name(rules.table),
         sql.Identifier("pg_temp", keys_table),
         same_key(rules.table, "t", "k"),
@@ -127,4 +144,4 @@ def _literals(table: Table, values: Sequence[str]) -> sql.Composable:
 
 
 def _name(table: Table) -> sql.Composable:
-    return sql.Identifier(table.name.schema, table.name.name)
+    return table_rows(table.name)

@@ -7,18 +7,42 @@ A copy brings home up to date first: what is different then, home changed or had
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 import psycopg
 import pyarrow as pa
 from psycopg import sql
 
 from domicile.inventory import Workplace
+from domicile.move.merge import still_shared
 from domicile.move.plan import Plan, RowShard
-from domicile.move.queries import EVERY_ROW, in_order, member_rows, projected_rows, whole_rows
-from domicile.move.rows import KEYS_TABLE, RowSession, load_keys, table_rules
-from domicile.sites.postgres import CopyResult, TableName, copy_format, digest, site_errors
+from domicile.move.queries import (
+    EVERY_ROW,
+    in_order,
+    member_rows,
+    projected_rows,
+    shared_rows,
+    whole_rows,
+)
+from domicile.move.rows import (
+    KEYS_TABLE,
+    RowSession,
+    large_object_columns,
+    load_keys,
+    table_rules,
+)
+from domicile.sites.postgres import (
+    CopyResult,
+    TableName,
+    copy_format,
+    digest,
+    digest_large_object,
+    large_objects_in,
+    site_errors,
+)
 
 __all__ = ["ROW_PROOF", "ahead_of_home", "prove_rows", "shard_digest", "site_digest"]
 
@@ -73,6 +97,10 @@ def _prove(
             missing = _missing(session, home, shard, site, home_site)
             if missing:
                 reason = f"{missing:,} of {there.rows:,} rows are not at home as they are there"
+            elif lacking := _lacking_objects(session, home, shard):
+                reason = f"{lacking:,} large objects are not at home as they are there"
+        if not reason and shard.kind == "members" and (older := _still_shared(home, shard)):
+            reason = f"{older:,} rows at home are copies from when others had them too"
     finally:
         for connection in (session[0], home[0]):
             if not connection.closed:
@@ -88,6 +116,16 @@ def _prove(
         "state": "failed" if reason else "verified",
         "reason": reason,
     }
+
+
+def _still_shared(home: RowSession, shard: RowShard) -> int:
+    """How many of a shard's rows at home were brought while they were shared: no erasure may rest
+    on these (see `domicile.move.merge`)."""
+    rules = table_rules(home[1], shard)
+    if not rules.copies:
+        return 0
+    row = home[0].execute(still_shared(rules, home[1].key, shard)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _digests(
@@ -124,7 +162,25 @@ def site_digest(session: RowSession, shard: RowShard, *, at_home: bool = False) 
     loaded the keys of a shard by keys): what verification wrote down, if nothing changed."""
     table = table_rules(session[1], shard).table
     rows = in_order(_query(session, shard, at_home=at_home), table)
-    return digest(session[0], rows, copy_format(table.columns))
+    found = digest(session[0], rows, copy_format(table.columns))
+    objects = _large_objects(session, shard, at_home=at_home)
+    if not objects:
+        return found
+    seen = hashlib.sha256(found.sha256.encode())
+    for oid, contents in sorted(objects.items()):
+        seen.update(f"{oid} {contents}\n".encode())
+    return replace(found, sha256=seen.hexdigest())
+
+
+def _large_objects(
+    session: RowSession, shard: RowShard, *, at_home: bool = False
+) -> dict[int, str]:
+    """The digests of what a shard's rows refer to, by oid."""
+    names = large_object_columns(table_rules(session[1], shard), shard)
+    if not names:
+        return {}
+    found = large_objects_in(session[0], _query(session, shard, at_home=at_home), names)
+    return {oid: digest_large_object(session[0], oid) for oid in found}
 
 
 def _digest(
@@ -144,6 +200,9 @@ def _query(session: RowSession, shard: RowShard, *, at_home: bool = False) -> sq
         where = rules.bare(session[1].key, "t")
     if shard.kind == "members":
         return member_rows(rules, session[1].key, shard, rules.table.columns)
+    if shard.kind == "shared":
+        where = EVERY_ROW if at_home else rules.shared(session[1].key, "t")
+        return shared_rows(rules, KEYS_TABLE, rules.table.columns, where)
     columns = rules.table.stored_columns
     if shard.by_keys:
         return projected_rows(rules, KEYS_TABLE, columns, only_kept=True, where=where)
@@ -173,7 +232,11 @@ def ahead_of_home(
             there = _digest(here, session, shard)
         with site_errors(home_site):
             _digest(here, home, shard, at_home=True)
-        return there, _missing(session, home, shard, site, home_site) if there.rows else 0
+        if not there.rows:
+            return there, 0
+        missing = _missing(session, home, shard, site, home_site)
+        lacking = missing or _lacking_objects(session, home, shard)
+        return there, min(lacking, there.rows)
     finally:
         session[0].rollback()
         home[0].rollback()
@@ -181,6 +244,13 @@ def ahead_of_home(
 
 def _columns(session: RowSession, shard: RowShard) -> list[tuple[str, str]]:
     return [(c.name, c.type) for c in table_rules(session[1], shard).table.columns]
+
+
+def _lacking_objects(session: RowSession, home: RowSession, shard: RowShard) -> int:
+    """How many large objects of the site's rows home does not hold as they are there."""
+    at_home = _large_objects(home, shard, at_home=True)
+    there = _large_objects(session, shard)
+    return sum(at_home.get(oid) != contents for oid, contents in there.items())
 
 
 def _missing(

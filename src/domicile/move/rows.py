@@ -10,23 +10,45 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import cast
 
 import psycopg
 from psycopg import sql
 
-from domicile.errors import PlanError
+from domicile.errors import PlanError, SiteRefused
 from domicile.inventory import DatabaseRules, TableRules, Workplace, identity, read_batches
-from domicile.move.merge import STAGE, create_stage, insert_missing, remove_ours, update_ours
+from domicile.move.merge import (
+    KEPT,
+    STAGE,
+    adopt_shared,
+    create_kept,
+    create_stage,
+    insert_missing,
+    remove_ours,
+    update_ours,
+)
 from domicile.move.plan import Plan, RowShard
-from domicile.move.queries import member_rows, projected_rows, whole_rows
+from domicile.move.queries import (
+    columns_of,
+    in_range,
+    member_rows,
+    projected_rows,
+    shared_rows,
+    whole_rows,
+)
+from domicile.people import belongs
 from domicile.sites.postgres import (
     Column,
     CopyResult,
+    Table,
     TableName,
+    bring_large_object,
     copy_format,
+    large_objects_in,
     pipe,
     site_errors,
+    table_rows,
 )
 
 __all__ = [
@@ -34,6 +56,7 @@ __all__ = [
     "MARKERS_SQL",
     "RowSession",
     "copy_rows",
+    "large_object_columns",
     "load_keys",
     "shard_query",
     "table_rules",
@@ -88,6 +111,8 @@ def copy_rows(
                 result = _straight(source, home, shard)
             else:
                 result = _merge(source, home, here.run.id, shard, guarded)
+            for oid in _large_objects(source, shard):
+                bring_large_object(source[0], home[0], oid)
             _mark(home[0], here.run.id, shard, result)
             home[0].commit()
     except BaseException:
@@ -103,6 +128,8 @@ def shard_query(rules: DatabaseRules, shard: RowShard, columns: tuple[Column, ..
     table = table_rules(rules, shard)
     if shard.kind == "members":
         return member_rows(table, rules.key, shard, columns)
+    if shard.kind == "shared":
+        return shared_rows(table, KEYS_TABLE, columns, table.shared(rules.key, "t"))
     if shard.by_keys:
         return projected_rows(table, KEYS_TABLE, columns)
     return whole_rows(table, columns)
@@ -161,19 +188,78 @@ def _merge(
     source: RowSession, home: RowSession, run: str, shard: RowShard, guarded: Collection[str]
 ) -> CopyResult:
     """Bring home's rows of a shard that home held rows of before to the source's present state."""
-    table = table_rules(source[1], shard)
+    away = table_rules(source[1], shard)
+    table = replace(away, table=replace(away.table, name=_at_home(home, shard)))
+    if (there := home[1].database.tables.get(table.table.name)) and there.insert_rules:
+        raise _ruled(there)
     columns = table.table.stored_columns
     create_stage(home[0], table.table)
     query = shard_query(source[1], shard, columns)
     names = [column.name for column in columns]
     result = pipe(source[0], query, home[0], STAGE, names, copy_format(columns))
     marker = _marker(home[0], run, shard.id)
-    if marker != result.sha256:
+    # What was shared when the shard came home may be the members' alone by now.
+    if marker != result.sha256 or table.copies:
         update_ours(home[0], table, shard, guarded)
+        if table.copies and shard.kind == "members":
+            adopt_shared(home[0], table, home[1].key, shard)
         if marker is not None and run not in guarded:
-            remove_ours(home[0], table.table, run, shard)
+            kept = table.copies and shard.kind == "members"
+            if kept:
+                _keep_shared(source, home, shard)
+            remove_ours(home[0], table.table, run, shard, kept=kept)
         insert_missing(home[0], table.table)
     return result
+
+
+def _keep_shared(source: RowSession, home: RowSession, shard: RowShard) -> None:
+    """Name the rows that are not the members' alone any more, and members' still."""
+    table = table_rules(source[1], shard)
+    names = create_kept(home[0], table.table)
+    columns = [table.table.column(name) for name in names]
+    query = sql.SQL("SELECT {} FROM {} AS t WHERE {} AND {}").format(
+        columns_of(columns, "t"),
+        table_rows(table.table.name),
+        belongs(table.paths, source[1].key, "t"),
+        in_range(table.table, shard, "t"),
+    )
+    pipe(source[0], query, home[0], KEPT, names, copy_format(columns))
+
+
+def large_object_columns(rules: TableRules, shard: RowShard) -> tuple[str, ...]:
+    """The columns of a shard that name large objects: a projection has what it keeps."""
+    kept = rules.projection.kept
+    return tuple(n for n in rules.large_objects if shard.kind in ("members", "shared") or n in kept)
+
+
+def _large_objects(source: RowSession, shard: RowShard) -> list[int]:
+    """What the shard's rows at the source refer to."""
+    rules = table_rules(source[1], shard)
+    names = large_object_columns(rules, shard)
+    query = shard_query(source[1], shard, tuple(rules.table.column(name) for name in names))
+    return large_objects_in(source[0], query, names) if names else []
+
+
+def _at_home(home: RowSession, shard: RowShard) -> TableName:
+    """The table's name as home's catalogue has it: home may have partitioned it."""
+    name = TableName(shard.schema, shard.table)
+    if name not in home[1].database.tables:
+        raise PlanError(
+            f"home has no table {name} that it could hold rows of shard {shard.id} in",
+            expected="the tables that were planned",
+            next_step="scan and plan again",
+        )
+    return home[1].database.tables[name].name
+
+
+def _ruled(table: Table) -> SiteRefused:
+    rules = ", ".join(table.insert_rules)
+    return SiteRefused(
+        f"home's {table.name} has rows already, and a rewrite rule ({rules}) changes what INSERT"
+        " does to it",
+        expected="rows that arrive as they are",
+        next_step="ALTER TABLE … DISABLE RULE at home, until the move is verified",
+    )
 
 
 def _empty(home: RowSession, shard: RowShard) -> bool:
@@ -181,9 +267,7 @@ def _empty(home: RowSession, shard: RowShard) -> bool:
     row = (
         home[0]
         .execute(
-            sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(
-                sql.Identifier(shard.schema, shard.table)
-            )
+            sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(table_rows(_at_home(home, shard)))
         )
         .fetchone()
     )

@@ -129,7 +129,7 @@ class _Mover:
         self.job = replace(self.job, keys=versions)
 
     def _shards(self) -> list[Shard]:
-        order = {"members": 0, "whole": 1, "bare": 2, "projection": 3}
+        order = {"members": 0, "shared": 1, "whole": 2, "bare": 3, "projection": 4}
         return [*sorted(self.plan.rows, key=lambda s: order[s.kind]), *self.plan.objects]
 
     def _copy(self, shards: Sequence[Shard], report: StepReport, fresh: AbstractSet[str]) -> None:
@@ -164,7 +164,7 @@ class _Mover:
             ranks = home.ranks() if mine else {}
             for rank in sorted(set(ranks.values())):
                 level = [s for s in mine if ranks[TableName(s.schema, s.table)] == rank]
-                for kinds in ({"whole", "projection", "bare"}, {"members"}):
+                for kinds in ({"whole", "projection", "bare"}, {"members", "shared"}):
                     yield [shard for shard in level if shard.kind in kinds]
 
     # --- verify

@@ -1,4 +1,5 @@
-"""What buckets do by themselves to what lies in them: named by the plan, and at home in its way."""
+"""What buckets do by themselves to what lies in them, and whom they let in: named by the plan, and
+at home in its way."""
 
 from __future__ import annotations
 
@@ -15,33 +16,55 @@ _AWAY = {
     "expiration": "expires objects under {prefix!r} by its lifecycle rule {what!r}",
     "archive": "archives objects under {prefix!r} by its lifecycle rule {what!r}: those must be"
     " restored before they can be read",
+    "public": "lets everybody in by {what}: who has copies is not examined",
+    "shared": "lets {what!r} in: what they copied is not examined",
+    "named": "lets {what!r} in by its policy; whether that is somebody else is not examined",
+    "acls": "may have ACLs on single objects: they are not read, and whom they let in is not"
+    " examined",
     "unseen": "does not show its {what} rules: whether there are any is not examined",
 }
+_OPEN = frozenset({"public", "shared"})
 
 
 def rule_blockers(estate: Estate, run: Run) -> list[str]:
-    """Why what comes home would not stay there."""
+    """Why what comes home would not stay there, or not be home's alone."""
     home = estate.home_objects
-    expiring = [] if home is None else _of_kind(estate.objects(home).rules(), "expiration")
+    rules = [] if home is None else estate.objects(home).rules()
     return [
-        f"{home} expires objects under {rule.prefix[:80]!r} by its lifecycle rule"
-        f" {rule.what[:80]!r}: what comes home would be lost; narrow the rule or turn it off"
-        for rule in expiring
-        if any(key.startswith(rule.prefix) for key in _members_keys(estate, run))
+        *(_expires(home, rule) for rule in rules if _loses(rule, estate, run)),
+        *(_opens(home, rule) for rule in dict.fromkeys(rules) if rule.kind in _OPEN),
     ]
 
 
 def rule_warnings(estate: Estate) -> Iterator[str]:
-    """What every store does by itself, but for what blocks the plan."""
+    """What every store does by itself and whom it lets in, but for what blocks the plan."""
     for site in estate.object_names:
-        for rule in estate.objects(site).rules():
-            if not (rule.kind == "expiration" and site == estate.home_objects):
-                said = _AWAY[rule.kind].format(what=rule.what[:80], prefix=rule.prefix[:80])
-                yield f"{site} {said}"
+        for rule in dict.fromkeys(estate.objects(site).rules()):
+            if site == estate.home_objects and rule.kind in {"expiration", *_OPEN}:
+                continue
+            said = _AWAY[rule.kind].format(what=rule.what[:80], prefix=rule.prefix[:80])
+            yield f"{site} {said}"
 
 
-def _of_kind(rules: list[BucketRule], kind: str) -> list[BucketRule]:
-    return [rule for rule in rules if rule.kind == kind]
+def _loses(rule: BucketRule, estate: Estate, run: Run) -> bool:
+    return rule.kind == "expiration" and any(
+        key.startswith(rule.prefix) for key in _members_keys(estate, run)
+    )
+
+
+def _expires(home: str | None, rule: BucketRule) -> str:
+    return (
+        f"{home} expires objects under {rule.prefix[:80]!r} by its lifecycle rule"
+        f" {rule.what[:80]!r}: what comes home would be lost; narrow the rule or turn it off"
+    )
+
+
+def _opens(home: str | None, rule: BucketRule) -> str:
+    who = f"everybody in by {rule.what}" if rule.kind == "public" else f"{rule.what[:80]!r} in"
+    return (
+        f"{home} lets {who}: what comes home would not be the custodian's alone; take the grant out"
+        " of the bucket's ACL or policy"
+    )
 
 
 def _members_keys(estate: Estate, run: Run) -> Iterator[str]:

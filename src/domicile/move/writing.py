@@ -10,6 +10,7 @@ from psycopg import sql
 
 from domicile.inventory import DatabaseRules
 from domicile.move.plan import TablePlan
+from domicile.sites.postgres import table_rows
 
 __all__ = ["write_blockers"]
 
@@ -24,7 +25,7 @@ def write_blockers(
     names = {str(name): name for name in rules.tables}
     for plan in plans:
         name = names[plan.table]
-        table = sql.Identifier(name.schema, name.name)
+        table = table_rows(name)
         removed = rules.tables[name].projection.removed
         if plan.deleted:
             statement = sql.SQL("DELETE FROM {}").format(table)

@@ -1,30 +1,89 @@
 """The frozen member list inside a database session, and the predicates that ask it.
 
 A session holds two temporary tables, typed like the person's key: ``domicile_members`` and
-``domicile_unknown`` (persons whose country nobody wrote down); where a database without the people
-table is counted, a third one, ``domicile_everybody``. They are created outside the
-read-only mode of the session and vanish with it; nothing permanent is written.
+``domicile_unknown`` (persons whose country nobody wrote down). They are created outside the
+read-only mode of the session and vanish with it; nothing permanent is written. A standby makes no
+tables at all: there the lists are settings of the session, one for each column of the key. In a
+database without the people table a third list has everybody, where a key that nobody has must be
+told from somebody else's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from domicile.people.paths import EVERYBODY, Hop, PersonPath
+from domicile.people.hops import EVERYBODY, Hop
+from domicile.people.paths import PersonPath
+from domicile.people.settings import in_settings, setting_name
+from domicile.people.values import (
+    held_values,
+    key_values,
+    names_somebody,
+    parent_rows,
+    parent_values,
+)
 from domicile.sites.postgres import Table
 
-__all__ = ["MEMBERS", "UNKNOWN", "belongs", "has_person", "key_columns", "load_people"]
+__all__ = [
+    "LISTED",
+    "MEMBERS",
+    "UNKNOWN",
+    "Listed",
+    "Lists",
+    "belongs",
+    "key_columns",
+    "known_columns",
+    "lists_of_standby",
+    "load_listed",
+    "load_people",
+    "orphaned",
+    "set_listed",
+    "set_people",
+]
 
 MEMBERS = "domicile_members"
 UNKNOWN = "domicile_unknown"
+LISTED = "domicile_listed"
+"""Some of the members, in a session that tells these apart."""
+Listed = str | sql.Composable
+"""The name of a session's table of persons, or a query in its stead."""
+
+
+class Lists(NamedTuple):
+    """Where a session has the persons that its queries ask for."""
+
+    members: Listed = MEMBERS
+    unknown: Listed = UNKNOWN
+    listed: Listed = LISTED
+
+
+def load_listed(
+    connection: psycopg.Connection, key: Mapping[str, str], persons: Iterable[Sequence[str]]
+) -> None:
+    """Tell these members apart, given as key values in text. key: as `load_people`. Commits."""
+    with connection.cursor() as cursor:
+        cursor.execute(_creating(LISTED, key))
+        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(LISTED))) as copy:
+            for values in persons:
+                copy.write_row(values)
+        cursor.execute(sql.SQL("ANALYZE {}").format(_temp(LISTED)))
+    connection.commit()
 
 
 def key_columns(people: Table, key: Sequence[str]) -> dict[str, str]:
     """The columns of a person's key with their SQL types, as the people table has them."""
     return {name: people.column(name).type for name in key}
+
+
+def known_columns(key: Sequence[str], base_types: Sequence[str]) -> dict[str, str]:
+    """The same, as the register has them, for a database without the people table. A type that
+    PostgreSQL does not bring may be missing there; then nothing is compared with it."""
+    known = (t if t.startswith("pg_catalog.") else "pg_catalog.text" for t in base_types)
+    return dict(zip(key, known, strict=True))
 
 
 def load_people(
@@ -39,7 +98,7 @@ def load_people(
     order, with their SQL types. Commits."""
     with connection.cursor() as cursor:
         for name in (MEMBERS, UNKNOWN):
-            _create(cursor, name, key)
+            cursor.execute(_creating(name, key))
         if everybody:
             _load_everybody(cursor, key, persons)
         else:
@@ -67,7 +126,7 @@ def _load_everybody(
     persons: Iterable[tuple[Sequence[str], bool | None]],
 ) -> None:
     name = _temp(EVERYBODY.name)
-    _create(cursor, EVERYBODY.name, key)
+    cursor.execute(_creating(EVERYBODY.name, key))
     cursor.execute(sql.SQL("ALTER TABLE {} ADD COLUMN domicile_member boolean").format(name))
     with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(name)) as copy:
         for values, member in persons:
@@ -82,21 +141,59 @@ def _load_everybody(
     cursor.execute(sql.SQL("ANALYZE {}").format(name))
 
 
-def _create(cursor: psycopg.Cursor, name: str, key: Mapping[str, str]) -> None:
-    cursor.execute(
-        sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({}))").format(
-            sql.Identifier(name),
-            sql.SQL(", ").join(
-                sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
-                for column, kind in key.items()
-            ),
-            sql.SQL(", ").join(sql.Identifier(column) for column in key),
-        )
+def _creating(name: str, key: Mapping[str, str]) -> sql.Composed:
+    return sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({}))").format(
+        sql.Identifier(name),
+        sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
+            for column, kind in key.items()
+        ),
+        sql.SQL(", ").join(sql.Identifier(column) for column in key),
     )
 
 
+def set_people(
+    connection: psycopg.Connection,
+    key: Sequence[str],
+    persons: Iterable[tuple[Sequence[str], bool | None]],
+    *,
+    everybody: bool = False,
+) -> None:
+    """As `load_people`, into settings of the session: what `in_settings` reads. Commits."""
+    connection.execute("SET enable_nestloop = off")  # nobody knows how long the lists are
+    chosen = [(values, who) for values, who in persons if everybody or who is not False]
+    for name, kind in ((MEMBERS, True), (UNKNOWN, None)):
+        _set(connection, name, key, [values for values, member in chosen if member is kind])
+    if everybody:
+        _set(connection, EVERYBODY.name, key, [values for values, _ in chosen])
+    connection.commit()
+
+
+def set_listed(
+    connection: psycopg.Connection, key: Sequence[str], persons: Iterable[Sequence[str]]
+) -> None:
+    """As `load_listed`, into settings of the session. Commits."""
+    _set(connection, LISTED, key, list(persons))
+    connection.commit()
+
+
+def _set(
+    connection: psycopg.Connection, name: str, key: Sequence[str], chosen: Sequence[Sequence[str]]
+) -> None:
+    for place in range(len(key)):
+        connection.execute(
+            "SELECT pg_catalog.set_config(%s, CAST(CAST(%s AS text[]) AS text), false)",
+            (setting_name(name, place), [values[place] for values in chosen]),
+        )
+
+
+def lists_of_standby(key: Mapping[str, str]) -> Lists:
+    """Where a session on a standby has them: in its settings. key: as `load_people`."""
+    return Lists(*(in_settings(name, key) for name in (MEMBERS, UNKNOWN, LISTED)))
+
+
 def belongs(
-    paths: Sequence[PersonPath], key: Sequence[str], alias: str, listed: str = MEMBERS
+    paths: Sequence[PersonPath], key: Sequence[str], alias: str, listed: Listed = MEMBERS
 ) -> sql.Composable:
     """Whether the row ``alias`` belongs to a person of ``listed``, through any of ``paths``.
     Null where the row names no person: negate with ``IS NOT TRUE``."""
@@ -105,61 +202,81 @@ def belongs(
     )
 
 
-def has_person(paths: Sequence[PersonPath], key: Sequence[str], alias: str) -> sql.Composable:
-    """Whether the row ``alias`` leads to somebody in this database's people table, or, where it has
-    none, in the register."""
+def orphaned(paths: Sequence[PersonPath], alias: str) -> sql.Composable:
+    """Whether the row ``alias`` names somebody, by any of ``paths``, of whom this database knows
+    nothing: a soft hop on the way leads nowhere. Foreign keys always lead somewhere."""
+    ways = [way for path in paths if (way := _nowhere(path.hops, alias)) is not None]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(ways)) if ways else sql.SQL("false")
+
+
+def _nowhere(hops: Sequence[Hop], alias: str) -> sql.Composable | None:
+    if not any(hop.foreign_key is None for hop in hops):
+        return None
+    hop, rest = hops[0], hops[1:]
     ways: list[sql.Composable] = []
-    for path in paths:
-        if not path.hops:
-            return sql.SQL("true")
-        people = path.hops[-1].parent
-        everybody = sql.SQL("(SELECT {} FROM {})").format(
-            _columns(key, "p"),
-            sql.SQL("{} AS p").format(sql.Identifier(people.schema, people.name)),
+    if hop.foreign_key is None:
+        # Who is in a table that inherits from the people's is a person all the same.
+        there = parent_rows(hop, heirs=not rest)
+        somewhere = _in_rows(hop, alias, there, sql.SQL("true"), "p")
+        ways.append(
+            sql.SQL("({} AND {} IS NOT TRUE)").format(names_somebody(hop, alias), somewhere)
         )
-        ways.append(_nested(path.hops, key, alias, everybody))
+    inner = f"h{len(rest)}"
+    if (further := _nowhere(rest, inner)) is not None:
+        ways.append(sql.SQL("({} IS TRUE)").format(_in_parent(hop, alias, further, inner)))
     return sql.SQL("({})").format(sql.SQL(" OR ").join(ways))
 
 
-def _through(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: str) -> sql.Composable:
-    persons = sql.SQL("(SELECT {} FROM {})").format(
-        sql.SQL(", ").join(sql.Identifier(name) for name in key), _temp(listed)
-    )
+def _through(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: Listed) -> sql.Composable:
     if not hops:
-        return sql.SQL("{} IN {}").format(_row(key, alias), persons)
-    return _nested(hops, key, alias, persons)
+        return sql.SQL("({}) IN (SELECT {} FROM {} AS m)").format(
+            _columns(key, alias), _columns(key, "m"), _source(listed)
+        )
+    return _nested(hops, key, alias, listed)
 
 
-def _nested(
-    hops: Sequence[Hop], key: Sequence[str], alias: str, persons: sql.Composable
-) -> sql.Composable:
+def _nested(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: Listed) -> sql.Composable:
     """``(alias.columns) IN (SELECT parent_columns FROM parent WHERE ...)``, a semi-join a hop;
-    the last hop asks ``persons`` directly where it refers to the person's key."""
+    the last hop asks the listed persons directly where it refers to the person's key."""
     hop, rest = hops[0], hops[1:]
     if not rest and set(hop.parent_columns) == set(key):
-        order = [hop.columns[hop.parent_columns.index(name)] for name in key]
-        return sql.SQL("{} IN {}").format(_row(order, alias), persons)
+        return sql.SQL("({}) IN (SELECT {} FROM {} AS m)").format(
+            _list(held_values(hop, alias)),
+            _list(key_values(hop, hop.parent_columns, "m")),
+            _source(listed),
+        )
     inner = f"h{len(rest)}"
-    if rest:
-        condition = _nested(rest, key, inner, persons)
-    else:
-        condition = sql.SQL("{} IN {}").format(_row(key, inner), persons)
-    return sql.SQL("{} IN (SELECT {} FROM {} AS {} WHERE {})").format(
-        _row(hop.columns, alias),
-        _columns(hop.parent_columns, inner),
-        sql.Identifier(hop.parent.schema, hop.parent.name),
+    return _in_parent(hop, alias, _through(rest, key, inner, listed), inner)
+
+
+def _in_parent(hop: Hop, alias: str, condition: sql.Composable, inner: str) -> sql.Composable:
+    """Whether a row ``inner`` of the hop's parent for which the condition is true is led to."""
+    return _in_rows(hop, alias, parent_rows(hop), condition, inner)
+
+
+def _in_rows(
+    hop: Hop, alias: str, rows: sql.Composable, condition: sql.Composable, inner: str
+) -> sql.Composable:
+    return sql.SQL("({}) IN (SELECT {} FROM {} AS {} WHERE {})").format(
+        _list(held_values(hop, alias)),
+        _list(parent_values(hop, inner)),
+        rows,
         sql.Identifier(inner),
         condition,
     )
 
 
-def _row(columns: Sequence[str], alias: str) -> sql.Composable:
-    return sql.SQL("({})").format(_columns(columns, alias))
+def _list(values: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL(", ").join(values)
 
 
 def _columns(columns: Sequence[str], alias: str) -> sql.Composable:
-    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in columns)
+    return _list([sql.Identifier(alias, name) for name in columns])
 
 
 def _temp(name: str) -> sql.Composable:
     return sql.Identifier("pg_temp", name)
+
+
+def _source(listed: Listed) -> sql.Composable:
+    return _temp(listed) if isinstance(listed, str) else listed

@@ -8,46 +8,25 @@ Rules:
 3. Several such keys are undecided: the charter names one with ``person``. What refers to an
    undecided table is undecided.
 4. ``person`` starts the path: columns with a foreign key take that hop first, then rule 2; any
-   other columns hold the person's key itself (a soft reference), if their types compare exactly.
-5. No path and no ``person``: the table's rows cannot be attributed.
-6. In a database without the people table only ``person`` leads to a person: keys are looked up in
+   other columns, or a value in JSON, hold the person's key itself (a soft reference), if it can be
+   compared exactly.
+5. ``person`` with an arrow leads to the rows of another table that hold the same: the row belongs
+   to whom these belong to (to any of them, where those are several).
+6. No path and no ``person``, or one that leads in a circle: the table's rows cannot be attributed.
+7. In a database without the people table only ``person`` leads to a person: keys are looked up in
    the register that was frozen from the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from domicile.charter import Charter, TableDataset
-from domicile.sites.postgres import Column, Database, ForeignKey, TableName
+from domicile.charter import Charter, TableDataset, Way
+from domicile.people.hops import EVERYBODY, Hop, everybody, soft_hop
+from domicile.sites.postgres import Database, ForeignKey, TableName
 
-__all__ = [
-    "EVERYBODY",
-    "Attribution",
-    "Hop",
-    "PersonPath",
-    "Undecided",
-    "attribute_tables",
-    "paths_to_people",
-]
-
-EVERYBODY = TableName("pg_temp", "domicile_everybody")
-"""Where a session has the register's persons, in a database without the people table."""
-
-_EXACT_NUMBERS = frozenset(f"pg_catalog.{name}" for name in ("int2", "int4", "int8", "numeric"))
-_TEXTS = frozenset(f"pg_catalog.{name}" for name in ("text", "varchar", "bpchar"))
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """``table.columns`` equal ``parent.parent_columns``. foreign_key is None for a soft
-    reference."""
-
-    columns: tuple[str, ...]
-    parent: TableName
-    parent_columns: tuple[str, ...]
-    foreign_key: str | None
+__all__ = ["Attribution", "PersonPath", "Undecided", "attribute_tables", "paths_to_people"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +38,12 @@ class PersonPath:
 
     def __str__(self) -> str:
         steps = [str(self.table)]
-        for hop in self.hops:
+        for number, hop in enumerate(self.hops, 1):
             mark = "->" if hop.foreign_key else "~>"
-            steps[-1] += f".{','.join(hop.columns)}"
-            parent = "the register" if hop.parent == EVERYBODY else hop.parent
-            steps.append(f"{mark} {parent}")
+            steps[-1] += f".{hop.held}"
+            steps.append(f"{mark} {'the register' if hop.parent == EVERYBODY else hop.parent}")
+            if not hop.foreign_key and number < len(self.hops):
+                steps[-1] += f"({','.join(hop.parent_columns)})"
         return " ".join(steps)
 
 
@@ -78,8 +58,8 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """How each table of one database is attributed: its paths (several under ``persons = "any"``),
-    or why not. alternatives lists the other paths found, for the report."""
+    """How each table of one database is attributed: its paths (several under ``persons = "any"``
+    or ``"copy"``), or why not. alternatives lists the other paths found, for the report."""
 
     paths: Mapping[TableName, tuple[PersonPath, ...]]
     undecided: Mapping[TableName, Undecided]
@@ -127,7 +107,8 @@ class _Walk:
         self.charter = charter
         self.database = database
         self.register = register
-        self.people = EVERYBODY if register else TableName.parse(charter.people.table)
+        named = TableName.parse(charter.people.table)
+        self.people = EVERYBODY if register else _known(database, named)
         self.paths: dict[TableName, tuple[PersonPath, ...]] = {}
         self.undecided: dict[TableName, Undecided] = {}
         self._ways: dict[TableName, tuple[PersonPath, ...]] = {}
@@ -145,13 +126,8 @@ class _Walk:
             self._ways[table] = self.paths[table] = (PersonPath(table, ()),)
         while frontier or (frontier := self._level(frontier, last=True)):
             frontier = self._level(frontier, last=False)
-        for table in sorted(set(self.database.tables) - set(self._ways) - set(self.undecided)):
-            self.undecided[table] = Undecided(
-                table,
-                "no foreign key leads to a person",
-                f'name its column with `person` in a [tables.*] of "{table}", or classify it as'
-                " public if it is about nobody",
-            )
+        left = sorted(set(self.database.tables) - set(self._ways) - set(self.undecided))
+        self.undecided.update({table: self._unreached(table, left) for table in left})
 
     def _level(self, frontier: set[TableName], *, last: bool) -> set[TableName]:
         """Decide what refers to the frontier; ``last``: nothing further is going to be reached."""
@@ -197,17 +173,80 @@ class _Walk:
         """The paths that ``person`` names; None while its tables are not reached yet."""
         paths: list[tuple[PersonPath, ...]] = []
         for entry in dataset.person:
-            columns = tuple(column.strip() for column in entry.split(","))
-            found = self._from_columns(table, columns, last=last)
+            way = Way.parse(entry)
+            found: tuple[PersonPath, ...] | Undecided | None
+            if way.table:
+                found = self._over(table, way)
+            elif way.pointer:
+                found = self._soft(table, way)
+            else:
+                found = self._from_columns(table, way, last=last)
             if found is None or isinstance(found, Undecided):
                 return found
             paths.append(found)
-        return tuple(p for way in paths for p in way) if dataset.persons == "any" else paths[0]
+        return tuple(p for way in paths for p in way) if dataset.persons != "owner" else paths[0]
+
+    def _over(self, table: TableName, way: Way) -> tuple[PersonPath, ...] | Undecided | None:
+        """Through the rows of another table that hold the same; None until that is decided."""
+        parent = TableName.parse(way.table)
+        if parent not in self.database.tables:
+            return Undecided(
+                table,
+                f"`person` leads to {parent}, which is not there, or not examined",
+                "name a table that is examined",
+            )
+        if parent in self.undecided:
+            return Undecided(
+                table,
+                f"`person` leads to {parent}, which is undecided: {self.undecided[parent].reason}",
+                f"decide {parent} first",
+            )
+        if parent not in self.paths:
+            return None
+        tables = self.database.tables
+        hop = soft_hop(tables[table], way, tables[parent], way.there)
+        if not isinstance(hop, Hop):
+            return Undecided(table, *hop)
+        return tuple(PersonPath(table, (hop, *path.hops)) for path in self.paths[parent])
+
+    def _unreached(self, table: TableName, left: Sequence[TableName]) -> Undecided:
+        """Why nothing led to a table: to what its ``person`` leads nobody is led either."""
+        over = self._leads_over(table)
+        if over is None or over not in left:
+            inherits = " (and none is inherited)" if self.database.tables[table].inherits else ""
+            return Undecided(
+                table,
+                f"no foreign key leads to a person{inherits}",
+                f'name its column with `person` in a [tables.*] of "{table}", or classify it as'
+                " public if it is about nobody",
+            )
+        walked = [table]
+        while over is not None and over not in walked:
+            walked.append(over)
+            over = self._leads_over(over)
+        if over is None:
+            return Undecided(
+                table,
+                f"`person` leads to {walked[-1]}, from which no foreign key leads to a person",
+                f"decide {walked[-1]} first",
+            )
+        circle = " -> ".join(map(str, (*walked, over)))
+        return Undecided(
+            table,
+            f"`person` leads in a circle: {circle}",
+            "name a way that ends at a person",
+        )
+
+    def _leads_over(self, table: TableName) -> TableName | None:
+        """The first table to which a table's ``person`` leads by an arrow."""
+        entries = self._named[table].person if table in self._named else ()
+        ways = [TableName.parse(way.table) for way in map(Way.parse, entries) if way.table]
+        return ways[0] if ways else None
 
     def _from_columns(
-        self, table: TableName, columns: tuple[str, ...], *, last: bool
+        self, table: TableName, way: Way, *, last: bool
     ) -> tuple[PersonPath, ...] | Undecided | None:
-        named = set(columns)
+        named = set(way.columns)
         keys = [key for key in self._keys if key.child == table and set(key.columns) == named]
         reached = [key for key in keys if key.parent in self._ways]
         if len(reached) == 1:
@@ -217,51 +256,40 @@ class _Walk:
         if reached:
             return Undecided(
                 table,
-                f"`person` column {','.join(columns)} leads to a person in {len(reached)} ways",
+                f"`person` column {','.join(way.columns)} leads to a person in {len(reached)} ways",
                 "name a column whose foreign keys reach the people table once",
             )
         waiting = any(key.parent in self._pending() for key in keys)
-        return None if keys and (waiting or not last) else self._soft(table, columns)
+        return None if keys and (waiting or not last) else self._soft(table, way)
 
     def _pending(self) -> set[TableName]:
         """Tables whose ``person`` is not followed yet."""
         return set(self._named) - set(self._ways) - set(self.undecided)
 
-    def _soft(
-        self, table: TableName, columns: tuple[str, ...]
-    ) -> tuple[PersonPath, ...] | Undecided:
+    def _soft(self, table: TableName, way: Way) -> tuple[PersonPath, ...] | Undecided:
         key = self.charter.people.key
-        if len(columns) != len(key):
+        if len(way.columns) != len(key):
             return Undecided(
                 table,
-                f"`person` names {len(columns)} column(s), a person's key has {len(key)}",
+                f"`person` names {len(way.columns)} column(s), a person's key has {len(key)}",
                 f"name the columns that hold {','.join(key)}",
             )
-        for position, (name, part) in enumerate(zip(columns, key, strict=True)):
-            held, wanted = self._column(table, name), self._column(self.people, part)
-            known = self.register[position] if self.register else wanted and wanted.base_type
-            if held and known and not self._comparable(held.base_type, known):
-                told = wanted.type if wanted else known.removeprefix("pg_catalog.")
-                return Undecided(
-                    table,
-                    f"`person` column {name} is {held.type}, a person's {part} is {told}:"
-                    " they cannot be compared exactly",
-                    f"give {name} the type {told} or a foreign key, or name another column",
-                )
-        return (PersonPath(table, (Hop(columns, self.people, key, None),)),)
+        people = everybody(key, self.register) if self.register else None
+        people = people or self.database.tables.get(self.people)
+        if people is None:
+            return (PersonPath(table, (Hop(way.columns, self.people, key, None),)),)
+        hop = soft_hop(self.database.tables[table], way, people, key)
+        if not isinstance(hop, Hop):
+            return Undecided(table, *hop)
+        if self.register and self.database.in_recovery:
+            hop = replace(hop, in_settings=tuple(self.register))
+        return (PersonPath(table, (hop,)),)
 
-    def _comparable(self, one: str, other: str) -> bool:
-        """Whether the server compares two base types by itself, and exactly: equal types, whole and
-        decimal numbers among each other, texts among each other. What another database calls by the
-        same name is equal where PostgreSQL brings it."""
-        if self.register and not other.startswith("pg_catalog."):
-            return False
-        return one == other or any({one, other} <= kinds for kinds in (_EXACT_NUMBERS, _TEXTS))
 
-    def _column(self, table: TableName, name: str) -> Column | None:
-        found = self.database.tables.get(table)
-        columns = found.columns if found else ()
-        return next((column for column in columns if column.name == name), None)
+def _known(database: Database, name: TableName) -> TableName:
+    """The name as the catalogue has it, where it has it."""
+    table = database.tables.get(name)
+    return name if table is None else table.name
 
 
 def _hop(key: ForeignKey) -> Hop:

@@ -22,9 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg import sql
 
-from domicile.charter import People
-from domicile.errors import EvidenceError
-from domicile.sites.postgres import TableName
+from domicile.charter import CountryWay, People, Way
+from domicile.errors import CharterError, EvidenceError
+from domicile.people.hops import Hop, soft_hop
+from domicile.people.values import held_values, parent_values
+from domicile.sites.postgres import Database, TableName, table_identifier
 
 __all__ = [
     "Counts",
@@ -47,6 +49,8 @@ SCHEMA = pa.schema(
 
 _KEY_TYPES = b"domicile.key_types"
 
+_REMOVED = "removed-"
+
 Membership = bool | None
 """True: a member; False: known to belong elsewhere; None: known, country unknown."""
 
@@ -57,19 +61,90 @@ def person_text(key: Sequence[str]) -> str:
 
 
 def read_people(
-    connection: psycopg.Connection, people: People
+    connection: psycopg.Connection, people: People, database: Database
 ) -> Iterator[tuple[tuple[str, ...], str | None]]:
-    """(key values as text, country as the column spells it) for every row of a people table."""
-    table = TableName.parse(people.table)
-    columns = sql.SQL(", ").join(
-        sql.SQL("{}::text").format(sql.Identifier(name)) for name in (*people.key, people.country)
-    )
-    query = sql.SQL("SELECT {} FROM {}").format(columns, sql.Identifier(table.schema, table.name))
+    """(key values as text, country as it is spelled) for every row of a people table. None where a
+    person has no country; nor, where it stands in another table, rows there that agree on one.
+    Raises CharterError where these can't be compared with the person's."""
+    country = CountryWay.parse(people.country)
+    query = _own_country(people, country.column)
+    if country.way is not None:
+        query = _country_elsewhere(people, country.column, country.way, database)
     with connection.cursor(name="domicile_people") as cursor:
         cursor.itersize = 10_000
         cursor.execute(query)
         for row in cursor:
-            yield tuple(row[:-1]), row[-1]
+            yield tuple(row[:-1]), _agreed(people, row[-1])
+
+
+def _own_country(people: People, column: str) -> sql.Composed:
+    return sql.SQL("SELECT {}, ARRAY[{}::text] FROM {} AS p").format(
+        _key_texts(people), sql.Identifier("p", column), _people(people)
+    )
+
+
+def _country_elsewhere(people: People, column: str, way: Way, database: Database) -> sql.Composed:
+    """The distinct countries of the rows to which a person's leads; none where this database lacks
+    their table. Hashed once: it isn't asked person by person."""
+    mine = database.tables[TableName.parse(people.table)]
+    there = database.tables.get(TableName.parse(way.table))
+    if there is None:
+        return sql.SQL("SELECT {}, NULL::text[] FROM {} AS p").format(
+            _key_texts(people), _people(people)
+        )
+    hop = soft_hop(mine, way, there, way.there)
+    if not isinstance(hop, Hop):
+        raise CharterError(
+            f"[people] country: {hop[0].replace('`person`', 'its').removeprefix('its ')}",
+            expected="columns that can be compared",
+            next_step=hop[1],
+        )
+    names = [sql.Identifier(f"domicile_{number}") for number, _ in enumerate(way.there)]
+    values = [
+        sql.SQL("{} AS {}").format(value, name)
+        for value, name in zip(parent_values(hop, "c"), names, strict=True)
+    ]
+    return sql.SQL(
+        "SELECT {key}, e.domicile_countries FROM {people} AS p LEFT JOIN (SELECT {values},"
+        " array_agg(DISTINCT {country}::text) AS domicile_countries FROM {there} AS c"
+        " GROUP BY {numbers}) AS e ON ({held}) = ({names})"
+    ).format(
+        key=_key_texts(people),
+        people=_people(people),
+        values=sql.SQL(", ").join(values),
+        country=sql.Identifier("c", column),
+        there=table_identifier(there.name),
+        numbers=sql.SQL(", ").join(sql.SQL(str(n)) for n in range(1, len(names) + 1)),
+        held=sql.SQL(", ").join(held_values(hop, "p")),
+        names=sql.SQL(", ").join(sql.SQL("e.{}").format(name) for name in names),
+    )
+
+
+def _key_texts(people: People) -> sql.Composable:
+    return sql.SQL(", ").join(
+        sql.SQL("{}::text").format(sql.Identifier("p", name)) for name in people.key
+    )
+
+
+def _people(people: People) -> sql.Composable:
+    table = TableName.parse(people.table)
+    return table_identifier(table)
+
+
+def _agreed(people: People, spelled: Sequence[str | None] | None) -> str | None:
+    """The spelling of one country, if all are of one. Rows without a country, or with what stands
+    for a removed one, say nothing."""
+    said = [text for text in spelled or () if text and not text.startswith(_REMOVED)]
+    countries = {_country(people, text) for text in said}
+    return said[0] if len(said) == 1 or (len(countries) == 1 and None not in countries) else None
+
+
+def _country(people: People, spelled: str) -> str | None:
+    """The country that a spelling means."""
+    text = spelled.strip()
+    if text in people.spellings:
+        return people.spellings[text]
+    return text if len(text) == 2 and text.isascii() and text.isalpha() and text.isupper() else None
 
 
 def schema_for(key_types: Sequence[str]) -> pa.Schema:
@@ -126,14 +201,11 @@ class RegisterBuilder:
     def _country(self, spelled: str | None) -> str | None:
         if spelled is None:
             return None
+        country = _country(self._people, spelled)
         text = spelled.strip()
-        if text in self._people.spellings:
-            return self._people.spellings[text]
-        if len(text) == 2 and text.isascii() and text.isalpha() and text.isupper():
-            return text
-        if not text.startswith("removed-"):
+        if country is None and not text.startswith(_REMOVED):
             self._unspelled[text[:80]] = self._unspelled.get(text[:80], 0) + 1
-        return None
+        return country
 
     def finish(self) -> tuple[Iterator[pa.Table], Counts]:
         """The register's tables in order of persons, and what it counts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import msgspec
 import domicile
 from domicile.charter import Charter
 from domicile.erase import HeldItems, ShardErased, held_items
+from domicile.erase.entries import AbsenceChecked
 from domicile.erase.past import pasts
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Estate, Run, ledger_directory, read_batches
@@ -180,16 +181,24 @@ def _facts(
     latest = {body.shard: body for body in verified}
     attempts = Counter(body.shard for body in verified)
     erased: dict[str, dict[str, ShardErased]] = {}
+    standbys = _followed(plan, entries)
+    held = {(count.site, count.table) for count in before.tables if count.members or count.reduced}
     for entry in entries:
         if isinstance(entry.body, ShardErased):
             erased.setdefault(entry.body.shard, {})[entry.body.site] = entry.body
     shards: tuple[RowShard | ObjectShard, ...] = (*plan.rows, *plan.objects)
     for shard in shards:
         proven, gone = latest.get(shard.id), tuple(erased.get(shard.id, {}).values())
-        dataset = None
+        dataset, followers = None, {}
         if isinstance(shard, RowShard):
             table = str(TableName(shard.schema, shard.table))
             dataset = datasets.get((shard.source, table), table)
+            outside = plan.route_of(shard).outside
+            followers = {
+                site: primary
+                for site, primary in standbys
+                if site in outside and (site, table) in held
+            }
         yield ShardFacts(
             shard=shard,
             copied=copied.get(shard.id),
@@ -198,8 +207,16 @@ def _facts(
             erased=gone,
             contents={} if proven else _contents(run, plan, shard, dataset),
             proofs=_proofs(run, proven, dataset) if proven else {},
-            erasures=_erasures(run, gone, dataset),
+            erasures=_erasures(run, gone, dataset, followers),
         )
+
+
+def _followed(plan: Plan, entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """The standbys that were seen to hold nothing any more of what was erased at their primaries,
+    and these."""
+    looks = {e.body.site: e.body for e in entries if isinstance(e.body, AbsenceChecked)}
+    clean = {site for site, look in looks.items() if not look.remaining}
+    return [(each.site, each.primary) for each in plan.standbys if each.site in clean]
 
 
 def _contents(run: Run, plan: Plan, shard: RowShard | ObjectShard, dataset: str | None) -> Tally:
@@ -225,12 +242,19 @@ def _proofs(run: Run, body: ShardVerified, dataset: str | None) -> Tally:
     return sums
 
 
-def _erasures(run: Run, bodies: Iterable[ShardErased], dataset: str | None) -> Tally:
+def _erasures(
+    run: Run,
+    bodies: Iterable[ShardErased],
+    dataset: str | None,
+    followers: Mapping[str, str],
+) -> Tally:
     sums: Counter[tuple[str, str, str, str]] = Counter()
     for body in bodies:
         if dataset:
-            sums[body.site, dataset, "erased", ""] += body.erased
-            sums[body.site, dataset, "reduced", ""] += body.reduced
+            beside = [site for site, primary in followers.items() if primary == body.site]
+            for site in (body.site, *beside):
+                sums[site, dataset, "erased", ""] += body.erased
+                sums[site, dataset, "reduced", ""] += body.reduced
             sums[body.site, dataset, "failed", ""] += body.failed
             continue
         for path in _files(run, body):

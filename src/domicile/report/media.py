@@ -19,21 +19,40 @@ from domicile.scan.media import Medium, MediumText, after, fault
 
 __all__ = ["read_media", "registered"]
 
+_Said = tuple[str, str, str, str, str]
+
 
 def registered(
     records: Path, charter: Charter, entries: Sequence[Entry]
 ) -> tuple[dict[str, Medium], dict[str, list[str]]]:
-    """The register as the acts that count leave it, and by serial number why others do not."""
+    """The register as the acts that count leave it, and by serial number why others do not. An act
+    that counts takes the place of those that said the same and do not."""
     media: dict[str, Medium] = {}
-    wrong: dict[str, list[str]] = {}
-    for body in (e.body for e in entries if isinstance(e.body, MediumStated)):
+    wrong: dict[str, dict[_Said, list[str]]] = {}
+    for entry in entries:
+        body = entry.body
+        if not isinstance(body, MediumStated):
+            continue
         text, why = _text(records, charter, body)
         known = media.get(body.serial)
-        if text is None or (why := why or fault(text, known)):
-            wrong.setdefault(body.serial, []).append(f"{body.act} on {body.day}: {why}")
+        if known is not None and text == known.last and not why:
+            continue  # it was recorded once more, for its files
+        of_serial = wrong.setdefault(body.serial, {})
+        if text is None or (why := why or fault(text, known, entry.time.date())):
+            told = f"{body.act} on {body.day}: {why}"
+            of_serial.setdefault(_said(body), []).append(told)
         else:
             media[body.serial] = after(text, known)
-    return media, wrong
+            of_serial.pop(_said(body), None)
+    told_of = {
+        serial: [why for each in of.values() for why in each] for serial, of in wrong.items()
+    }
+    return media, {serial: why for serial, why in told_of.items() if why}
+
+
+def _said(body: MediumStated) -> _Said:
+    """What an act says that happened, whoever signed it."""
+    return (body.act, body.from_holder, body.to_holder, body.method, body.day)
 
 
 def read_media(records: Path, charter: Charter, entries: Sequence[Entry]) -> tuple[MediumView, ...]:

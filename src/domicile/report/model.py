@@ -47,6 +47,7 @@ ItemState = Literal[
     "absent",
     "at home",
     "reduced",
+    "shared",
     "held",
     "attested",
     "failed",
@@ -54,8 +55,8 @@ ItemState = Literal[
 ]
 
 AWAY: tuple[ItemState, ...] = (
-    "found", "copied", "verified", "erased", "absent", "reduced", "held", "attested", "failed",
-    "not examined",
+    "found", "copied", "verified", "erased", "absent", "reduced", "shared", "held", "attested",
+    "failed", "not examined",
 )  # fmt: skip
 """States of an item away from home, in the order of the story."""
 
@@ -65,7 +66,8 @@ class Holding(msgspec.Struct, frozen=True):
     delete markers and uploads); reduced: members' rows of which the public projection is left;
     unexamined: -1 where not even a count was possible; attested: what was not examined and a signed
     statement is about, -1 likewise; others: everything else that is there. bytes are the
-    members'."""
+    members'. shared: members' rows that stay because they are others' too; behind: those of them
+    that home doesn't hold as they are there."""
 
     site: str
     dataset: str
@@ -78,6 +80,8 @@ class Holding(msgspec.Struct, frozen=True):
     bytes: int
     reasons: tuple[str, ...]
     attested: int = 0
+    shared: int = 0
+    behind: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -111,6 +115,16 @@ class Snapshot(msgspec.Struct, frozen=True):
     def unexamined(self) -> int:
         """Items not examined; a relation that could not be counted is at least one."""
         return sum(abs(holding.unexamined) for holding in self.holdings)
+
+    @property
+    def shared(self) -> int:
+        """Rows away from home that stay, because they are members' and others' too."""
+        return sum(holding.shared for holding in self.holdings)
+
+    @property
+    def behind(self) -> int:
+        """Those of them that home doesn't hold as they are at the primary."""
+        return sum(holding.behind for holding in self.holdings)
 
     @property
     def attested(self) -> int:
@@ -245,8 +259,9 @@ class LookView(msgspec.Struct, frozen=True):
 class MediumView(msgspec.Struct, frozen=True):
     """A disk or tape as signed acts leave it: ``in custody`` (of holder), ``missing``,
     ``destroyed`` (by holder) since the day of the last one; ``not attested`` where no act about it
-    counts. home: whether it was registered at a site that is home. evidence: SHA-256. problems:
-    acts that do not count, and why."""
+    counts. place: where it lies, as its last hand-over says, empty where that does not; home:
+    whether that is a site that is home. evidence: SHA-256. problems: acts that do not count, and
+    why, unless one that does says the same since."""
 
     serial: str
     medium: str

@@ -106,8 +106,8 @@ def state_counts(
     absent: AbstractSet[str] = frozenset(),
 ) -> tuple[StateCount, ...]:
     """Items per site, dataset and state: found as the plan's scan saw them, moved on as the ledger
-    says, and what the latest scan saw at home and could not examine. absent: sites where what was
-    erased was looked for again, and not found."""
+    says, and what the latest scan saw at home, found shared and could not examine. absent: sites
+    where what was erased was looked for again, and not found."""
     home = after.home_sites | before.home_sites
     away = [holding for holding in before.holdings if holding.site not in home]
     counts = list(_away(_seen(away, "protected"), _seen(away, "reduced"), _reached(shards)))
@@ -121,6 +121,10 @@ def state_counts(
         StateCount(*place, "at home", items)
         for place, items in _seen(after.holdings, "protected").items()
         if place[0] in home
+    ]
+    counts += [
+        StateCount(*place, "shared", items)
+        for place, items in _seen(after.holdings, "shared").items()
     ]
     counts += [
         StateCount(*place, "not examined", items)
@@ -138,7 +142,8 @@ def state_counts(
 
 
 def _seen(
-    holdings: Iterable[Holding], what: Literal["protected", "reduced", "unexamined", "attested"]
+    holdings: Iterable[Holding],
+    what: Literal["protected", "reduced", "shared", "unexamined", "attested"],
 ) -> dict[_Place, int]:
     sums: Counter[_Place] = Counter()
     for holding in holdings:

@@ -30,7 +30,7 @@ def snapshot(summary: ScanSummary) -> Snapshot:
 
 
 def _of_table(count: TableCount) -> Holding:
-    known = count.members + count.reduced + max(count.unexamined, 0)
+    known = count.members + count.reduced + count.shared + max(count.unexamined, 0)
     return Holding(
         site=count.site,
         dataset=count.dataset,
@@ -42,6 +42,8 @@ def _of_table(count: TableCount) -> Holding:
         others=max(count.rows - known, 0),
         bytes=count.bytes_members,
         reasons=(count.reason,) if count.unexamined else (),
+        shared=count.shared,
+        behind=count.behind,
     )
 
 

@@ -154,6 +154,11 @@ def _notices(records: Records, before: Snapshot, after: Snapshot) -> Iterator[st
         )
     if records.plan and records.plan.charter_sha256 != records.charter_sha256:
         yield "the charter changed since the plan was made"
+    if after.shared:
+        yield (
+            f"{after.shared:,} rows away from home are members' and others' too: they stay there,"
+            ' and home gets copies (`persons = "copy"`)'
+        )
     if records.plan:
         yield from records.plan.warnings
         yield from _held_as_planned(records)

@@ -29,15 +29,15 @@ class TextTable:
 def status_rows(status: Status) -> TextTable:
     """Members' protected items at each site before and after, home last; then what is away from
     home in all. The last column: ``home``, ``clear`` (nothing left), ``held`` (all that is left),
-    ``remains``, ``attested`` or ``not examined``. Columns of what is held and attested are there
-    where anything is."""
+    ``remains``, ``attested`` or ``not examined``. Columns of what is shared, held and attested are
+    there where anything is."""
     rows = [_row(status, line) for line in site_lines(status)]
     header: tuple[str, ...] = (
         *("site", "where", "what", "before", "after"),
-        *("reduced", "held", "attested", "not examined", ""),
+        *("reduced", "shared", "held", "attested", "not examined", ""),
     )
     rows.append(_sum_row(status))
-    for at, name in ((7, "attested"), (6, "held")):
+    for at, name in ((8, "attested"), (7, "held"), (6, "shared")):
         header, rows = _without_zeros(header, rows, at, name)
     if not status.scanned_again:
         header = (*header[:3], "now", *header[5:])
@@ -118,6 +118,7 @@ def _row(status: Status, line: SiteLine) -> tuple[str, ...]:
         _protected(line.before),
         _protected(line.after),
         count(line.reduced),
+        count(line.kept),
         count(line.held),
         count(line.attested),
         count(line.unexamined),
@@ -138,6 +139,7 @@ def _sum_row(status: Status) -> tuple[str, ...]:
         count(status.before.protected(home=False)),
         count(away),
         count(sum(holding.reduced for holding in after.holdings)),
+        count(after.shared),
         count(held),
         count(after.attested),
         count(after.unexamined),

@@ -5,7 +5,8 @@ Rules:
    every shard of it was read back and proven equal, and nothing failed.
 2. *home*: the latest scan, under the charter in force and of every site that the plan knew, finds
    nothing of the members away from home and left nothing unexamined; every site that held
-   something has a complete certificate that the ledger's key signed.
+   something has a complete certificate that the ledger's key signed. Rows that stay because they
+   are others' too count as home while home holds them all as they are.
 3. *home, except for what is attested*: the same, but for items that nobody examined and a signed
    statement is about. It is not *home*: nobody looked.
 4. While anything is held (retention or legal hold) it is not *home*.
@@ -129,6 +130,9 @@ def _of_scan(found: Found) -> Iterator[str]:
     if away:
         items = word_for(away, "protected item", "protected items")
         yield f"the latest scan found {items} of members away from home"
+    if after.behind:
+        rows = word_for(after.behind, "row", "rows")
+        yield f"home lacks {rows} of members and of others too, as the latest scan saw them"
     if after.unexamined:
         items = word_for(after.unexamined, "item", "items")
         yield f"not examined: {items}, at home or away"
@@ -208,7 +212,8 @@ def _blocked(plan: PlanView) -> Iterator[str]:
 def _came_later(found: Found) -> bool:
     settled = not list(_of_certificates(found))
     again = found.before.run != found.after.run
-    return settled and again and bool(found.after.protected(home=False))
+    later = found.after.protected(home=False) or found.after.behind
+    return settled and again and bool(later)
 
 
 def _rests_on(found: Found) -> Iterator[str]:
@@ -219,6 +224,11 @@ def _rests_on(found: Found) -> Iterator[str]:
         f"the latest scan, of {sites}, found none of the members' protected items away from home"
         f" and left nothing unexamined{_but_attested(after)}"
     )
+    if after.shared:
+        yield (
+            f"{word_for(after.shared, 'row', 'rows')} kept away from home are others' too (`persons"
+            ' = "copy"`); home holds each of them as it is at the primary'
+        )
     if certificates:
         certified = word_for(len(certificates), "certificate", "certificates")
         but = ", but for what is attested" if after.attested else ""

@@ -29,7 +29,7 @@ MOST_SHARDS = 250
 @dataclass(frozen=True, slots=True)
 class SiteLine:
     """A site before and after, in members' protected items; None: that scan did not see it, and
-    none sees an offline place."""
+    none sees an offline place. kept: rows that stay because they are others' too."""
 
     site: SiteInfo
     kind: Kind
@@ -37,6 +37,7 @@ class SiteLine:
     after: int | None
     bytes: int
     reduced: int
+    kept: int
     held: int
     attested: int
     unexamined: int
@@ -46,7 +47,7 @@ class SiteLine:
 class DatasetLine:
     """A dataset before and after, away from home and at home. shared counts items of the dataset
     that are nobody's, other people's, or may lie anywhere, in the latest scan. unexamined: -1 where
-    a count was not possible."""
+    a count was not possible. kept: members' rows that stay away because they are others' too."""
 
     dataset: str
     kind: Kind
@@ -56,6 +57,7 @@ class DatasetLine:
     home_before: int
     home_after: int
     reduced: int
+    kept: int
     held: int
     attested: int
     unexamined: int
@@ -158,6 +160,7 @@ def _site_line(status: Status, site: SiteInfo) -> SiteLine:
         after=_protected(status.after, site.name),
         bytes=sum(holding.bytes for holding in there),
         reduced=sum(holding.reduced for holding in there),
+        kept=sum(holding.shared for holding in there),
         held=sum(held.items for held in status.held if held.site == site.name),
         attested=sum(abs(holding.attested) for holding in there),
         unexamined=sum(abs(holding.unexamined) for holding in there),
@@ -184,6 +187,7 @@ def _dataset_line(status: Status, kind: Kind, dataset: str) -> DatasetLine:
         home_before=sum(h.protected for h in before if h.site in was_home),
         home_after=sum(h.protected for h in after if h.site in at_home),
         reduced=sum(h.reduced for h in after),
+        kept=sum(h.shared for h in after),
         held=sum(one.items for one in held),
         attested=sum(abs(h.attested) for h in after),
         unexamined=-1 if any(h.unexamined < 0 for h in after) else sum(h.unexamined for h in after),

@@ -11,10 +11,11 @@ from domicile.scan.attestation import (
 from domicile.scan.objects import ObjectCount, list_objects, scan_objects
 from domicile.scan.run import read_scan, run_scan
 from domicile.scan.summary import ScanSummary, SiteInfo
-from domicile.scan.tables import TableCount, count_tables
+from domicile.scan.tables import SHOWN, TableCount, count_tables
 
 __all__ = [
     "LARGEST_STATEMENT_BYTES",
+    "SHOWN",
     "ArchiveCount",
     "Attestation",
     "ObjectCount",

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import msgspec
 
 from domicile.charter import Charter, ObjectDataset
 from domicile.errors import ObjectWithheld, SiteMissing, SourceChanged
-from domicile.inventory import Archives, memberships
+from domicile.inventory import Archives
 from domicile.people import Register
+from domicile.scan.archive_rows import NO_REWRITE, ArchiveRows, archive_verdict
 from domicile.scan.attribution import Verdict
-from domicile.sites.archives import Key, Unreadable, is_rewritable
+from domicile.scan.dump_folders import DumpFolder, read_dump_folder
+from domicile.sites.archives import Unreadable, dump_file, is_rewritable
 from domicile.sites.objects import ObjectSite, ObjectVersion
 
 __all__ = ["ArchiveCount", "ArchiveJudge", "unread"]
 
-_AT_ONCE = 2_000
-_NO_REWRITE = (
-    "it is no export that can be rewritten: give such archives a dataset with treatment erase"
-)
-_UNTOLD = (
-    "rows of it do not tell whose they are, and none that do is a member's: have its owner attest"
-    " it, or put it under a dataset that is erased"
-)
-_UNKNOWN = "rows of it name persons whom no site knows, or whose country nobody wrote down"
+_NO_TOC = "it is called as a file of a pg_dump in the directory format, and no toc.dat is beside it"
+_CHANGED = "it went or changed while it was read: scan again"
 
 
 class ArchiveCount(msgspec.Struct, frozen=True):
@@ -45,14 +39,6 @@ class ArchiveCount(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class _Rows:
-    rows: int = 0
-    members: int = 0
-    untold: int = 0
-    unknown: int = 0
-
-
-@dataclass
 class ArchiveJudge:
     """Judges archives of one site. What lies at home is at home, and is not read."""
 
@@ -60,27 +46,60 @@ class ArchiveJudge:
     archives: Archives
     register: Register
     _sums: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    _folders: dict[str, _Folder | None] = field(default_factory=dict)
 
     def judge(self, site: ObjectSite, version: ObjectVersion, found: Verdict) -> Verdict:
         """What an archive is, from its rows: a member's if any row is. Delete markers are nobody's,
-        or an older archive of others would come back."""
+        or an older archive of others would come back. Versions come in key order."""
         if version.is_marker:
             return Verdict("other", found.dataset, "", "")
         if self.archives.estate.is_home(site.name):
             return unread(found)
+        part = dump_file(version.key)
+        if part is not None and (folder := self._folder(site, part.folder, found)) is not None:
+            is_same = folder.read is None or folder.read.has(version)
+            reason = folder.verdict.reason if is_same else _CHANGED
+            state = folder.verdict.state if is_same else "not examined"
+            return replace(folder.verdict, dataset=found.dataset, state=state, reason=reason)
+        verdict = self._single(site, version, found)
+        if part is not None and verdict.state == "not examined":
+            return replace(verdict, reason=f"{_NO_TOC} ({verdict.reason})")
+        return verdict
+
+    def _single(self, site: ObjectSite, version: ObjectVersion, found: Verdict) -> Verdict:
+        """What an archive of one file is."""
         dataset = self.charter.objects[found.dataset]
-        counted, why = _Rows(), ""
+        counted, why = ArchiveRows(), ""
         try:
             with self.archives.fetched(site, version.key, version.version_id) as (file, _):
                 self._read(file, dataset, counted)
-        except Unreadable as error:
-            why = str(error)
-        except ObjectWithheld as error:
-            why = error.failed
-        except (SiteMissing, SourceChanged):
-            why = "it went or changed while it was read: scan again"
+        except _UNREAD as error:
+            why = _why(error)
         self._add(site.name, found.dataset, counted)
-        return _verdict(dataset, found.dataset, counted, why)
+        return archive_verdict(dataset, found.dataset, counted, why)
+
+    def _folder(self, site: ObjectSite, folder: str, found: Verdict) -> _Folder | None:
+        """The dump that a folder is; it is read once, with the first of its files."""
+        for known in list(self._folders):
+            if not folder.startswith(known):
+                del self._folders[known]
+        if folder not in self._folders:
+            self._folders[folder] = self._read_folder(site, folder, found)
+        return self._folders[folder]
+
+    def _read_folder(self, site: ObjectSite, folder: str, found: Verdict) -> _Folder | None:
+        dataset = self.charter.objects[found.dataset]
+        counted, why, seen = ArchiveRows(), "", None
+        try:
+            read = read_dump_folder(site, folder, dataset, self.archives, self.register)
+        except _UNREAD as error:
+            why = _why(error)
+        else:
+            if read is None:
+                return None
+            counted, why, seen = read.counted, read.why, read
+        self._add(site.name, found.dataset, counted)
+        return _Folder(seen, archive_verdict(dataset, found.dataset, counted, why))
 
     def counts(self) -> list[ArchiveCount]:
         """What was read, in order."""
@@ -91,21 +110,12 @@ class ArchiveJudge:
             for site, name in sorted(self._sums)
         ]
 
-    def _read(self, file: BinaryIO, dataset: ObjectDataset, counted: _Rows) -> None:
+    def _read(self, file: BinaryIO, dataset: ObjectDataset, counted: ArchiveRows) -> None:
         if dataset.treatment == "rewrite" and not is_rewritable(file):
-            raise Unreadable(_NO_REWRITE)
-        keys = self.archives.reader(dataset).keys(file)
-        while batch := list(islice(keys, _AT_ONCE)):
-            self._count(counted, batch)
+            raise Unreadable(NO_REWRITE)
+        counted.add(self.register, self.archives.reader(dataset).keys(file))
 
-    def _count(self, counted: _Rows, batch: list[Key]) -> None:
-        whose = memberships(self.register, batch)
-        counted.rows += len(batch)
-        counted.members += whose.count(True)
-        counted.untold += whose.count("untold")
-        counted.unknown += whose.count(None)
-
-    def _add(self, site: str, dataset: str, counted: _Rows) -> None:
+    def _add(self, site: str, dataset: str, counted: ArchiveRows) -> None:
         sums = self._sums.setdefault((site, dataset), [0] * 5)
         unexamined = counted.untold + counted.unknown
         more = (1, int(counted.members > 0), counted.rows, counted.members, unexamined)
@@ -118,8 +128,19 @@ def unread(found: Verdict) -> Verdict:
     return Verdict("member", found.dataset, "", "", shared=True)
 
 
-def _verdict(dataset: ObjectDataset, name: str, counted: _Rows, why: str) -> Verdict:
-    if counted.members and not (why and dataset.treatment == "rewrite"):
-        return Verdict("member", name, "", "", shared=True)
-    reason = why or (_UNTOLD if counted.untold else _UNKNOWN if counted.unknown else "")
-    return Verdict("not examined" if reason else "other", name, "", reason)
+@dataclass(frozen=True)
+class _Folder:
+    """A dump of several files. read: None where it could not be."""
+
+    read: DumpFolder | None
+    verdict: Verdict
+
+
+_UNREAD = (Unreadable, ObjectWithheld, SiteMissing, SourceChanged)
+
+
+def _why(error: Exception) -> str:
+    """Why an archive could not be read."""
+    if isinstance(error, ObjectWithheld):
+        return error.failed
+    return str(error) if isinstance(error, Unreadable) else _CHANGED

@@ -14,8 +14,8 @@ from psycopg import sql
 from domicile.charter import ObjectDataset
 from domicile.errors import CharterError
 from domicile.inventory import DatabaseRules, Estate, Run, read_rules
-from domicile.people import PersonPath, Register, person_text
-from domicile.sites.postgres import TableName, site_errors
+from domicile.people import PersonPath, Register, held_values, parent_values, person_text
+from domicile.sites.postgres import TableName, site_errors, table_rows
 
 __all__ = ["KeyIndex", "index_keys", "key_query", "named_keys"]
 
@@ -118,6 +118,13 @@ def named_keys(
             expected="one of " + ", ".join(treated.table.column_names),
             next_step="correct key_column",
         )
+    if treated.copies:
+        raise CharterError(
+            f"[objects.{name}] key_column {dataset.key_column}: rows of {table} go to each of their"
+            " persons, an object can't",
+            expected="a table whose `persons` are `any` or `owner`",
+            next_step=f"have one of these for {table}, or name the objects with a template",
+        )
     for path in treated.paths:
         with connection.cursor(name="domicile_keys") as cursor:
             cursor.itersize = 10_000
@@ -131,27 +138,27 @@ def key_query(path: PersonPath, key: tuple[str, ...], column: str) -> sql.Compos
     """(key, the person's key) of every row: join along the path to the row that holds it."""
     joins: list[sql.Composable] = []
     alias = "t"
-    holders: Sequence[str] = key
+    holders: Sequence[sql.Composable] = [sql.Identifier(alias, part) for part in key]
     for number, hop in enumerate(path.hops):
+        held = held_values(hop, alias)
         if number == len(path.hops) - 1 and set(hop.parent_columns) == set(key):
-            holders = [hop.columns[hop.parent_columns.index(part)] for part in key]
+            holders = [held[hop.parent_columns.index(part)] for part in key]
             break
         parent = f"h{number}"
         joins.append(
-            sql.SQL("LEFT JOIN {} AS {} ON {}").format(
-                sql.Identifier(hop.parent.schema, hop.parent.name),
+            sql.SQL("LEFT JOIN {} AS {} ON ({}) = ({})").format(
+                table_rows(hop.parent),
                 sql.Identifier(parent),
-                sql.SQL(" AND ").join(
-                    sql.SQL("{} = {}").format(sql.Identifier(alias, c), sql.Identifier(parent, p))
-                    for c, p in zip(hop.columns, hop.parent_columns, strict=True)
-                ),
+                sql.SQL(", ").join(held),
+                sql.SQL(", ").join(parent_values(hop, parent)),
             )
         )
         alias = parent
+        holders = [sql.Identifier(alias, part) for part in key]
     return sql.SQL("SELECT {}::text, {} FROM {} AS t {} WHERE {} IS NOT NULL").format(
         sql.Identifier("t", column),
-        sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(alias, c)) for c in holders),
-        sql.Identifier(path.table.schema, path.table.name),
+        sql.SQL(", ").join(sql.SQL("({})::text").format(holder) for holder in holders),
+        table_rows(path.table),
         sql.SQL(" ").join(joins),
         sql.Identifier("t", column),
     )

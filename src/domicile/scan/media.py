@@ -10,15 +10,16 @@ Rules:
 2. Who hands it over, misses it or destroys it is who has it by the last act.
 3. A destroyed medium is handed to nobody, and destroyed no second time. A missing one that is found
    is handed over by who missed it.
-4. Days don't go back, and none is still to come.
+4. Days don't go back, and none was still to come when it was stated.
 5. A hand-over and a destruction have evidence.
+6. A hand-over says where the medium lies from then on, or nobody knows.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import sha256
 
 import msgspec
@@ -42,6 +43,7 @@ __all__ = [
 
 ACTS = ("added", "handed-over", "missing", "destroyed")
 METHODS = ("clear", "purge", "destroy")
+_MOVES = ("added", "handed-over")
 _FORMAT = "domicile medium 1"
 _LONGEST = 200
 _SIGNATURE_BYTES = 64
@@ -76,7 +78,8 @@ class MediumText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Medium(msgspec.Struct, frozen=True):
-    """A medium as its acts leave it; last is the latest, place where it was registered."""
+    """A medium as its acts leave it; last is the latest; place: where it lies as
+    its registration or last hand-over says, empty where that does not say."""
 
     serial: str
     medium: str
@@ -93,15 +96,19 @@ class Medium(msgspec.Struct, frozen=True):
 def after(text: MediumText, known: Medium | None) -> Medium:
     """A medium after an act without a fault."""
     first = known or Medium(text.serial, text.medium, text.where, "", text)
-    return msgspec.structs.replace(first, holder=text.to_holder, last=text)
+    place = text.where if text.act in _MOVES else first.place
+    return msgspec.structs.replace(first, holder=text.to_holder, place=place, last=text)
 
 
-def fault(text: MediumText, known: Medium | None) -> str:
-    """Which rule an act breaks, in words; empty where it breaks none."""
+def fault(text: MediumText, known: Medium | None, today: date) -> str:
+    """Which rule an act breaks, in words; empty where it breaks none. today: when it is, or was,
+    stated (UTC)."""
+    if text.day > today:
+        return f"{text.day} is still to come"
     if text.act != "added" and known is None:
         return "it is not in the register"
-    words = (text.serial, text.medium, text.where, text.to_holder)
-    if not all(map(_is_plain, words)):
+    where = text.where or ("" if text.act == "added" else "nobody says")
+    if not all(map(_is_plain, (text.serial, text.medium, where, text.to_holder))):
         return "a serial number, kind, place or holder is empty, too long, or not plain text"
     if text.act == "added" or known is None:
         return "it is in the register already" if known else _of_first(text)
@@ -178,14 +185,14 @@ def record_medium(
 
 def check_act(estate: Estate, register: Mapping[str, Medium], text: MediumText) -> None:
     """Raise UsageError where an act breaks a rule, or names a place that the charter does not."""
-    if why := fault(text, register.get(text.serial)):
+    if why := fault(text, register.get(text.serial), datetime.now(UTC).date()):
         raise UsageError(
             f"{text.serial!r} cannot be {text.act.replace('-', ' ')}: {why}",
             expected="an act that follows the last one about this medium",
             next_step="look at `domicile media list`; state what happened between first",
         )
     places = [*estate.charter.offline, *estate.charter.sites]
-    if text.act == "added" and text.where not in places:
+    if text.act in _MOVES and text.where and text.where not in places:
         raise UsageError(
             f"the charter names no place {text.where!r}",
             expected=", ".join(places),

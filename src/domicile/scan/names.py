@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from domicile.charter import Charter, Route, routes_of
+from domicile.charter import Charter, CountryWay, Route, Way, routes_of
 from domicile.errors import CharterError
 from domicile.sites.postgres import Database, TableName
 
@@ -22,7 +22,7 @@ def check_names(charter: Charter, databases: Mapping[str, Database]) -> None:
     """
     if not any(database.tables for database in databases.values()):
         return
-    for named in _named(charter):
+    for named in _named(charter, databases):
         _check(named, routes_of(charter), databases)
 
 
@@ -36,17 +36,39 @@ class _Named:
     databases: tuple[str, ...]
 
 
-def _named(charter: Charter) -> Iterator[_Named]:
+def _named(charter: Charter, databases: Mapping[str, Database]) -> Iterator[_Named]:
     people = charter.people
-    yield _Named("[people]", people.table, (*people.key, people.country), people.databases)
+    country = CountryWay.parse(people.country)
+    mine = country.way.columns if country.way else (country.column,)
+    yield _Named("[people]", people.table, (*people.key, *mine), people.databases)
+    if country.way:
+        there = (*country.way.there, country.column)
+        beside = _beside(charter, people.table, people.databases, databases)
+        yield _Named("[people] country", country.way.table, there, beside)
     for name, dataset in charter.tables.items():
-        persons = tuple(column.strip() for way in dataset.person for column in way.split(","))
+        ways = [Way.parse(entry) for entry in dataset.person]
+        persons = tuple(column for way in ways for column in way.columns)
         yield _Named(f"[tables.{name}]", dataset.table, persons, dataset.databases)
+        beside = _beside(charter, dataset.table, dataset.databases, databases)
+        for way in ways:
+            if way.table:
+                yield _Named(f"[tables.{name}] person", way.table, way.there, beside)
     for name, objects in charter.objects.items():
         if objects.key_column:
             table, _, column = objects.key_column.rpartition(".")
             where = f"[objects.{name}] key_column"
             yield _Named(where, table, (column,), objects.databases)
+
+
+def _beside(
+    charter: Charter, table: str, named: tuple[str, ...], databases: Mapping[str, Database]
+) -> tuple[str, ...]:
+    """The primaries of the databases that have a table: what leads from it to another one leads to
+    theirs."""
+    routes = [route for route in routes_of(charter) if route.is_meant(named)]
+    name = TableName.parse(table)
+    having = (r for r in routes if any(_has(databases[site], name) for site in r.sites))
+    return tuple(sorted(end for route in having for end in route.ends))
 
 
 def _check(named: _Named, routes: Iterable[Route], databases: Mapping[str, Database]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,7 @@ from domicile.inventory import FOUND, Archives, Estate, Run, write_parquet
 from domicile.people import Register
 from domicile.scan.archives import ArchiveCount, ArchiveJudge, unread
 from domicile.scan.attribution import Attributor, Verdict, verdict
+from domicile.scan.backups import BackupJudge
 from domicile.scan.keys import KeyIndex, index_keys
 from domicile.sites.objects import ObjectSite, ObjectVersion, Upload
 
@@ -124,14 +125,27 @@ class _Judge:
             key: verdict(attributed.get(key), self.charter.objects, memberships) for key in unique
         }
 
+    def version(
+        self, site: ObjectSite, backups: BackupJudge, version: ObjectVersion, found: Verdict
+    ) -> Verdict:
+        """A version's verdict, from that of its key: an archive is judged by its rows, and a part
+        of a physical backup told for what it is."""
+        if not _is_archive(self.charter, found):
+            reason = "" if found.dataset or version.is_marker else backups.reason(version.key)
+            return replace(found, reason=reason or found.reason)
+        if not version.is_marker and not self.archives.archives.estate.is_home(site.name):
+            reason = backups.reason(version.key)
+            if reason:
+                return replace(found, state="not examined", reason=reason)
+        return self.archives.judge(site, version, found)
+
 
 def _versions(site: ObjectSite, judge: _Judge, tally: Tally) -> Iterator[dict[str, object]]:
+    backups = BackupJudge(site)
     for page in site.versions():
         verdicts = judge(version.key for version in page)
         for version in page:
-            found = verdicts[version.key]
-            if _is_archive(judge.charter, found):
-                found = judge.archives.judge(site, version, found)
+            found = judge.version(site, backups, version, verdicts[version.key])
             kind = "marker" if version.is_marker else "version"
             tally.add(found, kind, version.size_bytes)
             if found.state in {"member", "not examined"}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,14 @@ from domicile.scan.proposal.keys import KeyColumn, KeyDataset, person_tokens, pr
 from domicile.scan.proposal.looking import Look, look_at, may_hold_object_keys
 from domicile.scan.proposal.model import Block, Line, Proposal
 from domicile.scan.proposal.naming import words
-from domicile.scan.proposal.people import PeopleChoice, choose_people, country_column, spellings
+from domicile.scan.proposal.people import (
+    CountryColumn,
+    PeopleChoice,
+    choose_people,
+    country_column,
+    country_elsewhere,
+    spellings,
+)
 from domicile.scan.proposal.persons import (
     Soft,
     Ways,
@@ -163,10 +170,14 @@ def _people(seen: Sequence[_Seen], existing: Existing) -> SeenPeople:
             wanted,
         )
         if choices:
-            told, unknown = _spelled(each, choices[0])
             key = existing.people.get("key")
             chosen = replace(choices[0], key=tuple(key)) if isinstance(key, list) else choices[0]
-            elsewhere = () if chosen.country else tuple(_countries(each))
+            countries = {} if chosen.country else _countries(each)
+            if countries:
+                found = country_elsewhere(each.database, chosen, countries)
+                chosen = replace(chosen, country=found)
+            told, unknown = _spelled(each, chosen)
+            elsewhere = tuple(f"{name}.{column.name}" for name, column in countries.items())
             databases = _databases(chosen.table, each, seen)
             return SeenPeople(chosen, tuple(choices[1:]), told, unknown, databases, elsewhere)
     return SeenPeople(None, (), {}, 0)
@@ -178,10 +189,13 @@ def _databases(table: TableName, mine: _Seen, seen: Sequence[_Seen]) -> tuple[st
     return (mine.original,) if len(having) > 1 else ()
 
 
-def _countries(seen: _Seen) -> Iterator[str]:
-    for name, look in seen.looks.items():
-        if found := country_column(seen.database, look.table, look.kept):
-            yield f"{name}.{found.name}"
+def _countries(seen: _Seen) -> dict[TableName, CountryColumn]:
+    """The country columns of all tables."""
+    found = {
+        name: country_column(seen.database, look.table, look.kept)
+        for name, look in seen.looks.items()
+    }
+    return {name: column for name, column in found.items() if column is not None}
 
 
 def _spelled(seen: _Seen, choice: PeopleChoice) -> tuple[Mapping[str, str], int]:
@@ -189,8 +203,8 @@ def _spelled(seen: _Seen, choice: PeopleChoice) -> tuple[Mapping[str, str], int]
         return {}, 0
     through = choice.country.through
     if through is None:
-        table = seen.database.tables[choice.table]
-        return spellings(seen.sampler.spelled(table, choice.country.name))
+        table = seen.database.tables[choice.country.table or choice.table]
+        return spellings(seen.sampler.spelled(table, choice.country.column))
     countries = seen.database.tables[through.parent]
     told: dict[str, str] = {}
     for column in countries.column_names:

@@ -27,6 +27,7 @@ from domicile.inventory import (
 )
 from domicile.people import PeopleFrozen, RegisterBuilder, read_people, schema_for
 from domicile.scan.archives import ArchiveCount
+from domicile.scan.behind import compared_with_home
 from domicile.scan.entries import ScanFinished, ScanStarted
 from domicile.scan.keys import index_keys
 from domicile.scan.names import check_names
@@ -92,7 +93,7 @@ def _freeze_people(
             table = database.tables[TableName.parse(people.table)]
             key_types = key_types or tuple(table.column(name).base_type for name in people.key)
             with site_errors(site), estate.database(site).connect(read_only=True) as connection:
-                builder.add(read_people(connection, people))
+                builder.add(read_people(connection, people, database))
         progress.advance()
     tables, counts = builder.finish()
     write_parquet(run.people, schema_for(key_types), tables)
@@ -143,7 +144,7 @@ def _read_site(task: tuple[Job, str]) -> _Counts:
         connection, rules = here.session(site, read_only=True)
         at_home, replicas = here.estate.is_home(site), here.estate.replicas
         counts = count_tables(connection, rules, site, at_home=at_home, replicas=replicas)
-        return counts, [], []
+        return compared_with_home(here, counts, site, (connection, rules)), [], []
     return [], *scan_objects(here.estate, here.estate.objects(site), here.run)
 
 

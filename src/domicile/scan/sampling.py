@@ -21,7 +21,16 @@ from domicile.people import PersonPath
 from domicile.scan.keys import key_query
 from domicile.scan.proposal.columns import family
 from domicile.sites.objects.model import ObjectSite
-from domicile.sites.postgres import Column, Connection, Table, TableName, site_errors, site_name
+from domicile.sites.postgres import (
+    Column,
+    Connection,
+    Table,
+    TableName,
+    site_errors,
+    site_name,
+    table_identifier,
+    table_rows,
+)
 
 __all__ = ["ROWS", "Sampler", "sample_keys"]
 
@@ -102,7 +111,7 @@ class Sampler:
     def pairs(self, table: TableName, one: str, other: str) -> dict[str, str]:
         """Two columns of a small table, as text."""
         query = sql.SQL("SELECT {}::text, {}::text FROM {} LIMIT 1000").format(
-            sql.Identifier(one), sql.Identifier(other), sql.Identifier(table.schema, table.name)
+            sql.Identifier(one), sql.Identifier(other), table_rows(table)
         )
         with site_errors(site_name(self.connection)):
             return {key: value for key, value in self._ask(query) if key and value}
@@ -116,7 +125,7 @@ class Sampler:
         for at in range(0, len(wanted), _TOKENS_AT_ONCE):
             query = sql.SQL("SELECT {}::text FROM {} AS p WHERE {} = ANY({}::{}[])").format(
                 column,
-                sql.Identifier(people.name.schema, people.name.name),
+                table_identifier(people.name),
                 column,
                 sql.Literal(wanted[at : at + _TOKENS_AT_ONCE]),
                 sql.Identifier(*kind.split(".", 1)),
@@ -180,7 +189,7 @@ def _drawing(at: int, table: Table, *, sampled: bool) -> sql.Composable:
 
 
 def _from(table: Table, rows: int) -> sql.Composable:
-    name = sql.Identifier(table.name.schema, table.name.name)
+    name = table_rows(table.name)
     if not rows or table.estimated_rows <= max(_LARGE, 2 * rows):
         return name
     percent = max(min(100.0, 100.0 * rows / table.estimated_rows), 0.000_1)

@@ -51,6 +51,16 @@ class ScanSummary(msgspec.Struct, frozen=True):
         return sum(count.members for count in self.tables if count.site not in self._home())
 
     @property
+    def shared_rows(self) -> int:
+        """Rows away from home that are members' and others' too, of whom each gets a copy."""
+        return sum(count.shared for count in self.tables)
+
+    @property
+    def behind(self) -> int:
+        """Those of them at the primary that home doesn't hold as they are there."""
+        return sum(count.behind for count in self.tables)
+
+    @property
     def finding_objects(self) -> int:
         """Members' protected versions, markers and uploads away from home."""
         return sum(
@@ -88,5 +98,6 @@ class ScanSummary(msgspec.Struct, frozen=True):
     @property
     def home(self) -> bool:
         """Whether everything of the members lies at home, as far as records can say: nothing of
-        theirs found elsewhere, and nothing left unexamined."""
-        return not (self.finding_rows or self.finding_objects or self.unexamined)
+        theirs alone found elsewhere, a copy of all that is others' too, and nothing left
+        unexamined."""
+        return not (self.finding_rows or self.finding_objects or self.behind or self.unexamined)

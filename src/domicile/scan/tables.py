@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 import psycopg
 from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules
-from domicile.people import MEMBERS, UNKNOWN, PersonPath, belongs, has_person
+from domicile.people import PersonPath, belongs, names_somebody, orphaned
 from domicile.sites.postgres import (
+    LARGE_OBJECT_TABLE,
     Beside,
     MaterialisedView,
     TableName,
     copies_beside,
+    forgotten_large_objects,
+    in_our_schema,
     site_errors,
     staleness,
+    table_rows,
 )
 
-__all__ = ["TableCount", "count_tables"]
+__all__ = ["SHOWN", "TableCount", "count_tables"]
+
+
+SHOWN = "a foreign table: its rows are examined where they lie, at "
+"""How the path of a foreign table begins whose rows another site of the charter has."""
 
 
 class TableCount(msgspec.Struct, frozen=True):
@@ -28,7 +37,9 @@ class TableCount(msgspec.Struct, frozen=True):
     members: members' protected rows; reduced: members' rows of which only the public projection is
     left; nobody: rows that name no person; unexamined: rows whose person or country is not known,
     or all of them where the table could not be attributed, for ``reason``. bytes_members is an
-    estimate from the table's size. path is how rows lead to their person, in words.
+    estimate from the table's size. path is how rows lead to their person, in words. shared:
+    members' rows that are somebody else's too, of whom each gets a copy: they stay (at home they
+    are members' like any); behind: those of them that home doesn't hold as they are here.
     """
 
     site: str
@@ -43,6 +54,8 @@ class TableCount(msgspec.Struct, frozen=True):
     bytes_members: int
     path: str
     reason: str
+    shared: int = 0
+    behind: int = 0
 
 
 def count_tables(
@@ -66,14 +79,22 @@ def count_tables(
         counts += found.values()
         for _, view in sorted(rules.database.views.items()):
             counts.append(_count_view(connection, rules, view, found, site, at_home=at_home))
+        counts += [
+            TableCount(site, str(name), str(name), "protected", 0, 0, 0, 0, 0, 0, SHOWN + there, "")
+            for name, there in sorted(rules.database.shown.items())
+        ]
         for name, undecided in sorted(rules.undecided.items()):
-            rows = _rows(connection, name) if name in rules.database.tables else -1
+            if name == LARGE_OBJECT_TABLE:
+                counts += _count_large_objects(connection, rules, site)
+                continue
+            rows = _unattributed(connection, rules, name)
             reason = f"{undecided.reason}: {undecided.next_step}"
             counts.append(
                 TableCount(
                     site, str(name), str(name), "protected", rows, 0, 0, 0, rows, 0, "", reason
                 )
             )
+        counts += [_not_in_reach(site, relation) for relation in in_our_schema(connection)]
         if not at_home:
             beside = copies_beside(connection)
             counts += [_not_in_reach(site, c) for c in beside if c.reader not in replicas]
@@ -81,8 +102,38 @@ def count_tables(
     return counts
 
 
+def _count_large_objects(
+    connection: psycopg.Connection, rules: DatabaseRules, site: str
+) -> list[TableCount]:
+    """Large objects that go with no row of an examined table, or that can't be read."""
+    known = {n: t.large_objects for n, t in rules.tables.items() if t.large_objects}
+    forgotten, unreadable = forgotten_large_objects(connection, known)
+    reasons = []
+    if forgotten:
+        reasons.append(
+            f"no column known for them refers to {forgotten:,}: name it (`large_objects` of its"
+            " table), unlink them where no column does (vacuumlo), or attest them"
+        )
+    if unreadable:
+        reasons.append(
+            f"the site's user may not read {unreadable:,}: grant it the role that owns them"
+        )
+    name, rows = str(LARGE_OBJECT_TABLE), forgotten + unreadable
+    reason = "large objects: " + "; ".join(reasons)
+    count = TableCount(site, name, name, "protected", rows, 0, 0, 0, rows, 0, "", reason)
+    return [count] if rows else []
+
+
+def _unattributed(connection: psycopg.Connection, rules: DatabaseRules, name: TableName) -> int:
+    """How many rows an undecided relation has, -1 where nobody can say."""
+    why = rules.database.other_relations.get(name)
+    if why is None:
+        return _rows(connection, name)
+    return 0 if why.empty else -1
+
+
 def _not_in_reach(site: str, copy: Beside) -> TableCount:
-    """A copy beside a database, as a relation that could not be counted."""
+    """A copy beside a database, or what nothing reads in it: a relation that can't be counted."""
     return TableCount(
         site, copy.name, copy.name, "protected", -1, 0, 0, 0, -1, 0, "", copy.sentence
     )
@@ -103,8 +154,10 @@ def _count_treated(
         return TableCount(
             site, table.dataset, str(name), table.classification, rows, 0, 0, 0, 0, 0, path, ""
         )
+    if at_home:
+        table = replace(table, copies=False)
     row = connection.execute(_counting(rules, table)).fetchone()
-    total, members, reduced, nobody, unexamined = map(int, row or (0, 0, 0, 0, 0))
+    total, members, reduced, nobody, unexamined, shared = map(int, row or (0, 0, 0, 0, 0, 0))
     if at_home:
         members, reduced = members + reduced, 0
     return TableCount(
@@ -122,6 +175,7 @@ def _count_treated(
         reason="these rows name persons whom no site knows, or whose country nobody wrote down"
         if unexamined
         else "",
+        shared=shared,
     )
 
 
@@ -178,56 +232,46 @@ def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
     return sql.SQL(
         "SELECT count(*), count(*) FILTER (WHERE domicile_member AND NOT domicile_reduced),"
         " count(*) FILTER (WHERE domicile_member AND domicile_reduced),"
-        " count(*) FILTER (WHERE NOT domicile_member AND NOT domicile_unknown"
-        " AND domicile_nobody),"
-        " count(*) FILTER (WHERE NOT domicile_member AND domicile_unknown) FROM ("
-        "SELECT domicile_member, domicile_unknown, domicile_nobody,"
+        " count(*) FILTER (WHERE NOT domicile_known AND NOT domicile_unknown AND domicile_nobody),"
+        " count(*) FILTER (WHERE NOT domicile_known AND domicile_unknown),"
+        " count(*) FILTER (WHERE domicile_shared) FROM ("
+        "SELECT domicile_member, domicile_shared, domicile_unknown, domicile_nobody,"
+        " domicile_member OR domicile_shared AS domicile_known,"
         " CASE WHEN domicile_member THEN {reduced} ELSE false END AS domicile_reduced FROM ("
-        "SELECT t.*, coalesce({member}, false) AS domicile_member,"
+        "SELECT t.*, coalesce({member}, false) AS domicile_member, {shared} AS domicile_shared,"
         " (coalesce({unknown}, false) OR {orphaned}) AS domicile_unknown,"
         " {nobody} AS domicile_nobody FROM {table} AS t OFFSET 0) AS t OFFSET 0) AS s"
     ).format(
         reduced=table.reduced("t"),
-        member=belongs(table.paths, rules.key, "t", MEMBERS),
-        unknown=belongs(table.paths, rules.key, "t", UNKNOWN),
-        orphaned=_orphaned(table.paths, rules.key),
+        member=table.belong(rules.key, "t"),
+        shared=table.shared(rules.key, "t"),
+        unknown=_unknown(table, rules.key),
+        orphaned=orphaned(table.paths, "t"),
         nobody=_nobody(table.paths),
-        table=sql.Identifier(table.table.name.schema, table.table.name.name),
+        table=table_rows(table.table.name),
     )
 
 
-def _orphaned(paths: Sequence[PersonPath], key: tuple[str, ...]) -> sql.Composable:
-    """Any soft reference that names nobody here, whoever the others name; foreign keys cannot be
-    orphaned."""
-    soft = [path for path in paths if path.hops and path.hops[-1].foreign_key is None]
-    if not soft:
-        return sql.SQL("false")
-    return sql.SQL("({})").format(
-        sql.SQL(" OR ").join(
-            sql.SQL("({} AND {} IS NOT TRUE)").format(
-                _names_somebody(path), has_person([path], key, "t")
-            )
-            for path in soft
-        )
+def _unknown(table: TableRules, key: tuple[str, ...]) -> sql.Composable:
+    """Whether a row that is neither a member's nor shared names somebody of whom nobody knows
+    enough. One that names a member does, if each of its persons gets a copy."""
+    unknown = belongs(table.paths, key, "t", table.lists.unknown)
+    if not table.copies:
+        return unknown
+    return sql.SQL("({} IS TRUE OR {} IS TRUE)").format(
+        unknown, belongs(table.paths, key, "t", table.lists.members)
     )
 
 
 def _nobody(paths: Sequence[PersonPath]) -> sql.Composable:
-    return sql.SQL("NOT ({})").format(sql.SQL(" OR ").join(_names_somebody(path) for path in paths))
-
-
-def _names_somebody(path: PersonPath) -> sql.Composable:
-    if not path.hops:
-        return sql.SQL("true")
-    return sql.SQL("({})").format(
-        sql.SQL(" AND ").join(
-            sql.SQL("{} IS NOT NULL").format(sql.Identifier("t", column))
-            for column in path.hops[0].columns
+    return sql.SQL("NOT ({})").format(
+        sql.SQL(" OR ").join(
+            names_somebody(path.hops[0], "t") if path.hops else sql.SQL("true") for path in paths
         )
     )
 
 
 def _rows(connection: psycopg.Connection, name: TableName) -> int:
-    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name.schema, name.name))
+    query = sql.SQL("SELECT count(*) FROM {}").format(table_rows(name))
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0

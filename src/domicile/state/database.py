@@ -26,14 +26,17 @@ __all__ = [
     "DATA_KEYS",
     "ERASED_PERSONS",
     "ERASED_SUBJECTS",
+    "FOLDS",
     "PSEUDONYMS",
+    "SECRETS",
     "SHREDS",
     "SHRED_SUBJECTS",
+    "WORDS",
     "RunRecord",
     "State",
 ]
 
-HEAD = "0006"
+HEAD = "0007"
 """The schema's newest version; a test holds it to the migrations."""
 
 _METADATA = sa.MetaData()
@@ -127,6 +130,32 @@ ERASED_PERSONS = sa.Table(
     sqlite_with_rowid=False,
 )
 """Custody's: keyed digests of erased persons, who get no new pseudonym unless re-admitted."""
+SECRETS = sa.Table(
+    "secrets",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("credential", sa.String(20), primary_key=True),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),
+)
+"""Policy's: the digest of each credential's secret. What the credential is good for, the ledger
+says."""
+WORDS = sa.Table(
+    "words",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("sha256", sa.LargeBinary(32), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+)
+"""Policy's: why people asked, and what they answered; the ledger has the digests."""
+FOLDS = sa.Table(
+    "folds",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("last_sha256", sa.LargeBinary(32), nullable=False),
+    sa.Column("standing", sa.LargeBinary, nullable=False),
+)
+"""Policy's: how staff, requests and grants stood at some entry of the ledger, so that only later
+ones are read. It can be thrown away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,8 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-# What entries rest on, by kind and version: the claims that one requires of earlier entries, and
-# those that it establishes for later ones. {field} stands for the text in the body's field; of
-# {a,b} or of a list each text makes a claim, {files.sha256} is that member of each of the files.
+# The claims that entries require of earlier ones, and establish for later ones. {field} is the text
+# in the body's field; of {a,b} or a list each text makes a claim, of {files.sha256} each file's.
 _VERIFIED = "verified:{run}/{shard}/{site}/{verified_sha256}"
 _BEGUN = "begun:{run}/{shard}/{site}/{verified_sha256}"
 _SHRED = "shred-%s:{boundary}/{request}"
@@ -43,15 +42,18 @@ CLAIMS: dict[str, tuple[list[str], list[str]]] = {
     "erase.shard-erased 1": ([_VERIFIED, _BEGUN], []),
     "erase.shard-refused 1": ([_BEGUN], []),
     "move.shard-verified 1": ([], ["verified:{run}/{shard}/{sites,partly}/{files.sha256}"]),
+    "policy.approved 1": (["policy:{sha256}"], []),
+    "policy.written 1": ([], ["policy:{sha256}"]),
 }
-_OTHERS = """clock.went-back custody.boundary-key-condemned custody.boundary-key-destroyed
-custody.boundary-key-made custody.boundary-key-pending custody.boundary-keys-rewrapped
-custody.keys-opened custody.operation-approved custody.persons-readmitted custody.root-recovered
-custody.root-split custody.shred-cancelled custody.survivors-rewrapping erase.absence-checked
-erase.certified erase.tables-rewritten move.home-opened move.home-opening move.planned
-move.schema-made move.sequences-set move.shard-copied people.frozen scan.attested scan.drift
-scan.finished scan.medium-stated scan.rechecked scan.started"""
-NO_CLAIMS = [f"{kind} 1" for kind in _OTHERS.split()]
+_OTHERS = """access: closed credential-ended credential-issued denied grant-changed opened
+request-answered request-made rules-set staff-changed; clock: went-back; custody:
+boundary-key-condemned boundary-key-destroyed boundary-key-made boundary-key-pending
+boundary-keys-rewrapped keys-opened operation-approved persons-readmitted root-recovered root-split
+shred-cancelled survivors-rewrapping; erase: absence-checked certified tables-rewritten; move:
+home-opened home-opening planned schema-made sequences-set shard-copied; people: frozen; scan:
+attested drift finished medium-stated rechecked started"""
+_PARTS = (part.split(":") for part in _OTHERS.split(";"))
+NO_CLAIMS = [f"{part.strip()}.{what} 1" for part, whats in _PARTS for what in whats.split()]
 FORMAT = "domicile ledger bundle 1"
 Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read
 KINDS = {1: "Ed25519", 4: "Ed25519 (cosignature)", 6: "ML-DSA-44"}

@@ -114,8 +114,8 @@ def _people(people: SeenPeople) -> Block:
         lines.append(Line("spellings", people.spellings, "values that are names of countries"))
     if country is None and people.elsewhere:
         above.append(
-            "Countries stand in other tables, where no charter can look for a person's:"
-            f" {', '.join(people.elsewhere[:5])}. The people table needs a column of its own."
+            f"Countries stand in other tables: {', '.join(people.elsewhere[:5])}. Name the one that"
+            " is a person's, as `held -> table.column -> country`."
         )
     if people.unknown_spellings:
         above.append(

@@ -6,12 +6,21 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from domicile.charter import CountryWay
 from domicile.charter.countries import COUNTRIES, spelled_country
+from domicile.errors import CharterError
 from domicile.scan.proposal.columns import Finding, Sample, family
 from domicile.scan.proposal.naming import words
 from domicile.sites.postgres import Database, ForeignKey, Table, TableName
 
-__all__ = ["CountryColumn", "PeopleChoice", "choose_people", "country_column", "spellings"]
+__all__ = [
+    "CountryColumn",
+    "PeopleChoice",
+    "choose_people",
+    "country_column",
+    "country_elsewhere",
+    "spellings",
+]
 
 _FIRST = re.compile(r"(?:^|_)(?:users?|customers?|members?|people|persons?|patients?|clients?"
                     r"|kunden?|clientes?|usuarios?|utenti|subscribers?|citizens?)$")  # fmt: skip
@@ -28,11 +37,18 @@ _TELLING = ("user.contact.email", "user.name", "user.demographic.date_of_birth",
 
 @dataclass(frozen=True, slots=True)
 class CountryColumn:
-    """The column and why. through: the foreign key that leads to a table of countries, if any."""
+    """The column, as the charter names it, and why. through: the foreign key that leads to a table
+    of countries, if any. table: the table in which it stands, if not the people table."""
 
     name: str
     why: str
     through: ForeignKey | None = None
+    table: TableName | None = None
+
+    @property
+    def column(self) -> str:
+        """Its name in its table."""
+        return CountryWay.parse(self.name).column if self.table else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,34 @@ def country_column(
                 why = f"its name, and {sample.said('country')}"
                 found.append((rank, at, CountryColumn(column.name, why)))
     return min(found, key=lambda entry: entry[:2])[2] if found else None
+
+
+def country_elsewhere(
+    database: Database, people: PeopleChoice, found: Mapping[TableName, CountryColumn]
+) -> CountryColumn | None:
+    """The country column of the one table that refers to the people table and has one. found:
+    tables' country columns."""
+    ways = [
+        (key, found[key.child])
+        for key in database.foreign_keys
+        if key.parent == people.table and key.child in found and key.child != people.table
+    ]
+    ways = [(key, there) for key, there in ways if set(key.parent_columns) == set(people.key)]
+    if len(ways) != 1 or ways[0][1].through is not None:
+        return None
+    key, there = ways[0]
+    place = f"{key.child}.{','.join(key.columns)}"
+    entry = f"{','.join(key.parent_columns)} -> {place} -> {there.name}"
+    why = f"{there.why}; persons with several countries there will not be examined"
+    try:
+        same = CountryWay.parse(entry)
+    except CharterError:
+        return None
+    if same.way is None or TableName.parse(same.way.table) != key.child:
+        return None  # a name that the charter would read as others
+    if (same.way.there, same.column) != (key.columns, there.name):
+        return None
+    return CountryColumn(entry, why, table=key.child)
 
 
 def spellings(values: Iterable[str]) -> tuple[dict[str, str], int]:

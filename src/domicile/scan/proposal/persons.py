@@ -11,7 +11,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from domicile.charter import Charter, Company, People, TableDataset
+from domicile.charter import Charter, Company, People, TableDataset, Way
+from domicile.errors import CharterError
 from domicile.people import Attribution, attribute_tables
 from domicile.scan.proposal.naming import words
 from domicile.sites.postgres import Database, ForeignKey, Table, TableName
@@ -98,21 +99,38 @@ def same_kind(one: str, other: str) -> bool:
     return one == other or {one, other} <= _INTEGERS or {one, other} <= _TEXTS
 
 
+def _is_text_of(one: str, other: str) -> bool:
+    """Whether one of two base types is text that may hold the other's keys."""
+    keys = {*_INTEGERS, "pg_catalog.uuid"}
+    return bool({one, other} & _TEXTS and {one, other} & keys)
+
+
+def _can_be_named(column: str) -> bool:
+    """Whether a charter reads a column's name as nothing but that."""
+    try:
+        return Way.parse(column) == Way((column,))
+    except CharterError:
+        return False
+
+
 def soft_candidates(
     table: Table, key_type: str, people: TableName, others: Collection[str]
 ) -> list[tuple[str, bool]]:
     """The columns that could hold a person's key, and whether their name says so: by name where
-    keys are numbers, which join with anything; also by an id's name where they are not. others:
-    names of the other tables."""
+    keys are numbers, which join with anything; also by an id's name where they are not. Of text
+    that may be a key's the values must say so too. others: names of the other tables."""
     found = []
     for column in table.columns:
-        if not same_kind(column.base_type, key_type):
-            continue
         named = holds_a_key_by_name(column.name, people, others)
+        as_text = named and _is_text_of(column.base_type, key_type)
+        if not (as_text or same_kind(column.base_type, key_type)) or not _can_be_named(column.name):
+            continue
         if named or (
             key_type not in _INTEGERS and re.search(r"(?:id|key|by|ref)$", words(column.name))
         ):
-            found.append((not named, bool(_OTHER.search(words(column.name))), column.name))
+            found.append(
+                (not named or as_text, bool(_OTHER.search(words(column.name))), column.name)
+            )
     order = {column.name: at for at, column in enumerate(table.columns)}
     found.sort(key=lambda entry: (entry[0], entry[1], order[entry[2]]))
     return [(name, not unnamed) for unnamed, _, name in found[:_MOST_CANDIDATES]]
@@ -164,7 +182,7 @@ def _by_keys(
     ]
     columns = [",".join(key.columns) for key in keys]
     keys = [key for key in keys if columns.count(",".join(key.columns)) == 1]
-    if not keys or any("," in column for key in keys for column in key.columns):
+    if not all(map(_can_be_named, (column for key in keys for column in key.columns))) or not keys:
         return None
     nearest = min(_length(attribution, key) for key in keys)
     near = sorted(

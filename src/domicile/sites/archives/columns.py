@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from domicile.sites.archives.model import Key, Unreadable
 
-__all__ = ["opened_parquet", "parquet_groups", "parquet_keys"]
+__all__ = ["check_groups", "opened_parquet", "parquet_groups", "parquet_keys"]
 
 _LARGEST_GROUP = 1 << 30
 _BATCH_ROWS = 8192
@@ -39,11 +39,17 @@ def parquet_groups(
 ) -> Iterator[tuple[pa.Table, list[Key]]]:
     """Each row group, whole, with its rows' keys. Raises Unreadable where one is over 1 GiB."""
     _check_columns(file, person)
+    check_groups(file)
     for number in range(file.num_row_groups):
-        if file.metadata.row_group(number).total_byte_size > _LARGEST_GROUP:
-            raise Unreadable("a row group of it is larger than 1 GiB")
         table = file.read_row_group(number)
         yield table, list(_keys(table, person))
+
+
+def check_groups(file: pq.ParquetFile) -> None:
+    """Raise Unreadable where a row group is too large to be rewritten: it is in memory then."""
+    sizes = (file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups))
+    if max(sizes, default=0) > _LARGEST_GROUP:
+        raise Unreadable("a row group of it is larger than 1 GiB")
 
 
 def _check_columns(file: pq.ParquetFile, person: Sequence[str]) -> None:

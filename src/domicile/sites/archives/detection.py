@@ -7,7 +7,7 @@ from typing import Literal
 __all__ = ["HEAD_BYTES", "Kind", "kind_of", "why_not"]
 
 Kind = Literal[
-    "gz", "bz2", "zst", "zip", "tar", "parquet", "pg_dump", "sql", "jsonl", "csv", "unknown"
+    "gz", "bz2", "zst", "lz4", "zip", "tar", "parquet", "pg_dump", "sql", "jsonl", "csv", "unknown"
 ]
 
 HEAD_BYTES = 512
@@ -15,6 +15,7 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"\x1f\x8b", "gz"),
     (b"BZh", "bz2"),
     (b"\x28\xb5\x2f\xfd", "zst"),
+    (b"\x04\x22\x4d\x18", "lz4"),
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
     (b"PAR1", "parquet"),
@@ -28,7 +29,6 @@ _ELSE: tuple[tuple[bytes, str], ...] = (
     (b"PARE", "it is a Parquet file with an encrypted footer"),
     (b"\xfd7zXZ", "it is compressed with xz"),
     (b"7z\xbc\xaf", "it is a 7z archive"),
-    (b"\x04\x22\x4d\x18", "it is compressed with lz4"),
 )
 _TAR_MAGIC_AT = 257
 

@@ -17,14 +17,17 @@ from typing import BinaryIO, cast
 from domicile.sites.archives.lines import read_line
 from domicile.sites.archives.model import NOBODY_CAN_SAY, Key, Unreadable
 
-__all__ = ["as_sql", "sql_keys"]
+__all__ = ["as_sql", "sql_keys", "table_keys"]
 
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_\x80-\U0010ffff][a-z0-9_$\x80-\U0010ffff]*)'
-_COPY = re.compile(rf"COPY ({_NAME})\.({_NAME}) \((.*)\) FROM stdin;\r?\n")
+_COPY = re.compile(rf"COPY ({_NAME})\.({_NAME}) (?:\((.*)\))? FROM stdin;\r?\n", re.DOTALL)
+_COPY_ENDS = (b" FROM stdin;\n", b" FROM stdin;\r\n")
+_LONGEST_COPY_BYTES = 1 << 20
 _COLUMN = re.compile(rf"({_NAME})(?:, |$)")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _UNREAD = (b"INSERT INTO ", b"SELECT pg_catalog.lowrite(")  # rows; bytes of large objects
+_NO_UTF8 = "it is no dump in UTF-8: make it with --encoding=UTF8"
 _FORMAT_AT = 10
 _CUSTOM = b"\x01"
 
@@ -37,7 +40,10 @@ def as_sql(file: BinaryIO, programs: Sequence[Path], *, is_tar: bool) -> Iterato
     file.seek(0, os.SEEK_END)  # drops what was buffered: the descriptor goes where we go
     file.seek(0)
     if not is_tar and head[_FORMAT_AT:] != _CUSTOM:
-        raise Unreadable("it is a part of a dump in the directory format: make it a custom one")
+        raise Unreadable(
+            "it is a part of a dump in the directory format, whose files are one archive where they"
+            " lie in a folder of their own as pg_dump names them"
+        )
     if not programs:
         raise Unreadable("there is no pg_restore here: install PostgreSQL's client programs")
     options = ["--file=-", "--data-only", f"--format={'tar' if is_tar else 'custom'}"]
@@ -56,16 +62,41 @@ def as_sql(file: BinaryIO, programs: Sequence[Path], *, is_tar: bool) -> Iterato
             child.kill()
 
 
+def table_keys(stream: BinaryIO, head: str, tables: Mapping[str, Sequence[str]]) -> Iterator[Key]:
+    """The key of each row of a file that holds one table's rows. head: the COPY that would read it;
+    none where its rows are INSERTs. Raises Unreadable."""
+    if not head:
+        yield from sql_keys(stream, tables)
+        return
+    try:
+        yield from _block(stream, head, tables)
+    except UnicodeDecodeError:
+        raise Unreadable(_NO_UTF8) from None
+    while line := read_line(stream):
+        if line.strip():
+            raise Unreadable("something follows the end of a table")
+
+
 def sql_keys(stream: BinaryIO, tables: Mapping[str, Sequence[str]]) -> Iterator[Key]:
     """The key of each row of a plain dump. Raises Unreadable."""
     try:
         while line := read_line(stream):
             if line.startswith(b"COPY "):
-                yield from _block(stream, line.decode(), tables)
+                yield from _block(stream, _whole_copy(stream, line).decode(), tables)
             elif line.startswith(_UNREAD):
                 yield NOBODY_CAN_SAY
     except UnicodeDecodeError:
-        raise Unreadable("it is no dump in UTF-8: make it with --encoding=UTF8") from None
+        raise Unreadable(_NO_UTF8) from None
+
+
+def _whole_copy(stream: BinaryIO, line: bytes) -> bytes:
+    """A COPY to its end: names may have line ends in them."""
+    while not line.endswith(_COPY_ENDS) and len(line) < _LONGEST_COPY_BYTES:
+        more = read_line(stream)
+        if not more:
+            break
+        line += more
+    return line
 
 
 def _block(stream: BinaryIO, head: str, tables: Mapping[str, Sequence[str]]) -> Iterator[Key]:
@@ -73,7 +104,7 @@ def _block(stream: BinaryIO, head: str, tables: Mapping[str, Sequence[str]]) -> 
     if found is None:
         raise Unreadable("a COPY of it is not as pg_dump writes it")
     name = f"{_unquoted(found[1])}.{_unquoted(found[2])}"
-    columns = [_unquoted(each) for each in _COLUMN.findall(found[3])]
+    columns = [_unquoted(each) for each in _COLUMN.findall(found[3] or "")]
     person = tables.get(name)
     places = [columns.index(c) for c in person or () if c in columns]
     is_known = person is not None and len(places) == len(person)

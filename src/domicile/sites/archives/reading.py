@@ -29,9 +29,10 @@ from domicile.sites.archives.model import Key, Layout, Unreadable
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["DAMAGED", "PACKED", "Reader", "decompressed", "kind_in", "size_of"]
+__all__ = ["ARROW_CODECS", "DAMAGED", "PACKED", "Reader", "decompressed", "kind_in", "size_of"]
 
-PACKED = frozenset({"gz", "bz2", "zst"})
+PACKED = frozenset({"gz", "bz2", "zst", "lz4"})
+ARROW_CODECS: dict[Kind, str] = {"zst": "zstd", "lz4": "lz4"}
 _MOST_MEMBERS = 100_000
 _TAR_END_BYTES = 1024
 DAMAGED = (
@@ -73,7 +74,7 @@ class Reader:
         buffered, head = _peeked(file)
         kind = kind_of(head)
         match kind:
-            case "gz" | "bz2" | "zst":
+            case "gz" | "bz2" | "zst" | "lz4":
                 with decompressed(buffered, kind) as stream:
                     yield from self._keys(
                         cast("BinaryIO", Bounded(stream, budget)), budget, depth + 1
@@ -178,11 +179,10 @@ def decompressed(stream: BinaryIO, kind: Kind) -> Iterator[BinaryIO]:
             yield cast("BinaryIO", unpacked)
     elif kind == "bz2":
         yield cast("BinaryIO", io.BufferedReader(_Bz2(stream), 1 << 20))
-    elif kind == "zst":
-        with closing(
-            pa.CompressedInputStream(pa.PythonFile(Unclosed(stream), mode="r"), "zstd")
-        ) as zst:
-            yield cast("BinaryIO", io.BufferedReader(zst, 1 << 20))
+    elif codec := ARROW_CODECS.get(kind):
+        source = pa.PythonFile(Unclosed(stream), mode="r")
+        with closing(pa.CompressedInputStream(source, codec)) as unpacked_arrow:
+            yield cast("BinaryIO", io.BufferedReader(unpacked_arrow, 1 << 20))
     else:
         yield stream
 

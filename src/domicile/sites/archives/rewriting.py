@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domicile.sites.archives.bounds import Unclosed
-from domicile.sites.archives.columns import opened_parquet, parquet_groups
+from domicile.sites.archives.columns import check_groups, opened_parquet, parquet_groups
 from domicile.sites.archives.detection import Kind
 from domicile.sites.archives.lines import Record, csv_records, json_records
 from domicile.sites.archives.model import Key, Unreadable
-from domicile.sites.archives.reading import DAMAGED, PACKED, decompressed, kind_in
+from domicile.sites.archives.reading import ARROW_CODECS, DAMAGED, PACKED, decompressed, kind_in
 
 __all__ = ["REWRITABLE", "Keep", "is_rewritable", "rewrite", "same_but_for"]
 
@@ -43,8 +43,12 @@ def _told_damage() -> Iterator[None]:
 @_told_damage()
 def is_rewritable(file: BinaryIO) -> bool:
     """Whether a file is of a format that can be rewritten: an export, compressed or not. Raises
-    Unreadable."""
+    Unreadable, as also where a Parquet file's row groups are too large for it."""
     outer, inner = kind_in(file)
+    if inner == outer == "parquet":
+        with opened_parquet(file) as parquet:
+            check_groups(parquet)
+        file.seek(0)
     return inner in REWRITABLE and (inner != "parquet" or outer == inner)
 
 
@@ -113,10 +117,10 @@ def _compressing(out: BinaryIO, kind: Kind) -> Iterator[BinaryIO]:
     elif kind == "bz2":
         with bz2.BZ2File(out, "wb") as packed_bz2:
             yield cast("BinaryIO", packed_bz2)
-    elif kind == "zst":
+    elif codec := ARROW_CODECS.get(kind):
         sink = pa.PythonFile(Unclosed(out), mode="w")
-        with pa.CompressedOutputStream(sink, "zstd") as zst:
-            yield cast("BinaryIO", zst)
+        with pa.CompressedOutputStream(sink, codec) as packed_arrow:
+            yield cast("BinaryIO", packed_arrow)
     else:
         yield out
 

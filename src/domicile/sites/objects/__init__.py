@@ -2,6 +2,7 @@
 
 from domicile.sites.objects.directory import DirectorySite
 from domicile.sites.objects.keys import encode_key
+from domicile.sites.objects.lookup import versions_of
 from domicile.sites.objects.model import (
     Attributes,
     BucketRule,
@@ -32,4 +33,5 @@ __all__ = [
     "VersionRef",
     "encode_key",
     "open_object_site",
+    "versions_of",
 ]

@@ -102,11 +102,15 @@ class DirectorySite:
             for upload in unfinished:
                 self.abort(upload)
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
         """See `ObjectSite.versions`. Raises `SiteRefused` on a file that is none of ours."""
         page: list[ObjectVersion] = []
         with site_errors(self._name, self._root, "listing"):
             for place in walk(self._name, self._root, prefix, after):
+                if until and place.key > until:
+                    break
                 page.extend(self._versions_of(place))
                 while len(page) >= _PAGE:
                     yield page[:_PAGE]

@@ -101,11 +101,26 @@ class DeleteFailure:
 
 @dataclass(frozen=True, slots=True)
 class BucketRule:
-    """Something that a bucket does by itself. what: the lifecycle rule's name, the bucket that
-    objects or logs are copied to, or which kind of rules is ``unseen``. prefix: of the keys that a
-    lifecycle rule is about. All of it is the store's own text."""
+    """Something that a bucket does by itself, or somebody whom it lets in. All of it is the store's
+    own text.
 
-    kind: Literal["expiration", "archive", "replication", "logging", "unseen"]
+    what: the lifecycle rule's name; the bucket that objects or logs are copied to; what lets
+    everybody in (``public``), who else is let in (``shared``), or whom a policy names and the store
+    alone could tell from the owner (``named``); which kind of rules is ``unseen``; nothing where
+    single objects may have ACLs (``acls``). prefix: of the keys that a lifecycle rule is about.
+    """
+
+    kind: Literal[
+        "expiration",
+        "archive",
+        "replication",
+        "logging",
+        "public",
+        "shared",
+        "named",
+        "acls",
+        "unseen",
+    ]
     what: str
     prefix: str = ""
 
@@ -182,10 +197,12 @@ class ObjectSite(Protocol):
         be written and deleted. Raises a SiteError that says what is wrong."""
         ...
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
-        """Every version and delete marker under ``prefix`` whose key comes after ``after``, in
-        pages of up to 1,000, in key order (UTF-8 bytes), a key's newest version first. A key's
-        versions may straddle pages."""
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
+        """Every version and delete marker under ``prefix`` whose key comes after ``after`` and,
+        where there is an ``until``, not after that, in pages of up to 1,000, in key order (UTF-8
+        bytes), a key's newest version first. A key's versions may straddle pages."""
         ...
 
     def uploads(self, prefix: str = "") -> Iterator[list[Upload]]:
@@ -222,7 +239,7 @@ class ObjectSite(Protocol):
         ...
 
     def rules(self) -> list[BucketRule]:
-        """What the store does to its objects by itself, found out by asking it."""
+        """What the store does to its objects by itself and whom it lets in, by asking it."""
         ...
 
     def abort(self, upload: Upload) -> None:

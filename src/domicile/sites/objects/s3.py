@@ -25,16 +25,19 @@ from domicile.sites.objects.model import (
     Upload,
     VersionRef,
 )
+from domicile.sites.objects.s3_access import ask_access
 from domicile.sites.objects.s3_client import client_for, code_of, site_errors
 from domicile.sites.objects.s3_connection import Bucket, Connection
 from domicile.sites.objects.s3_control import abort_upload, ask_capabilities, delete_versions
-from domicile.sites.objects.s3_errors import NOT_THERE
+from domicile.sites.objects.s3_denial import Denials, withheld
+from domicile.sites.objects.s3_errors import NOT_THERE, AccessDenied
 from domicile.sites.objects.s3_headers import headers_for
 from domicile.sites.objects.s3_holds import ObjectLock, ask_holds, ask_object_lock
 from domicile.sites.objects.s3_listing import list_uploads, list_versions, lists_versions
 from domicile.sites.objects.s3_read import Tagged, open_version
 from domicile.sites.objects.s3_rules import ask_rules
 from domicile.sites.objects.s3_write import is_single_put, write_object
+from domicile.sites.objects.stretches import Stretch
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -51,6 +54,7 @@ class S3Site:
         self._bucket = bucket
         self._connection = Connection(bucket)
         self._tagged = Tagged()
+        self._denials = Denials()
         self._tags_proven = False
 
     @property
@@ -110,14 +114,16 @@ class S3Site:
                 next_step="check the policy of the access key",
             )
 
-    def versions(self, prefix: str = "", after: str = "") -> Iterator[list[ObjectVersion]]:
+    def versions(
+        self, prefix: str = "", after: str = "", until: str = ""
+    ) -> Iterator[list[ObjectVersion]]:
         """See `ObjectSite.versions`."""
         return list_versions(
             self._client,
             self.name,
             self._bucket.bucket,
             prefix,
-            after,
+            Stretch(after, until=until),
             with_versions=self._lists_versions,
         )
 
@@ -129,13 +135,28 @@ class S3Site:
     async def read(
         self, key: str, version_id: str | None = None, span: Span | None = None
     ) -> ObjectRead:
-        """See `ObjectSite.read`."""
+        """See `ObjectSite.read`. Raises `ObjectWithheld` for what is denied, where others here are
+        not."""
         self._require_key(key)
-        opened, response = await open_version(self._connection, self.name, key, version_id, span)
+        try:
+            opened, response = await open_version(
+                self._connection, self.name, key, version_id, span
+            )
+        except AccessDenied as error:
+            if not await self._is_denied_alone(key):
+                raise
+            raise withheld(error) from error
+        self._denials.given(key, version_id)
         if self._tagged.may_have_tags(response) and await self._keeps_tags():
-            tags = await asyncio.to_thread(self._tags_of, key, opened.version_id)
+            try:
+                tags = await asyncio.to_thread(self._tags_of, key, opened.version_id)
+            except AccessDenied as error:
+                raise withheld(error) from error
             opened.attributes = replace(opened.attributes, tags=tags)
         return opened
+
+    async def _is_denied_alone(self, key: str) -> bool:
+        return await self._denials.is_alone(self._connection, lambda k: self.versions(after=k), key)
 
     async def _keeps_tags(self) -> bool:
         if "_capabilities" not in self.__dict__:
@@ -248,7 +269,8 @@ class S3Site:
 
     def rules(self) -> list[BucketRule]:
         """See `ObjectSite.rules`."""
-        return ask_rules(self._client, self.name, self._bucket.bucket)
+        where = (self._client, self.name, self._bucket.bucket)
+        return [*ask_rules(*where), *ask_access(*where)]
 
     def abort(self, upload: Upload) -> None:
         """See `ObjectSite.abort`."""

@@ -1,8 +1,7 @@
 """boto3, configured for every S3-compatible store, with its failures as our errors.
 
 No aws-chunked bodies and no checksum trailers (OCI and others reject them); control requests with a
-body carry Content-MD5, which every store takes; listings keep the order of versions and delete
-markers, which boto3 would otherwise sort into two lists.
+body carry Content-MD5, which every store takes; pages of listings are read by `s3_pages`.
 """
 
 from __future__ import annotations
@@ -10,11 +9,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import boto3
 from botocore.config import Config
@@ -23,10 +21,12 @@ from botocore.exceptions import (
     ClientError,
     ParamValidationError,
 )
+from botocore.handlers import _handle_200_error  # type: ignore[attr-defined] # not in the stubs
 from botocore.parsers import ResponseParserError
 
 from domicile.errors import SiteRefused
 from domicile.sites.objects.s3_errors import answered, unreachable
+from domicile.sites.objects.s3_pages import NotAListing, Page, parse_objects, parse_versions
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -34,22 +34,23 @@ if TYPE_CHECKING:
 
     from domicile.sites.objects.s3_connection import Bucket
 
-__all__ = ["KINDS", "client_for", "code_of", "site_errors", "status_of"]
+__all__ = ["client_for", "code_of", "page_of", "site_errors", "status_of"]
 
-KINDS = "DomicileKinds"  # the kinds of a listing's entries, in the document's order
-_KIND = re.compile(rb"<(Version|DeleteMarker)[\s>]")
+_PAGE = "DomicilePage"  # a listing's `Page`, in the place of what boto3 would make of it
+_LISTINGS = {"ListObjectVersions": parse_versions, "ListObjectsV2": parse_objects}
 _ATTEMPTS = 4
 _DOCUMENTS = {
     "DeleteObjects": b"<DeleteResult",
+    "GetBucketAcl": b"<AccessControlPolicy",
     "GetBucketLifecycleConfiguration": b"<LifecycleConfiguration",
     "GetBucketLogging": b"<BucketLoggingStatus",
+    "GetBucketOwnershipControls": b"<OwnershipControls",
     "GetBucketReplication": b"<ReplicationConfiguration",
     "GetBucketVersioning": b"<VersioningConfiguration",
     "GetObjectLockConfiguration": b"<ObjectLockConfiguration",
+    "GetPublicAccessBlock": b"PublicAccessBlockConfiguration",
     "GetObjectTagging": b"<Tagging",
     "ListMultipartUploads": b"<ListMultipartUploadsResult",
-    "ListObjectVersions": b"<ListVersionsResult",
-    "ListObjectsV2": b"<ListBucketResult",
     "ListParts": b"<ListPartsResult",
 }
 
@@ -69,7 +70,9 @@ def client_for(bucket: Bucket) -> S3Client:
     for operation in ("DeleteObjects", "PutObjectTagging"):
         client.meta.events.register(f"before-call.s3.{operation}", _sign_with_md5)
     client.meta.events.register("before-parse.s3", _require_document)
-    client.meta.events.register("before-parse.s3.ListObjectVersions", _keep_order)
+    # botocore looks for an error under a 200 by parsing the document, before anybody else's turn.
+    client.meta.events.unregister("before-parse.s3.*", _handle_200_error)
+    client.meta.events.register_first("before-parse.s3.*", _read_page)
     return client
 
 
@@ -121,14 +124,30 @@ def _require_document(
         raise ResponseParserError(f"no {expected.decode()} in the answer")
 
 
-def _keep_order(
-    response_dict: Mapping[str, object],
+def _read_page(
+    operation_model: OperationModel,
+    response_dict: MutableMapping[str, object],
     customized_response_dict: MutableMapping[str, object],
     **_: object,
 ) -> None:
-    body = response_dict["body"]
-    if isinstance(body, bytes):  # "<" cannot stand in a key here: XML escapes it
-        customized_response_dict[KINDS] = [kind.decode() for kind in _KIND.findall(body)]
+    """What is no page is left to botocore, which tries again where it is an error, or half of
+    one."""
+    parse = _LISTINGS.get(operation_model.name)
+    body, status = response_dict["body"], response_dict["status_code"]
+    if parse and status == 200 and isinstance(body, bytes):
+        with contextlib.suppress(NotAListing):
+            customized_response_dict[_PAGE] = parse(body)
+            response_dict["body"] = b""  # nothing is left to be read
+            return
+    _handle_200_error(operation_model, response_dict)
+
+
+def page_of(answer: object) -> Page:
+    """What a listing answered with. Raises ResponseParserError where that was no page."""
+    page = cast("dict[str, object]", answer).get(_PAGE)
+    if not isinstance(page, Page):
+        raise ResponseParserError("no page of a listing in the answer")
+    return page
 
 
 def code_of(error: ClientError) -> str:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from domicile.sites.objects.model import Capabilities, DeleteFailure, Upload, VersionRef
-from domicile.sites.objects.s3_client import code_of, site_errors, status_of
+from domicile.sites.objects.s3_client import code_of, page_of, site_errors, status_of
 from domicile.sites.objects.s3_errors import ABSENT, NOT_THERE
 
 if TYPE_CHECKING:
@@ -48,10 +48,11 @@ def _keeps_versions(client: S3Client, bucket: str) -> bool:
 def _keeps_tags(client: S3Client, bucket: str, *, with_versions: bool) -> bool:
     """Some stores answer ``?tagging`` with the object itself, and for a missing object nobody can
     tell: then a store without ListObjectVersions counts as one without tags."""
-    listed = client.list_objects_v2(Bucket=bucket, MaxKeys=1).get("Contents", [])
+    answer = client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+    listed = page_of(answer).versions
     if not listed:
         return with_versions and _answers_tagging(client, bucket, "domicile-probe")
-    return _answers_tagging(client, bucket, listed[0]["Key"])
+    return _answers_tagging(client, bucket, listed[0].key)
 
 
 def _answers_tagging(client: S3Client, bucket: str, key: str) -> bool:

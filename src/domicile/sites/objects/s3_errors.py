@@ -18,6 +18,7 @@ from domicile.errors import (
 __all__ = [
     "ABSENT",
     "NOT_THERE",
+    "AccessDenied",
     "answered",
     "answered_get",
     "error_code",
@@ -39,6 +40,10 @@ _CREDENTIALS = frozenset(
 )
 _UNDER_A_KEY = frozenset({"InvalidRequest", "InvalidArgument"})
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
+
+
+class AccessDenied(SiteRefused):
+    """These credentials may not do this; whether to this object alone is not known yet."""
 
 
 def error_code(status: int, body: bytes) -> str:
@@ -97,7 +102,7 @@ def answered(site: str, doing: str, status: int, code: str) -> SiteError:
     if is_transient(status, code):
         return unreachable(site, doing, f"{code} (HTTP {status})")
     if code in _CREDENTIALS or (status in (401, 403) and code not in _FULL):
-        return SiteRefused(
+        return (AccessDenied if code == "AccessDenied" else SiteRefused)(
             what,
             expected="credentials that may do this",
             next_step="check the access key, the secret, the region, the clock and the policy",

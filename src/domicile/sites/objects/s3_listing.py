@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, TypedDict, cast
+from functools import partial
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
 from domicile.errors import SiteRefused
 from domicile.sites.objects.model import ObjectVersion, Upload
-from domicile.sites.objects.s3_client import KINDS, code_of, site_errors
+from domicile.sites.objects.s3_client import code_of, page_of, site_errors
 from domicile.sites.objects.s3_errors import ABSENT, NOT_THERE
+from domicile.sites.objects.s3_pages import Page
+from domicile.sites.objects.s3_parallel import in_order
+from domicile.sites.objects.stretches import Stretch, Turn
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import (
-        DeleteMarkerEntryTypeDef,
-        ListObjectVersionsOutputTypeDef,
-        MultipartUploadTypeDef,
-        ObjectTypeDef,
-        ObjectVersionTypeDef,
-        PaginatorConfigTypeDef,
-    )
+    from types_boto3_s3.type_defs import MultipartUploadTypeDef, PaginatorConfigTypeDef
 
 __all__ = ["list_uploads", "list_versions", "lists_versions"]
 
 _PAGE = 1000
+_UPLOADS_AT_ONCE = 8
 
 
 class _Marker(TypedDict, total=False):
-    """Where the next page of versions begins."""
+    """Where a page of versions begins."""
 
     KeyMarker: str
     VersionIdMarker: str
+
+
+class _Start(TypedDict, total=False):
+    """Where a page of objects begins."""
+
+    StartAfter: str
+    ContinuationToken: str
 
 
 def lists_versions(client: S3Client, site: str, bucket: str) -> bool:
@@ -50,48 +57,77 @@ def lists_versions(client: S3Client, site: str, bucket: str) -> bool:
 
 
 def list_versions(
-    client: S3Client, site: str, bucket: str, prefix: str, after: str, *, with_versions: bool
+    client: S3Client, site: str, bucket: str, prefix: str, within: Stretch, *, with_versions: bool
 ) -> Iterator[list[ObjectVersion]]:
-    """Pages in the order of keys, newest version first. Raises `SiteRefused` where the store
-    answers in any other order: a merge over it would miss objects."""
-    pages = _version_pages if with_versions else _object_pages
-    last, passed = b"", after.encode()
-    with site_errors(site, "listing"):
-        for page in pages(client, site, bucket, prefix, after):
-            for version in page:
-                key = version.key.encode()
-                if key < last or not version.key.startswith(prefix):
-                    raise _confused(site)
-                last = key
-            # Ceph RGW begins at the marker itself, others after it.
-            if wanted := [version for version in page if version.key.encode() > passed]:
-                yield wanted
+    """Pages of a stretch of keys in their order, newest version first; several of its parts are
+    asked for at a time. Raises `SiteRefused` where the store answers in any other order: a merge
+    over it would miss objects."""
+    page = _version_page if with_versions else _object_page
+    walk = _Walk(site, prefix, partial(page, client, bucket, prefix))
+    yield from in_order(walk, within)
 
 
-def _version_pages(
-    client: S3Client, site: str, bucket: str, prefix: str, after: str
-) -> Iterator[list[ObjectVersion]]:
-    marker: _Marker = {"KeyMarker": after} if after else {}
-    while True:
-        page = client.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE, **marker)
-        yield _merged(site, page)
-        if not page.get("IsTruncated"):
-            return
-        following: _Marker = {"KeyMarker": page.get("NextKeyMarker", "")}
-        if version_marker := page.get("NextVersionIdMarker"):
-            following["VersionIdMarker"] = version_marker
-        if following == marker or not following["KeyMarker"]:
-            raise _confused(site)  # or we would list for ever
-        marker = following
+@dataclass(frozen=True)
+class _Walk:
+    """Takes turns at stretches."""
+
+    site: str
+    prefix: str
+    ask: Callable[[str, str], Page]
+
+    def __call__(self, stretch: Stretch, pages: int) -> Turn:
+        found: list[list[ObjectVersion]] = []
+        at, last = (stretch.after, stretch.token), stretch.after
+        for _ in range(pages):
+            with site_errors(self.site, "listing"):
+                page = self.ask(*at)
+            self._require_order(page, last)
+            if wanted := _wanted(page, stretch):
+                found.append(wanted)
+                last = wanted[-1].key
+            if page.following is None or _passes(page, stretch):
+                return Turn(found, None)
+            if page.following == at or not any(page.following):
+                raise _confused(self.site)  # or we would list for ever
+            at = page.following
+        return Turn(found, Stretch(*at, stretch.until))
+
+    def _require_order(self, page: Page, last: str) -> None:
+        """What came before its stretch would be in none at all."""
+        for version in page.versions:
+            if version.key < last or not version.key.startswith(self.prefix):
+                raise _confused(self.site)
+            last = version.key
 
 
-def _merged(site: str, page: ListObjectVersionsOutputTypeDef) -> list[ObjectVersion]:
-    versions, markers = page.get("Versions", []), page.get("DeleteMarkers", [])
-    kinds = cast("list[str]", cast("dict[str, object]", page)[KINDS])
-    if kinds.count("Version") != len(versions) or kinds.count("DeleteMarker") != len(markers):
-        raise _confused(site)
-    next_version, next_marker = map(_version, versions), map(_marker, markers)
-    return [next(next_version if kind == "Version" else next_marker) for kind in kinds]
+def _wanted(page: Page, stretch: Stretch) -> list[ObjectVersion]:
+    """What of a page is in the stretch. Ceph RGW begins at the marker itself, others after it."""
+    versions = page.versions
+    if versions and versions[0].key == stretch.after and not stretch.token:
+        versions = [version for version in versions if version.key != stretch.after]
+    if _passes(page, stretch):
+        versions = [version for version in versions if not stretch.ends_before(version.key)]
+    return versions
+
+
+def _passes(page: Page, stretch: Stretch) -> bool:
+    return bool(page.versions) and stretch.ends_before(page.versions[-1].key)
+
+
+def _version_page(client: S3Client, bucket: str, prefix: str, key: str, version: str) -> Page:
+    marker: _Marker = {"KeyMarker": key} if key else {}
+    if version:
+        marker["VersionIdMarker"] = version
+    answer = client.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE, **marker)
+    return page_of(answer)
+
+
+def _object_page(client: S3Client, bucket: str, prefix: str, key: str, token: str) -> Page:
+    start: _Start = {"StartAfter": key} if key else {}
+    if token:
+        start = {"ContinuationToken": token}
+    answer = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE, **start)
+    return page_of(answer)
 
 
 def _confused(site: str) -> SiteRefused:
@@ -102,61 +138,15 @@ def _confused(site: str) -> SiteRefused:
     )
 
 
-def _version(entry: ObjectVersionTypeDef) -> ObjectVersion:
-    return ObjectVersion(
-        key=entry["Key"],
-        version_id=entry.get("VersionId", "null"),
-        is_latest=entry["IsLatest"],
-        is_marker=False,
-        size_bytes=entry["Size"],
-        etag=entry.get("ETag", ""),
-        modified=entry["LastModified"].astimezone(UTC),
-    )
-
-
-def _marker(entry: DeleteMarkerEntryTypeDef) -> ObjectVersion:
-    return ObjectVersion(
-        key=entry["Key"],
-        version_id=entry.get("VersionId", "null"),
-        is_latest=entry["IsLatest"],
-        is_marker=True,
-        size_bytes=0,
-        etag="",
-        modified=entry["LastModified"].astimezone(UTC),
-    )
-
-
-def _object_pages(
-    client: S3Client, _site: str, bucket: str, prefix: str, after: str
-) -> Iterator[list[ObjectVersion]]:
-    paginator = client.get_paginator("list_objects_v2")
-    for page in paginator.paginate(
-        Bucket=bucket, Prefix=prefix, StartAfter=after, PaginationConfig={"PageSize": _PAGE}
-    ):
-        yield [_only_version(entry) for entry in page.get("Contents", [])]
-
-
-def _only_version(entry: ObjectTypeDef) -> ObjectVersion:
-    return ObjectVersion(
-        key=entry["Key"],
-        version_id="null",
-        is_latest=True,
-        is_marker=False,
-        size_bytes=entry["Size"],
-        etag=entry.get("ETag", ""),
-        modified=entry["LastModified"].astimezone(UTC),
-    )
-
-
 def list_uploads(client: S3Client, site: str, bucket: str, prefix: str) -> Iterator[list[Upload]]:
     """Pages of unfinished uploads, with the size of their parts."""
     with site_errors(site, "listing uploads"):
         try:
-            for page in _upload_pages(client, bucket, prefix):
-                found = [_upload(client, bucket, entry) for entry in page]
-                wanted = [upload for upload in found if upload.key.startswith(prefix)]
-                if wanted:
-                    yield wanted
+            with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as threads:
+                for page in _upload_pages(client, bucket, prefix):
+                    wanted = [entry for entry in page if entry["Key"].startswith(prefix)]
+                    if found := list(threads.map(partial(_upload, client, bucket), wanted)):
+                        yield found
         except ClientError as error:
             if code_of(error) != "NoSuchUpload":  # how rclone says that there are none
                 raise

@@ -1,5 +1,5 @@
 """Copies of a database's rows beside it, of which its server knows: who reads its write-ahead log,
-for whom it is kept, and whether it is archived."""
+for whom it is kept, whether it is archived, and the temporary tables of other sessions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from domicile.sites.postgres.connect import Connection, site_name
 from domicile.sites.postgres.failures import site_errors
 
-__all__ = ["Beside", "copies_beside"]
+__all__ = ["Beside", "copies_beside", "in_our_schema"]
 
 _ATTEST = "or have its keeper attest what is there"
 
@@ -40,6 +40,33 @@ SELECT '' AS reader, 'archive of the write-ahead log' AS name,
   'let its files expire' AS next_step
 WHERE pg_catalog.current_setting('archive_mode') <> 'off'
 """
+# Of ours are these tables alone, with these columns (`domicile.move.rows`).
+_IN_OUR_SCHEMA: LiteralString = """
+SELECT '' AS reader, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
+  'it lies in a schema of the name in which Domicile keeps its own records at home, and is none of'
+    ' them' AS reason,
+  'move it into a schema of another name' AS next_step
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'domicile' AND c.relkind IN ('r', 'p', 'f', 'm') AND (c.relname::text, ARRAY(
+    SELECT a.attname::text FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)) NOT IN (
+  ('shard_markers', ARRAY['run', 'shard', 'rows', 'sha256', 'copied_at']),
+  ('copies', ARRAY['cluster', 'transaction', 'run', 'shard', 'kind', 'schema', 'table']))
+ORDER BY 2
+"""
+
+
+# But those of our own sessions. A standby has their names, and none of their rows.
+_TEMPORARY: LiteralString = """
+SELECT '' AS reader, 'temporary tables of other sessions' AS name,
+  pg_catalog.format('%s tables that their sessions alone can read',
+    pg_catalog.count(*)) AS reason,
+  'end these sessions' AS next_step
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+WHERE c.relpersistence = 't' AND c.relkind = 'r' AND NOT pg_catalog.pg_is_in_recovery()
+  AND NOT (c.relname LIKE 'domicile\\_%' AND r.rolname = current_user)
+HAVING pg_catalog.count(*) > 0
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +85,20 @@ class Beside:
         return f"{self.reason}: {self.next_step}, {_ATTEST}"
 
 
+def in_our_schema(connection: Connection) -> list[Beside]:
+    """Relations that nothing else reads, for the name of their schema. Raises `SiteError`."""
+    with (
+        site_errors(site_name(connection)),
+        connection.cursor(row_factory=class_row(Beside)) as cursor,
+    ):
+        return cursor.execute(_IN_OUR_SCHEMA).fetchall()
+
+
 def copies_beside(connection: Connection) -> list[Beside]:
     """What the server tells of. Raises `SiteError`."""
     found: list[Beside] = []
     with site_errors(site_name(connection)):
-        for query in (_READERS, _SLOTS, _ARCHIVE):
+        for query in (_READERS, _SLOTS, _ARCHIVE, _TEMPORARY):
             with connection.cursor(row_factory=class_row(Beside)) as cursor:
                 found += cursor.execute(query).fetchall()
     return found

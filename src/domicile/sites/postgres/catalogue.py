@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 
 from domicile.sites.postgres.catalogue_queries import (
     COLUMNS,
+    EVENT_TRIGGERS,
     FOREIGN_KEYS,
     IN_RECOVERY,
     INDEXES,
@@ -30,6 +31,7 @@ from domicile.sites.postgres.catalogue_queries import (
     AmountRow,
     AnswerRow,
     AttributeRow,
+    EventTriggerRow,
     IndexRow,
     ReferenceRow,
     RelationRow,
@@ -46,10 +48,12 @@ from domicile.sites.postgres.column_types import (
 )
 from domicile.sites.postgres.connect import Connection, site_name
 from domicile.sites.postgres.failures import site_errors
+from domicile.sites.postgres.foreign import FOREIGN_TABLES, ForeignRow, why_foreign
 from domicile.sites.postgres.model import (
     Action,
     Column,
     Database,
+    EventTrigger,
     ForeignKey,
     MaterialisedView,
     NotExamined,
@@ -58,6 +62,7 @@ from domicile.sites.postgres.model import (
     TableName,
     Trigger,
 )
+from domicile.sites.postgres.trees import heirs_of
 
 __all__ = ["read_database"]
 
@@ -86,9 +91,11 @@ def _read(connection: Connection) -> Database:
     relations = {row.oid: row for row in _rows(connection, RELATIONS, RelationRow)}
     references = _rows(connection, FOREIGN_KEYS, ReferenceRow)
     partial = _partial_keys(relations, references)
+    foreign = {row.oid: row for row in _rows(connection, FOREIGN_TABLES, ForeignRow)}
     odd = {row.child: why for row in references if (why := _not_followed(row)) is not None}
     reasons = {
-        oid: _not_examined(row, partial.get(oid), odd.get(oid)) for oid, row in relations.items()
+        oid: _not_examined(row, partial.get(oid), odd.get(oid), foreign.get(oid))
+        for oid, row in relations.items()
     }
     names = {oid: row.table_name for oid, row in relations.items()}
     attributes = _by_relation(_rows(connection, COLUMNS, AttributeRow))
@@ -97,10 +104,11 @@ def _read(connection: Connection) -> Database:
         indexes[index.relation].append(index)
     types = {row.oid: row for row in _rows(connection, TYPES, TypeRow)}
     tables = {
-        row.table_name: _table(row, attributes.get(oid, {}), indexes[oid], types)
+        row.table_name: _table(row, attributes.get(oid, {}), indexes[oid], types, names)
         for oid, row in relations.items()
         if row.kind in "rp" and reasons[oid] is None
     }
+    heirs = heirs_of(relations.values())
     others = {names[oid]: reason for oid, reason in reasons.items() if reason is not None}
     return Database(
         server_version=connection.info.server_version,
@@ -122,11 +130,20 @@ def _read(connection: Connection) -> Database:
             if row.oid in names and reasons[row.oid] is None
         ),
         views={
-            names[row.oid]: _view(row, names)
+            names[row.oid]: _view(row, names, heirs)
             for row in _rows(connection, VIEWS, ViewRow)
             if row.oid in names and reasons[row.oid] is None
         },
         other_relations=others | _large_objects(connection),
+        foreign={
+            names[oid]: address
+            for oid, row in foreign.items()
+            if oid in names and (address := row.address) is not None
+        },
+        event_triggers=tuple(
+            EventTrigger(row.name, row.event, tuple(row.tags), row.enabled)
+            for row in _rows(connection, EVENT_TRIGGERS, EventTriggerRow)
+        ),
     )
 
 
@@ -171,20 +188,22 @@ def _partial_keys(
 
 
 def _not_examined(
-    row: RelationRow, partial: str | None, odd: NotExamined | None
+    row: RelationRow, partial: str | None, odd: NotExamined | None, foreign: ForeignRow | None
 ) -> NotExamined | None:
     """Why this version does not examine a relation; None where it does. partial: a foreign key
-    that only some of its partitions have; odd: why another can't be followed."""
+    that only some of its partitions have; odd: why another can't be followed; foreign: where a
+    foreign table's rows lie."""
     if row.extension is not None:
         return NotExamined(f"it belongs to the extension {row.extension}")
-    if row.kind == "f":
-        return NotExamined(
-            "a foreign table: its rows lie on another server", "name that server as a site"
-        )
+    if row.tree_of is not None:
+        return NotExamined(f"the extension {row.tree_of} keeps its rows in tables of its own")
+    if foreign is not None:
+        return why_foreign(foreign)
     if not row.readable:
         return NotExamined(
             "the site's user has no permission to read it",
             "grant it SELECT, and USAGE on the schema",
+            unreadable=True,
         )
     return None if row.kind in "Sm" else _table_not_examined(row, partial, odd)
 
@@ -194,19 +213,19 @@ def _table_not_examined(
 ) -> NotExamined | None:
     if row.unlogged and row.in_recovery:
         return NotExamined(
-            "an unlogged table: a standby has none of its rows", "name the primary as the site"
+            "an unlogged table: a standby has none of its rows",
+            "name the primary as the site",
+            unreadable=True,
+            empty=row.kind == "r",  # a partitioned table may have other partitions
         )
     if row.kind == "p" and (why := _parts_not_examined(row, partial)) is not None:
         return why
-    if row.inherits and row.kind != "p":
-        return NotExamined(
-            "a table that inherits or is inherited from",
-            "make it a partitioned table, or end it with ALTER TABLE … NO INHERIT",
-        )
     if row.row_security:
         return NotExamined(
             "row-level security hides rows from the site's user",
-            "give that user BYPASSRLS, or name the table's owner in the site's url",
+            "give that user BYPASSRLS, or name the table's owner in the site's url (not where it is"
+            " FORCEd)",
+            unreadable=True,
         )
     return _ways_of_its_own(row, odd)
 
@@ -214,8 +233,8 @@ def _table_not_examined(
 def _ways_of_its_own(row: RelationRow, odd: NotExamined | None) -> NotExamined | None:
     if row.rules:
         return NotExamined(
-            "a rewrite rule changes what writing to it does",
-            "replace the rule by a trigger, or by a view in front of the table",
+            f"a rewrite rule ({', '.join(row.rules)}) changes what UPDATE or DELETE does to it",
+            "disable or drop the rule, or replace it by a trigger or a view in front of the table",
         )
     return odd
 
@@ -225,7 +244,7 @@ def _not_followed(key: ReferenceRow) -> NotExamined | None:
     if key.own_equality:
         return NotExamined(
             f"its foreign key {key.name} takes for equal what isn't the same (as citext does)",
-            "give both columns a type such as text",
+            "give both columns a type such as text, with a deterministic collation",
         )
     if key.is_period:
         return NotExamined(
@@ -265,20 +284,26 @@ def _table(
     attributes: Mapping[int, AttributeRow],
     indexes: list[IndexRow],
     types: Mapping[int, TypeRow],
+    names: Mapping[int, TableName],
 ) -> Table:
     def named(index: IndexRow) -> tuple[str, ...]:
         return tuple(attributes[number].name for number in index.columns)
 
+    columns = [_column(attribute, types) for attribute in attributes.values()]
+    if row.inherits:
+        columns.sort(key=lambda column: column.name)
     unique = [index for index in indexes if index.is_unique and index.plain]
     return Table(
         name=row.table_name,
-        columns=tuple(_column(attribute, types) for attribute in attributes.values()),
+        columns=tuple(columns),
         primary_key=next((named(index) for index in unique if index.is_primary), ()),
         unique=tuple(named(index) for index in unique if not index.is_primary),
         size_bytes=row.size_bytes,
         estimated_rows=row.estimated_rows(),
         leaves=tuple(map(TableName, row.leaf_schemas, row.leaf_names)),
         unlogged=row.unlogged,
+        inherits=tuple(names[oid] for oid in row.inherits if oid in names),
+        insert_rules=tuple(row.insert_rules),
     )
 
 
@@ -297,6 +322,7 @@ def _column(row: AttributeRow, types: Mapping[int, TypeRow]) -> Column:
         identity="always" if row.identity == "a" else "by default" if row.identity == "d" else "",
         max_length=maximum_length(types, row.type, row.typmod),
         binary_safe=binary_safe(types, row.type),
+        is_lo=types[row.type].name == "lo" and base.qualified == "pg_catalog.oid",
     )
 
 
@@ -330,12 +356,15 @@ def _trigger(row: TriggerRow, names: Mapping[int, TableName]) -> Trigger:
     return Trigger(names[row.relation], row.name, events, row.enabled)
 
 
-def _view(row: ViewRow, names: Mapping[int, TableName]) -> MaterialisedView:
+def _view(
+    row: ViewRow, names: Mapping[int, TableName], heirs: Mapping[int, set[int]]
+) -> MaterialisedView:
+    # A query that reads a table reads what inherits from it too.
     return MaterialisedView(
         name=names[row.oid],
         definition=row.definition.rstrip().removesuffix(";"),
         populated=row.populated,
-        tables=frozenset(names[oid] for oid in row.tables if oid in names),
+        tables=frozenset(names[heir] for oid in row.tables for heir in heirs.get(oid, ())),
         views=frozenset(names[oid] for oid in row.views if oid in names),
         # What lies in a schema that isn't read (a catalogue, a temporary one) isn't known here.
         opaque=row.opaque or not all(oid in names for oid in row.tables),

@@ -11,6 +11,7 @@ from domicile.sites.postgres.model import TableName
 
 __all__ = [
     "COLUMNS",
+    "EVENT_TRIGGERS",
     "FOREIGN_KEYS",
     "INDEXES",
     "IN_RECOVERY",
@@ -24,6 +25,7 @@ __all__ = [
     "AmountRow",
     "AnswerRow",
     "AttributeRow",
+    "EventTriggerRow",
     "IndexRow",
     "ReferenceRow",
     "RelationRow",
@@ -52,9 +54,19 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::
   has_schema_privilege(n.oid, 'USAGE') AND CASE WHEN c.relkind = 'S'
     THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END
     AS readable,
-  EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid OR i.inhrelid = c.oid) AS inherits,
+  ARRAY(SELECT i.inhparent::bigint FROM pg_inherits i WHERE i.inhrelid = c.oid
+    ORDER BY i.inhseqno) AS inherits,
+  (SELECT e.extname FROM pg_inherits i
+    JOIN pg_class h ON h.oid IN (c.oid, i.inhrelid)
+    JOIN pg_depend d ON d.classid = 'pg_namespace'::regclass AND d.objid = h.relnamespace
+      AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+    JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE c.oid IN (i.inhparent, i.inhrelid) AND c.relkind <> 'p' LIMIT 1) AS tree_of,
   row_security_active(c.oid) AS row_security,
-  EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type <> '1') AS rules,
+  ARRAY(SELECT w.rulename::text FROM pg_rewrite w WHERE w.ev_class = c.oid
+    AND w.ev_type IN ('2', '4') AND w.ev_enabled IN ('O', 'A') ORDER BY 1) AS rules,
+  ARRAY(SELECT w.rulename::text FROM pg_rewrite w WHERE w.ev_class = c.oid
+    AND w.ev_type = '3' AND w.ev_enabled IN ('O', 'A') ORDER BY 1) AS insert_rules,
   (SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
     AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' LIMIT 1) AS extension
@@ -122,7 +134,10 @@ SELECT k.conname AS name, CASE WHEN c.relispartition THEN k.conrelid::bigint END
     AS parent_columns,
   k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.condeferrable AS deferrable,
   EXISTS (SELECT FROM pg_operator o WHERE o.oid = ANY (k.conpfeqop)
-    AND o.oprnamespace <> 'pg_catalog'::regnamespace) AS own_equality,
+    AND o.oprnamespace <> 'pg_catalog'::regnamespace) OR EXISTS (SELECT FROM pg_attribute a
+    JOIN pg_collation l ON l.oid = a.attcollation WHERE NOT l.collisdeterministic
+    AND (a.attrelid, a.attnum) IN (SELECT k.conrelid, unnest(k.conkey)
+      UNION ALL SELECT k.confrelid, unnest(k.confkey))) AS own_equality,
   k.convalidated AND coalesce(to_jsonb(k) ->> 'conenforced', 'true')::boolean AS holds,
   coalesce(to_jsonb(k) ->> 'conperiod', 'false')::boolean AS is_period
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
@@ -138,6 +153,12 @@ SELECT coalesce(pg_partition_root(t.tgrelid), t.tgrelid)::oid::bigint AS relatio
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT t.tgisinternal AND c.relkind <> 'v' AND t.tgparentid = 0 AND {ours}
 ORDER BY n.nspname, c.relname, t.tgname
+"""
+
+EVENT_TRIGGERS: LiteralString = """
+SELECT evtname AS name, evtevent AS event, coalesce(evttags, '{{}}') AS tags,
+  evtenabled IN ('O', 'A') AS enabled
+FROM pg_event_trigger ORDER BY 1
 """
 
 SEQUENCES: LiteralString = """
@@ -175,9 +196,12 @@ SELECT c.oid::bigint AS oid, pg_get_viewdef(c.oid) AS definition, c.relispopulat
     WHERE r.view = c.oid AND r.kind = 'm' AND r.through <> c.oid) AS views,
   EXISTS (SELECT FROM rests r JOIN pg_rewrite w ON w.ev_class = r.through
     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
-      AND d.refclassid = 'pg_proc'::regclass
-    JOIN pg_proc f ON f.oid = d.refobjid JOIN pg_language l ON l.oid = f.prolang
-    WHERE r.view = c.oid AND r.kind IN ('v', 'm') AND l.lanname NOT IN ('internal', 'c')) AS opaque
+    LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+    JOIN pg_proc f ON f.oid = o.oprcode
+      OR (d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid)
+    JOIN pg_language l ON l.oid = f.prolang
+    WHERE r.view = c.oid AND r.kind IN ('v', 'm')
+      AND (l.lanname <> 'internal' OR f.prokind = 'a')) AS opaque
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'm' AND {ours}
 ORDER BY n.nspname, c.relname
@@ -189,7 +213,9 @@ IN_RECOVERY: LiteralString = "SELECT pg_is_in_recovery() AS answer"
 
 @dataclass(frozen=True, slots=True)
 class RelationRow:
-    """A relation of a user schema that may hold rows, or a sequence."""
+    """A relation of a user schema that may hold rows, or a sequence. inherits: what from, first to
+    last; tree_of: the extension in whose schema a table of that tree lies. rules: enabled ones for
+    UPDATE and DELETE."""
 
     oid: int
     schema: str
@@ -207,15 +233,17 @@ class RelationRow:
     foreign_leaf: str | None
     detaching: str | None
     readable: bool
-    inherits: bool
+    inherits: list[int]
+    tree_of: str | None
     row_security: bool
-    rules: bool
+    rules: list[str]
+    insert_rules: list[str]
     extension: str | None
 
     @property
     def table_name(self) -> TableName:
         """The relation's schema and name."""
-        return TableName(self.schema, self.name)
+        return TableName(self.schema, self.name, is_root=self.kind == "p")
 
     def estimated_rows(self) -> int:
         """The planner's way: rows per page when last counted, times the pages of today."""
@@ -255,7 +283,8 @@ class IndexRow:
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
     """A foreign key, between roots where they are partitions. of_partition: that of which it is.
-    own_equality: it compares by an operator that isn't PostgreSQL's own; holds: the server has seen
+    own_equality: it compares by an operator that isn't PostgreSQL's own, or under a collation that
+    takes different texts for equal; holds: the server has seen
     that every row keeps it; is_period: it wants a period within the parent's, not an equal one."""
 
     name: str
@@ -286,6 +315,16 @@ class TriggerRow:
     relation: int
     name: str
     type: int
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventTriggerRow:
+    """A trigger on commands; no tags for all of them."""
+
+    name: str
+    event: str
+    tags: list[str]
     enabled: bool
 
 

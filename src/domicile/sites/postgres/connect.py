@@ -20,6 +20,8 @@ from psycopg.rows import TupleRow
 from domicile.charter.model import PostgresSiteConfig
 from domicile.errors import CharterError, SiteRefused
 from domicile.sites.postgres.failures import connection_failure, site_errors
+from domicile.sites.postgres.foreign import LOOPBACK
+from domicile.sites.postgres.model import Address
 
 __all__ = ["Connection", "PostgresSite", "open_postgres_site", "site_name"]
 
@@ -38,7 +40,6 @@ _CONNECTION_DEFAULTS = {
     "tcp_user_timeout": "60000",
 }
 
-_LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 _SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key")
 
 # (setting, value, first server version that knows it)
@@ -136,6 +137,16 @@ class PostgresSite:
             "password": self._password() or "",
         }
 
+    @property
+    def address(self) -> Address | None:
+        """Where the url leads; None where it leads to several places or doesn't say."""
+        host = self._parameters.get("host") or self._default_host()
+        port = self._parameters.get("port") or self._environ.get("PGPORT") or "5432"
+        database = self._parameters.get("dbname", "")
+        if "," in host + port or not database or "service" in self._parameters:
+            return None
+        return Address(host, port, database)
+
     def _default_host(self) -> str:
         """Where libpq goes when the url names no host."""
         return self._environ.get("PGHOST", "")
@@ -150,9 +161,13 @@ class PostgresSite:
                 connection.execute("SELECT 1 FROM pg_catalog.pg_class LIMIT 1")
             connection.rollback()
 
+    def is_standby(self) -> bool:
+        """Whether the server is in recovery now, and takes no writes. Raises SiteError."""
+        with self.connect(read_only=True) as connection, site_errors(self.name):
+            return _in_recovery(connection)
+
     def _check_write(self, connection: Connection) -> None:
-        row = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
-        if row is None or row[0]:
+        if _in_recovery(connection):
             raise SiteRefused(
                 f"site {self.name}: the server is a standby and takes no writes",
                 expected="a primary server",
@@ -229,6 +244,11 @@ def site_name(connection: Connection) -> str:
     return connection.site if isinstance(connection, _SiteConnection) else connection.info.dbname
 
 
+def _in_recovery(connection: Connection) -> bool:
+    row = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
+    return row is None or bool(row[0])
+
+
 def _url_parameters(name: str, url: str) -> dict[str, str]:
     """The url's parameters, without a password. The url is not repeated in errors: it may hold
     one."""
@@ -249,7 +269,7 @@ def _url_parameters(name: str, url: str) -> dict[str, str]:
 
 def _default_sslmode(hosts: str) -> str:
     """Rows do not cross a network in the clear unless the url says so."""
-    local = all(host in _LOOPBACK or host.startswith("/") for host in hosts.split(","))
+    local = all(host in LOOPBACK or host.startswith("/") for host in hosts.split(","))
     return "prefer" if local else "require"
 
 

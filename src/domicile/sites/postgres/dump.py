@@ -42,6 +42,7 @@ _HEAD_SETTING = re.compile(
     r"^(?:SET \w+ = [^;\n]*;|SELECT pg_catalog\.set_config\('search_path', '', false\);)\n",
     re.MULTILINE,
 )
+_ENTRY = "\n--\n-- Name: "
 _OPTIONS = (
     "--schema-only",
     "--no-owner",
@@ -182,5 +183,13 @@ def _plain(dump: str) -> str:
     if token is not None:
         for command in ("restrict", "unrestrict"):
             dump = dump.replace(f"\\{command} {token[1]}\n", "\n")
-    head, mark, rest = dump.partition("\n--\n-- Name: ")
-    return _HEAD_SETTING.sub("", head) + mark + rest
+    head, *entries = dump.split(_ENTRY)
+    kept = (_ENTRY + entry for entry in entries if not _is_user_mapping(entry))
+    return _HEAD_SETTING.sub("", head) + "".join(kept)
+
+
+def _is_user_mapping(entry: str) -> bool:
+    """Whether it says who logs in at a foreign server, perhaps with a password: like grants, that
+    is home's to decide."""
+    named = entry.partition("\n")[0]
+    return named.startswith("USER MAPPING ") and "; Type: USER MAPPING; " in named

@@ -6,12 +6,14 @@ Pure data; `catalogue` reads it from a server.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
+    "Address",
     "Column",
     "Database",
+    "EventTrigger",
     "ForeignKey",
     "MaterialisedView",
     "NotExamined",
@@ -26,10 +28,12 @@ Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class TableName:
-    """A table's schema and name, unquoted."""
+    """A table's schema and name, unquoted. is_root: whether it is partitioned, where the name is
+    the catalogue's (`table_rows` needs it); no part of what makes two names the same."""
 
     schema: str
     name: str
+    is_root: bool | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
@@ -61,6 +65,7 @@ class Column:
     identity: Literal["", "always", "by default"]
     max_length: int | None
     binary_safe: bool
+    is_lo: bool = False  # of a domain called `lo` over oid: its values name large objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,26 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
+class EventTrigger:
+    """A trigger on commands that change schemas, or on logins. event as in the catalogue
+    (``ddl_command_start`` …); tags are the commands, all of them where it names none."""
+
+    name: str
+    event: str
+    tags: tuple[str, ...]
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where libpq finds a database. host: a name, an address, a socket's directory, or empty."""
+
+    host: str
+    port: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """A sequence and what it has given out. last_value is None before the first call."""
 
@@ -108,6 +133,9 @@ class Table:
 
     leaves: of a partitioned table, the partitions that hold its rows; such a table is read and
     written through its root alone. unlogged: a crash empties it, or some of its partitions.
+    inherits: the tables that it inherits from (INHERITS), first to last. Each table of such a tree
+    is one of its own; its columns come by name, since a dump doesn't keep their order.
+    insert_rules: enabled rewrite rules that change what INSERT does, and COPY doesn't see.
     """
 
     name: TableName
@@ -118,6 +146,8 @@ class Table:
     estimated_rows: int
     leaves: tuple[TableName, ...] = ()
     unlogged: bool = False
+    inherits: tuple[TableName, ...] = ()
+    insert_rules: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         """The column of this name. Raises KeyError."""
@@ -153,18 +183,24 @@ class MaterialisedView:
 
 @dataclass(frozen=True, slots=True)
 class NotExamined:
-    """Why this version does not examine a relation, and what the operator can do."""
+    """Why this version does not examine a relation, and what the operator can do. unreadable: the
+    site's user gets none of its rows, or not all of them. empty: it has none here, whatever they
+    are elsewhere."""
 
     reason: str
     next_step: str = "examine it yourself, or sign a statement about it (`domicile attest`)"
+    unreadable: bool = False
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """What the catalogue says about one database, system schemas and ``domicile`` left out.
 
-    other_relations: relations that may hold rows and are not examined (inherited, foreign, with
+    other_relations: relations that may hold rows and are not examined (foreign, with
     row-level security forced on us ...), each with the reason why and the next step.
+    foreign: the databases whose rows foreign tables show, where their options say it; shown: those
+    that are sites of the charter, by name. Such tables are examined there, and in no other list.
     """
 
     server_version: int  # 180004
@@ -175,3 +211,6 @@ class Database:
     sequences: tuple[Sequence, ...]
     views: Mapping[TableName, MaterialisedView]
     other_relations: Mapping[TableName, NotExamined]
+    foreign: Mapping[TableName, Address] = field(default_factory=dict)
+    shown: Mapping[TableName, str] = field(default_factory=dict)
+    event_triggers: tuple[EventTrigger, ...] = ()

@@ -1,4 +1,5 @@
-"""What a schema needs of the server that it is made on: extensions, collations, and its consent.
+"""What a schema needs of the server that it is made on: extensions, collations, roles, and its
+consent.
 
 Asked before anything moves. The schema itself is tried in a transaction that is rolled back.
 """
@@ -35,6 +36,21 @@ SELECT format('%s.%s', c.relname, a.attname)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE a.atttypid = 'xml'::regtype AND c.relkind IN ('r', 'p') ORDER BY 1 LIMIT 1
 """
+# Policies come home with their tables; the roles that they name don't. 0 is PUBLIC.
+_POLICIES: LiteralString = """
+SELECT DISTINCT r.rolname::text, format('%s on %s', p.polname, c.relname)
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+  JOIN pg_roles r ON r.oid = ANY (p.polroles) ORDER BY 1, 2
+"""
+_ROLES: LiteralString = "SELECT rolname::text FROM pg_roles"
+_FORCED: LiteralString = """
+SELECT format('%s.%s', n.nspname, c.relname) FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relrowsecurity AND c.relforcerowsecurity AND NOT c.relispartition ORDER BY 1
+"""
+_BYPASSES: LiteralString = """
+SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user
+"""
 _KNOWN_COLLATIONS: LiteralString = """
 SELECT collname::text FROM pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace
   AND collencoding IN (-1, (SELECT encoding FROM pg_database WHERE datname = current_database()))
@@ -69,6 +85,23 @@ def lacking_at(source: Connection, home: Connection) -> Iterator[str]:
                 f"home's server has no collation {name}: generate the locale there and run"
                 " SELECT pg_import_system_collations('pg_catalog') in this database"
             )
+    yield from _row_security(source, home)
+
+
+def _row_security(source: Connection, home: Connection) -> Iterator[str]:
+    roles = {name for (name,) in _asked(home, _ROLES)}
+    for role, policy in _asked(source, _POLICIES):
+        if role not in roles:
+            yield (
+                f"home's server has no role {role}, which the policy {policy} names: create it"
+                " there (CREATE ROLE), or change the policy"
+            )
+    forced = [table for (table,) in _asked(source, _FORCED)]
+    if forced and not _asked(home, _BYPASSES)[0][0]:
+        yield (
+            f"row-level security of {', '.join(forced)} is FORCEd, and would hide its rows from"
+            " home's user: give that user BYPASSRLS"
+        )
 
 
 def _takes_xml(home: Connection) -> bool:

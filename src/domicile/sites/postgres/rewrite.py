@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -30,9 +32,25 @@ __all__ = [
 
 PATIENCE_S = 60
 _NUMBER = re.compile(r"\d+")
+_TREES_TOO = 180_000
+"""Servers from this version on vacuum and analyse what inherits from a table as well."""
+_ABOVE: LiteralString = """
+WITH RECURSIVE above AS (
+  SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = CAST(%s AS pg_catalog.regclass)
+UNION
+  SELECT i.inhparent FROM pg_inherits i JOIN above a ON i.inhrelid = a.inhparent
+)
+SELECT n.nspname, c.relname, c.relkind = 'p' FROM above a JOIN pg_class c ON c.oid = a.inhparent
+  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') ORDER BY 1, 2
+"""
 _STATISTICS = (
     TableName("pg_catalog", "pg_statistic"),
     TableName("pg_catalog", "pg_statistic_ext_data"),
+)
+
+_LARGE_OBJECTS = (
+    TableName("pg_catalog", "pg_largeobject"),
+    TableName("pg_catalog", "pg_largeobject_metadata"),
 )
 
 
@@ -44,7 +62,8 @@ def rewrite_table(
     patience_s: int = PATIENCE_S,
 ) -> int:
     """Write heap, TOAST and indexes of a table anew, and its statistics; of a partitioned one,
-    those of its leaves, and the statistics over all of them.
+    those of its leaves, and the statistics over all of them. What a table inherits from keeps
+    statistics over both: these are taken anew too.
 
     The connection must be in autocommit mode; the table is locked meanwhile. Returns how many
     dead rows had to be kept because an older snapshot may still read them (see `remains`): where
@@ -61,8 +80,25 @@ def rewrite_table(
             return kept
         total += kept
     if leaves:
-        analyze_table(connection, table)
+        analyze_table(connection, replace(table, is_root=True))
+    for above in _above(connection, table):
+        analyze_table(connection, above)
     return total
+
+
+def _above(connection: Connection, table: TableName) -> list[TableName]:
+    """What a table inherits from, however far above."""
+    name = table_identifier(table).as_string(connection)
+    with site_errors(site_name(connection)):
+        rows = connection.execute(_ABOVE, (name,)).fetchall()
+    return [TableName(schema, name, is_root=is_root) for schema, name, is_root in rows]
+
+
+def _alone(connection: Connection, table: TableName) -> sql.Composable:
+    """A table for VACUUM or ANALYZE, without what inherits from it. Partitions aren't spared."""
+    if table.is_root or connection.info.server_version < _TREES_TOO:
+        return table_identifier(table)
+    return sql.SQL("ONLY {}").format(table_identifier(table))
 
 
 def analyze_table(connection: Connection, table: TableName) -> None:
@@ -77,7 +113,7 @@ def analyze_table(connection: Connection, table: TableName) -> None:
     with site_errors(site_name(connection)):
         connection.add_notice_handler(listen)
         try:
-            connection.execute(sql.SQL("ANALYZE {}").format(table_identifier(table)))
+            connection.execute(sql.SQL("ANALYZE {}").format(_alone(connection, table)))
         finally:
             connection.remove_notice_handler(listen)
     if warned:
@@ -92,14 +128,23 @@ def _skipped(connection: Connection, table: TableName) -> SiteRefused:
     )
 
 
-def rewrite_statistics(connection: Connection) -> str | None:
+def rewrite_statistics(connection: Connection, *, large_objects: bool = False) -> str | None:
     """Write the planner's statistics anew, which keep sampled values of rows even after they were
-    replaced. The connection must be in autocommit mode.
+    replaced; and the contents of ``large_objects``, where some were removed. The connection must be
+    in autocommit mode.
 
     Returns None where erased values are gone from them, else the reason why they may not be. Call
     it after `rewrite_table` of every table: only ANALYZE replaces a table's samples.
     """
-    for catalogue in _STATISTICS:
+    reasons = [_rewrite_catalogues(connection, _STATISTICS)]
+    if large_objects:
+        reasons.append(_rewrite_catalogues(connection, _LARGE_OBJECTS))
+    return "; ".join(filter(None, reasons)) or None
+
+
+def _rewrite_catalogues(connection: Connection, catalogues: Sequence[TableName]) -> str | None:
+    """The reason why one of them could not be written anew."""
+    for catalogue in catalogues:
         kept = _vacuum_full(connection, catalogue, PATIENCE_S)
         if kept is None:
             return f"rewriting {catalogue} takes the database's owner or a superuser"
@@ -140,7 +185,9 @@ def _vacuum_full(connection: Connection, table: TableName, patience_s: int) -> i
         connection.add_notice_handler(listen)
         try:
             with patience(connection, patience_s):
-                connection.execute(sql.SQL("VACUUM (FULL, ANALYZE, VERBOSE) {}").format(name))
+                connection.execute(
+                    sql.SQL("VACUUM (FULL, ANALYZE, VERBOSE) {}").format(_alone(connection, table))
+                )
         except psycopg.errors.LockNotAvailable:
             return -1
         finally:

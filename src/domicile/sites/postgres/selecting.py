@@ -23,6 +23,7 @@ __all__ = [
     "ordered_as_text",
     "row_digests",
     "table_identifier",
+    "table_rows",
 ]
 
 CopyFormat = Literal["binary", "text"]
@@ -48,6 +49,19 @@ def copy_format(columns: Iterable[Column]) -> CopyFormat:
 def table_identifier(table: TableName) -> sql.Identifier:
     """``"schema"."name"``."""
     return sql.Identifier(table.schema, table.name)
+
+
+def table_rows(table: TableName) -> sql.Composable:
+    """How every query names the rows of a table that it reads, changes or deletes.
+
+    A partitioned table's are those of its partitions. Any other's are its own (``ONLY``): what
+    inherits from it is a table of its own. Raises ValueError for a name that isn't the catalogue's:
+    nothing says which of the two it is.
+    """
+    if table.is_root is None:
+        raise ValueError(f"{table}: take the name from the database's catalogue")
+    named = sql.SQL("{}") if table.is_root else sql.SQL("ONLY {}")
+    return named.format(table_identifier(table))
 
 
 def column_list(names: Iterable[str], alias: str = "") -> sql.Composed:

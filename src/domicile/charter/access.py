@@ -1,0 +1,54 @@
+"""The charter's models of who may ask for access, and from where people connect."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from domicile.charter.frozen import Frozen
+
+__all__ = ["AccessRules", "Network"]
+
+StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class AccessRules(Frozen):
+    """What a grant of access takes, and how long it may last."""
+
+    approvers: tuple[StaffId, ...] = Field(
+        default=(),
+        max_length=100,
+        description="The staff of the custodian who may agree to requests, by their ids. Without"
+        " any, nobody is granted anything.",
+    )
+    approvals: int = Field(
+        default=2,
+        ge=1,
+        le=10,
+        description="How many of them must agree to a request.",
+    )
+    longest_days: int = Field(
+        default=30, ge=1, le=366, description="How long a grant, or its extension, may last."
+    )
+    review_days: int = Field(
+        default=90,
+        ge=1,
+        le=366,
+        description="After how many days a standing grant lapses, unless it was reviewed.",
+    )
+    break_glass_hours: int = Field(
+        default=4, ge=1, le=72, description="How long an access without approval may last."
+    )
+
+
+class Network(Frozen):
+    """Addresses from which people connect, and the country they lie in. Who connects from any
+    other address is taken to be abroad."""
+
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(
+        description="The country the network lies in."
+    )
+    ranges: tuple[str, ...] = Field(
+        min_length=1, description="Its addresses, `10.1.0.0/16` or `2001:db8::/32`."
+    )

@@ -1,0 +1,75 @@
+"""What the commands about staff, policies and access share: the desk, and who calls."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.markup import escape
+
+from domicile.cli.session import Options, Session
+from domicile.custody.credential import EnvironmentCredential, FileCredential
+
+if TYPE_CHECKING:
+    from domicile.policy.desk import Desk
+    from domicile.policy.questions import Caller
+    from domicile.state import State
+
+__all__ = ["Counter", "at_the_desk", "token_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+_VARIABLE = "DOMICILE_TOKEN"
+_HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """An open desk, for one command."""
+
+    session: Session
+    desk: Desk
+    state: State
+
+    def caller(self, token_file: Path | None) -> Caller:
+        """Who calls, by their token. Whoever stands at this machine connects from its loopback
+        address. Raises SiteRefused where there is none, AccessForbidden where it is not good."""
+        from domicile.policy.credentials import authenticate
+        from domicile.policy.questions import country_of
+
+        where = (
+            EnvironmentCredential(_VARIABLE, os.environ)
+            if token_file is None
+            else FileCredential(token_file)
+        )
+        country = country_of(self.session.loaded.charter, _HERE)
+        return authenticate(self.desk, self.state, where.read(), country)
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """A line on the terminal; nothing in it can disguise itself."""
+        self.session.out.print(escape(text), soft_wrap=True, style=style)
+
+
+@contextmanager
+def at_the_desk(options: Options) -> Iterator[Counter]:
+    """The desk of the charter's boundary, under the rules of the charter in force."""
+    from domicile.policy.desk import Desk
+
+    with Session.open(options) as session:
+        state = session.state
+        desk = Desk(session.estate, session.evidence, state)
+        desk.set_rules()
+        yield Counter(session, desk, state)
+
+
+def token_option(function: F) -> F:
+    """``--token-file``."""
+    return click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help=f"The caller's token, in a file of mode 0600.  [default: the variable {_VARIABLE}]",
+    )(function)

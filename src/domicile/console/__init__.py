@@ -1,0 +1,6 @@
+"""What is served over HTTP: the API of the desk."""
+
+from domicile.console.api import Office, make_api
+from domicile.console.serving import serve_until
+
+__all__ = ["Office", "make_api", "serve_until"]

@@ -1,0 +1,135 @@
+"""What the API takes and gives, as JSON; OpenAPI is made from these. Sizes are bounded here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from domicile.policy.entries import AccessId, Action, Caps, Dataset, RequestId, Ticket, Word
+
+__all__ = [
+    "AnswerForm",
+    "ChangeForm",
+    "CloseForm",
+    "Decided",
+    "Opened",
+    "Problem",
+    "QuestionForm",
+    "RequestForm",
+    "Requested",
+    "Standing",
+]
+
+Words = Annotated[str, Meta(max_length=2_000)]
+Hours = Annotated[int, Meta(ge=1, le=366 * 24)]
+
+
+class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class QuestionForm(_Form, frozen=True):
+    """What the caller wants to do. job: the run of a job that it is part of."""
+
+    dataset: Dataset
+    purpose: Word
+    action: Action = "read"
+    ticket: Ticket = ""
+    single: bool = False
+    job: Annotated[str, Meta(max_length=100)] = ""
+
+
+class RequestForm(_Form, frozen=True):
+    """What is asked for. hours: how long, from its start."""
+
+    datasets: Annotated[tuple[Dataset, ...], Meta(min_length=1, max_length=100)]
+    purpose: Word
+    actions: Annotated[tuple[Action, ...], Meta(min_length=1, max_length=8)] = ("read",)
+    ticket: Ticket = ""
+    reason: Words = ""
+    hours: Hours = 8
+    starts: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")] | None = None
+    form: Literal["ordinary", "standing", "break-glass"] = "ordinary"
+    caps: Caps = Caps()
+    extends: RequestId | None = None
+
+
+class AnswerForm(_Form, frozen=True):
+    """What somebody answers to a request."""
+
+    answer: Literal["asked", "informed", "approved", "denied", "withdrawn"]
+    words: Words = ""
+
+
+class ChangeForm(_Form, frozen=True):
+    """What becomes of a grant."""
+
+    change: Literal["revoked", "reviewed"]
+
+
+class CloseForm(_Form, frozen=True):
+    """What really went."""
+
+    items: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    size_bytes: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    ended: Literal["whole", "capped", "revoked", "left", "failed"] = "whole"
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A decision, explained."""
+
+    allowed: bool
+    policies: tuple[str, ...]
+    facts: dict[str, str]
+    sentence: str
+    next_step: str
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """An access that began: what it must keep to, and the decision."""
+
+    access: AccessId
+    caps: Caps
+    mask: tuple[str, ...]
+    sample: float
+    seal_query: bool
+    decision: Decided
+
+
+class Requested(msgspec.Struct, frozen=True):
+    """A request, or the live grant that covers it already."""
+
+    request: RequestId
+    is_new: bool
+    status: str
+    until: str
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A request or grant as it stands."""
+
+    request: RequestId
+    status: str
+    form: str
+    staff: str
+    actions: tuple[str, ...]
+    datasets: tuple[str, ...]
+    purpose: str
+    ticket: str
+    starts: str
+    until: str
+    approved_by: tuple[str, ...]
+    to_be_reviewed: bool
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Every error, as RFC 9457 has it, with what was expected and the next step."""
+
+    title: str
+    status: int
+    detail: str
+    expected: str = ""
+    next_step: str = ""
+    policies: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Who may: staff, purposes, Cedar policies, requests and grants."""

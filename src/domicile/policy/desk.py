@@ -1,0 +1,305 @@
+"""The desk: where staff ask, the custodian's approvers answer, and accesses begin and end.
+
+Invariants:
+- What changes who may do what is in the ledger, durable, before it takes effect; while the ledger
+  takes no entries, nothing is granted and nothing is used.
+- How things stand comes from the ledger alone. The state database holds digests of secrets and
+  words; set back to yesterday, it brings no revoked credential or grant back.
+- Of two processes that write at once, the ledger's order decides: an entry that a rule forbids
+  where it stands counts for nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b32encode
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from secrets import token_bytes
+
+import msgspec
+import sqlalchemy as sa
+
+from domicile.errors import AccessForbidden, EvidenceError
+from domicile.inventory import Estate, Evidence
+from domicile.ledger import Body, Entry, decode, time_text
+from domicile.policy.decisions import Decision, Engine
+from domicile.policy.entries import (
+    AccessClosed,
+    AccessDenied,
+    AccessOpened,
+    Asked,
+    Caps,
+    PolicyWritten,
+    RulesSet,
+)
+from domicile.policy.fold import take
+from domicile.policy.grants import status
+from domicile.policy.judge import judge
+from domicile.policy.questions import Caller, Wanted, ask, labels_of
+from domicile.policy.standing import Standing, forbidden, unknown
+from domicile.policy.texts import PolicyText
+from domicile.state import FOLDS, WORDS, State
+
+__all__ = ["Denied", "Desk", "new_id", "now_text"]
+
+_MARKS = (b'"kind":"access.',)
+_ASKED = (b'"kind":"access.opened"', b'"kind":"access.denied"')
+_CHARTER = b'"kind":"custody.charter-approved"'
+_TEXTS = (b'"kind":"policy.', _CHARTER)
+_ID_BYTES = 8
+_FOLD_EVERY = 1_000  # entries, before how things stand is written down again
+
+
+class Denied(AccessForbidden):
+    """The policy in force said no; ``decision`` has the whole of it."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(
+            f"denied by {', '.join(decision.policies)}: {decision.because}",
+            next_step=decision.next_step,
+        )
+        self.decision = decision
+
+
+class Desk:
+    """A boundary's desk, over its ledger and state."""
+
+    def __init__(self, estate: Estate, evidence: Evidence, state: State) -> None:
+        self.boundary = estate.boundary_name
+        self.evidence = evidence
+        self._estate, self._state = estate, state
+        self._fold = _kept(state, self.boundary, evidence)
+        self._kept_at = self._fold.size
+        self._engine: Engine | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """How things stand now: what the ledger has more than was read is read first."""
+        for _ in self._read():
+            pass
+        return self._fold
+
+    def _read(self) -> Iterator[tuple[Entry, str | None]]:
+        """Take what the ledger has more; each entry, and why it does not count, if it does not."""
+        data = b""
+        for index, data in self.evidence.since(self._fold.size):
+            self._fold.size = index
+            if any(mark in data for mark in _MARKS):
+                entry = decode(data)
+                yield entry, take(self._fold, time_text(entry.time), entry.body)
+            elif any(mark in data for mark in _TEXTS):
+                self._engine = None
+                if _CHARTER in data:
+                    self.evidence.charter_may_have_changed()
+            self._fold.size = index + 1
+        if data and self._fold.size - self._kept_at >= _FOLD_EVERY:
+            self._keep(data)
+
+    @property
+    def engine(self) -> Engine:
+        """The policy in force. Raises AccessForbidden where there is none."""
+        if self._engine is not None:
+            return self._engine
+        sha256 = self.evidence.policy
+        if not sha256:
+            raise forbidden(
+                "no policy is in force: nothing is allowed",
+                "domicile policy propose, have the custodians sign it, then domicile policy enact",
+            )
+        self._engine = Engine(PolicyText.parse(self.evidence.text(PolicyWritten, sha256)))
+        return self._engine
+
+    def set_rules(self) -> None:
+        """Have the rules of the charter in force in the ledger, before anything rests on them."""
+        access = self._estate.boundary.access
+        rules = RulesSet(
+            self.boundary,
+            access.approvers,
+            access.approvals,
+            access.longest_days,
+            access.review_days,
+            access.break_glass_hours,
+        )
+        if self.standing.rules != rules:
+            self.record(rules)
+
+    def check(self, body: Body) -> None:
+        """Raise AccessForbidden where a rule forbids an entry now."""
+        judge(self.standing, now_text(), body)
+
+    def record(self, body: Body) -> None:
+        """Append an entry that changes how things stand. Raises AccessForbidden where a rule
+        forbids it: then nothing is appended, unless somebody else was quicker."""
+        self.check(body)
+        self.evidence.record(body)
+        for entry, why in self._read():
+            if why is not None and entry.body == body:
+                raise forbidden(f"it does not count: {why}", "look how things stand, then repeat")
+
+    def decide(
+        self, caller: Caller, wanted: Wanted, engine: Engine | None = None
+    ) -> tuple[Decision, AccessOpened]:
+        """What the policy in force says, or another's ``engine``, and the entry with which such an
+        access would begin. Nothing is recorded."""
+        standing, now = self.standing, now_text()
+        own = labels_of(self._estate.charter, wanted.dataset)
+        asked, grant = ask(self._estate.boundary, standing, own, caller, wanted, now)
+        minute = int(datetime.now(UTC).timestamp()) // 60
+        decision = (engine or self.engine).decide(asked, minute)
+        caps = decision.obligations.within(grant.left() if grant is not None else Caps())
+        opened = AccessOpened(
+            self.boundary,
+            new_id("a"),
+            asked,
+            decision.policies,
+            caps,
+            caller.credential,
+            grant.made.person if grant is not None else None,
+        )
+        return decision, opened
+
+    def open(
+        self, caller: Caller, wanted: Wanted, *, job: str = ""
+    ) -> tuple[Decision, AccessOpened]:
+        """Begin an access: it is in the ledger before this returns. Raises Denied, which is in the
+        ledger too; AccessForbidden where it was revoked meanwhile."""
+        decision, opened = self.decide(caller, wanted)
+        policy = self.engine.text.sha256
+        if not decision.allowed:
+            denied = AccessDenied(self.boundary, opened.asked, decision.policies, opened.person)
+            self.evidence.record(denied, policy=policy)
+            raise Denied(decision)
+        opened = msgspec.structs.replace(opened, job=job)
+        judge(self.standing, now_text(), opened)
+        self.evidence.record(opened, policy=policy)
+        if opened.access not in self.standing.open:
+            raise forbidden("the access does not count: it was revoked meanwhile", "ask again")
+        return decision, opened
+
+    def close(self, opened: AccessOpened, ended: AccessClosed) -> None:
+        """An access ended: what really went."""
+        if ended.access != opened.access:
+            raise EvidenceError("an access is closed under another's name")
+        self.evidence.record(ended)
+
+    def recorded(self) -> Iterator[tuple[Asked, int]]:
+        """Every question that was asked in earnest, and the minute since 1970."""
+        for _, data in self.evidence.since(0, _ASKED):
+            entry = decode(data)
+            match entry.body:
+                case AccessOpened() | AccessDenied() as body if body.boundary == self.boundary:
+                    yield body.asked, int(entry.time.timestamp()) // 60
+                case _:
+                    pass
+
+    def events(self) -> Iterator[tuple[int, Entry, str | None]]:
+        """Every entry of the desk from the ledger's beginning, with its index and why it does not
+        count, if it does not."""
+        fold = Standing(self.boundary)
+        for index, data in self.evidence.since(0, _MARKS):
+            entry = decode(data)
+            fold.size = index
+            yield index, entry, take(fold, time_text(entry.time), entry.body)
+
+    def require_may_answer(self, caller: Caller, request: str) -> None:
+        """Raise Denied where the policy does not let somebody answer a request."""
+        held = self.standing.requests.get(request)
+        if held is None:
+            raise unknown("request", request)
+        wanted = Wanted("approve", held.made.datasets[0], held.made.purpose)
+        decision, opened = self.decide(caller, wanted)
+        if not decision.allowed:
+            denied = AccessDenied(self.boundary, opened.asked, decision.policies)
+            self.evidence.record(denied, policy=self.engine.text.sha256)
+            raise Denied(decision)
+
+    def describe(self, request: str) -> dict[str, object]:
+        """A request or grant in words and figures, as everybody is shown it."""
+        held = self.standing.requests.get(request)
+        if held is None:
+            raise unknown("request", request)
+        made, left = held.made, held.left()
+        return {
+            "request": held.id,
+            "status": status(held, now_text()),
+            "form": made.form,
+            "staff": made.staff,
+            "actions": ", ".join(made.actions),
+            "datasets": ", ".join(made.datasets),
+            "purpose": made.purpose,
+            "ticket": made.ticket,
+            "reason": self.words(made.reason_sha256) or "",
+            "from": made.starts,
+            "until": held.until,
+            "approved_by": ", ".join(held.approved_by),
+            "accesses": held.opened,
+            "items_left": "no cap" if left.items is None else left.items,
+            "bytes_left": "no cap" if left.size_bytes is None else left.size_bytes,
+            "to_be_reviewed": held.owes_review,
+        }
+
+    # Words
+
+    def keep_words(self, text: str) -> str:
+        """Keep what somebody wrote; its SHA-256 (hex), which entries name."""
+        digest = hashlib.sha256(text.encode())
+        with self._state.begin() as connection:
+            known = sa.select(WORDS.c.text).where(*_at(WORDS, self.boundary, digest.digest()))
+            if connection.execute(known).scalar() is None:
+                connection.execute(
+                    WORDS.insert().values(boundary=self.boundary, sha256=digest.digest(), text=text)
+                )
+        return digest.hexdigest()
+
+    def words(self, sha256: str) -> str | None:
+        """What somebody wrote, if the records still have it, unchanged."""
+        digest = bytes.fromhex(sha256)
+        with self._state.begin() as connection:
+            query = sa.select(WORDS.c.text).where(*_at(WORDS, self.boundary, digest))
+            text = connection.execute(query).scalar()
+        same = text is not None and hashlib.sha256(text.encode()).digest() == digest
+        return text if same else None
+
+    def _keep(self, last: bytes) -> None:
+        fold = msgspec.msgpack.encode(self._fold)
+        with self._state.begin() as connection:
+            connection.execute(FOLDS.delete().where(FOLDS.c.boundary == self.boundary))
+            connection.execute(
+                FOLDS.insert().values(
+                    boundary=self.boundary,
+                    last_sha256=hashlib.sha256(last).digest(),
+                    standing=fold,
+                )
+            )
+        self._kept_at = self._fold.size
+
+
+def new_id(letter: str) -> str:
+    """A random name: ``a-`` for accesses, ``c-`` for credentials, ``r-`` for requests."""
+    return f"{letter}-{b32encode(token_bytes(_ID_BYTES)).decode().rstrip('=').lower()}"
+
+
+def _kept(state: State, boundary: str, evidence: Evidence) -> Standing:
+    """How things stood when it was last written down, if the ledger still has that entry where it
+    was; else from the beginning."""
+    with state.begin() as connection:
+        row = connection.execute(FOLDS.select().where(FOLDS.c.boundary == boundary)).first()
+    if row is not None:
+        try:
+            fold = msgspec.msgpack.decode(row.standing, type=Standing)
+        except msgspec.MsgspecError:
+            return Standing(boundary)
+        last = next(evidence.since(fold.size - 1), None) if fold.size else None
+        if last is not None and hashlib.sha256(last[1]).digest() == row.last_sha256:
+            return fold
+    return Standing(boundary)
+
+
+def _at(table: sa.Table, boundary: str, digest: bytes) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.boundary == boundary, table.c.sha256 == digest
+
+
+def now_text() -> str:
+    """The present, as entries write times."""
+    return time_text(datetime.now(UTC))

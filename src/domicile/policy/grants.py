@@ -1,0 +1,104 @@
+"""Requests and the grants that they become, each as it stands. Pure.
+
+A request is *open* (perhaps with a question that waits for an answer) until it is approved by
+enough, denied or withdrawn, or its end passes. Approved, it is a grant: *scheduled* until its
+start, then *active* until its end (*expired*), its caps (*exhausted*) or its revocation. A
+break-glass request is a grant from the start, and owes a review. One that extends a grant moves
+that one's end, and is no grant of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from domicile.policy.entries import Action, Caps, RequestMade
+
+__all__ = ["Held", "Status", "status"]
+
+Status = Literal[
+    "open",
+    "question",
+    "denied",
+    "withdrawn",
+    "lapsed",
+    "scheduled",
+    "active",
+    "expired",
+    "exhausted",
+    "revoked",
+    "extended",
+]
+
+
+class Held(msgspec.Struct):
+    """A request, and what became of it. Times are as entries have them, and compare as texts.
+
+    approved_by: who approved, in order. until: the present end. used_items, used_bytes: by
+    accesses that were closed.
+    """
+
+    made: RequestMade
+    made_at: str
+    until: str
+    approved_by: list[str] = []
+    granted_at: str = ""
+    ended: Literal["", "denied", "withdrawn", "revoked"] = ""
+    ended_at: str = ""
+    question: bool = False
+    reviewed_at: str = ""
+    used_items: int = 0
+    used_bytes: int = 0
+    opened: int = 0
+
+    @property
+    def id(self) -> str:
+        """The request's name, and its grant's."""
+        return self.made.request
+
+    @property
+    def owes_review(self) -> bool:
+        """Whether glass was broken and nobody has looked at it yet."""
+        return self.made.form == "break-glass" and not self.reviewed_at
+
+    def left(self) -> Caps:
+        """What its caps still let through."""
+        caps = self.made.caps
+        return Caps(
+            None if caps.items is None else max(caps.items - self.used_items, 0),
+            None if caps.size_bytes is None else max(caps.size_bytes - self.used_bytes, 0),
+        )
+
+    def covers(self, action: Action, dataset: str, purpose: str, ticket: str) -> bool:
+        """Whether such an access is within its scope. A grant with a ticket is for that one."""
+        made = self.made
+        return (
+            action in made.actions
+            and dataset in made.datasets
+            and purpose == made.purpose
+            and ticket in (made.ticket, made.ticket or ticket)
+        )
+
+
+def status(held: Held, now: str) -> Status:
+    """How a request stands at a time, as entries write times."""
+    if held.ended:
+        return held.ended
+    return _of_grant(held, now) if held.granted_at else _of_request(held, now)
+
+
+def _of_request(held: Held, now: str) -> Status:
+    if now >= held.until:
+        return "lapsed"
+    return "question" if held.question else "open"
+
+
+def _of_grant(held: Held, now: str) -> Status:
+    if held.made.extends is not None:
+        return "extended"
+    if now < held.made.starts:
+        return "scheduled"
+    if now >= held.until:
+        return "expired"
+    return "exhausted" if 0 in (held.left().items, held.left().size_bytes) else "active"

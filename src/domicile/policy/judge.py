@@ -1,0 +1,212 @@
+"""Which entries about staff, requests and grants count, by how things stand before them. Pure.
+
+Rules:
+1. Approvers are those whom the charter names, as far as they are active, persons, and employed by
+   the custodian. Nobody approves, denies or reviews what is their own or of somebody in their line,
+   through whichever login, and each human counts once. An approval counts while its approver may.
+2. A request is made by active staff, for at most as long as the rules say. Nobody breaks glass
+   again while an earlier break of theirs, through any login, is unreviewed.
+3. A grant is revoked by its holder, an approver, or whoever runs the records; with its holder, when
+   that one is restricted or ended.
+4. Who has ended does not come back: a new login takes a new id.
+5. An access is by active staff, under their own grant while it is live, where it names one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from domicile.ledger import Body
+from domicile.policy.entries import (
+    AccessOpened,
+    CredentialEnded,
+    CredentialIssued,
+    GrantChanged,
+    RequestAnswered,
+    RequestMade,
+    StaffChanged,
+)
+from domicile.policy.grants import Held, status
+from domicile.policy.standing import Standing, forbidden, unknown
+
+__all__ = ["judge"]
+
+_MOST_OPEN_REQUESTS = 50  # of one human
+
+
+def judge(standing: Standing, time: str, body: Body) -> None:
+    """Raise AccessForbidden where an entry of this time would not count now."""
+    match body:
+        case StaffChanged():
+            _check_staff(standing, body)
+        case CredentialIssued():
+            _check_credential(standing, time, body)
+        case CredentialEnded():
+            if body.credential not in standing.credentials:
+                raise unknown("credential", body.credential)
+        case RequestMade():
+            _check_request(standing, time, body)
+        case RequestAnswered():
+            _check_answer(standing, time, body)
+        case GrantChanged():
+            _check_grant(standing, time, body)
+        case AccessOpened():
+            _check_access(standing, time, body)
+        case _:
+            pass
+
+
+def _check_staff(standing: Standing, body: StaffChanged) -> None:
+    for member in body.staff:
+        before = standing.staff.get(member.id)
+        if before is not None and before.status == "ended" and before != member:
+            raise forbidden(f"{member.id} has ended", "give the login another id")
+
+
+def _check_credential(standing: Standing, time: str, body: CredentialIssued) -> None:
+    standing.member(body.staff)
+    if body.credential in standing.credentials:
+        raise forbidden(f"credential {body.credential} is there already", "issue another")
+    if body.until <= time:
+        raise forbidden("the credential would have expired already", "name a later end")
+
+
+def _check_request(standing: Standing, time: str, body: RequestMade) -> None:
+    member = standing.member(body.staff)
+    if standing.rules is None or not standing.rules.approvers:
+        raise forbidden(
+            "the charter names nobody who could approve",
+            "name the custodian's approvers in [boundaries.NAME.access]",
+        )
+    if body.request in standing.requests:
+        raise forbidden(f"request {body.request} is there already", "make another")
+    if not body.starts < body.ends or body.ends <= time:
+        raise forbidden("its end is not behind its start and now", "name a later end")
+    _check_length(standing, time, body)
+    if body.extends is not None:
+        _check_extension(standing, time, body, body.extends)
+    logins = [one.id for one in standing.staff.values() if one.who == member.who]
+    mine = [held for login in logins for held in standing.of(login)]
+    if sum(status(held, time) in ("open", "question") for held in mine) >= _MOST_OPEN_REQUESTS:
+        raise forbidden(
+            f"{_MOST_OPEN_REQUESTS} requests of {member.who} are open", "wait for an answer"
+        )
+    owed = next((held for held in mine if held.owes_review), None)
+    if body.form == "break-glass" and owed is not None:
+        raise forbidden(
+            f"glass that was broken before, {owed.id}, is not reviewed yet",
+            f"have an approver run `domicile access review {owed.id}`",
+        )
+
+
+def _check_length(standing: Standing, time: str, body: RequestMade) -> None:
+    rules = standing.rules
+    assert rules is not None  # noqa: S101 - the caller saw to it
+    longest = {
+        "ordinary": timedelta(days=rules.longest_days),
+        "standing": timedelta(days=rules.review_days),
+        "break-glass": timedelta(hours=rules.break_glass_hours),
+    }[body.form]
+    if body.form == "break-glass" and body.starts > time:
+        raise forbidden("breaking glass begins at once", "name no start")
+    if _moment(body.ends) - _moment(max(body.starts, time)) > longest:
+        raise forbidden(
+            f"a grant that is {body.form} lasts {_days(longest)} at most", "ask for less"
+        )
+
+
+def _check_extension(standing: Standing, time: str, body: RequestMade, extends: str) -> None:
+    grant = standing.requests.get(extends)
+    if grant is None or grant.made.staff != body.staff:
+        raise forbidden(f"{extends} is no grant of {body.staff}", "name one that is")
+    if status(grant, time) not in ("active", "scheduled") or grant.made.form != "ordinary":
+        raise forbidden(f"{extends} can't be extended any more", "make a new request")
+    before, same = grant.made, msgspec.structs.replace
+    if (
+        same(
+            body,
+            request=before.request,
+            starts=before.starts,
+            ends=before.ends,
+            extends=None,
+            reason_sha256=before.reason_sha256,
+        )
+        != before
+    ):
+        raise forbidden("an extension asks for the same, longer", "make a new request")
+
+
+def _check_answer(standing: Standing, time: str, body: RequestAnswered) -> None:
+    held = standing.requests.get(body.request)
+    if held is None:
+        raise unknown("request", body.request)
+    now = status(held, time)
+    if now not in ("open", "question"):
+        raise forbidden(f"request {held.id} is {now}", "see `domicile access show`")
+    if body.answer in ("informed", "withdrawn"):
+        if standing.member(body.by).who != _human(standing, held):
+            raise forbidden(f"request {held.id} is not {body.by}'s", "name your own")
+        return
+    standing.may_approve(body.by, held)
+    humans = {standing.staff[one].who for one in held.approved_by}
+    if body.answer == "approved" and standing.staff[body.by].who in humans:
+        raise forbidden(f"{body.by} approved {held.id} before", "another approver must agree")
+
+
+def _check_grant(standing: Standing, time: str, body: GrantChanged) -> None:
+    held = standing.requests.get(body.request)
+    if held is None:
+        raise unknown("request", body.request)
+    if body.change == "revoked":
+        now = status(held, time)
+        if now not in ("scheduled", "active", "exhausted"):
+            raise forbidden(f"{held.id} is {now}: there is nothing to revoke", "nothing is left")
+        if body.by and standing.staff.get(body.by) != standing.staff[held.made.staff]:
+            _check_approver(standing, body.by)
+        return
+    if not held.granted_at:
+        raise forbidden(f"{held.id} is no grant", "see `domicile access show`")
+    standing.may_approve(body.by, held)
+    if held.made.form == "ordinary":
+        raise forbidden(f"{held.id} is to end, not to be reviewed", "let it end, or revoke it")
+    if held.made.form == "standing" and status(held, time) != "active":
+        raise forbidden(f"{held.id} is {status(held, time)}", "make a new request")
+
+
+def _check_approver(standing: Standing, staff: str) -> None:
+    standing.member(staff)
+    if standing.rules is None or staff not in standing.rules.approvers:
+        raise forbidden(f"{staff} is neither its holder nor an approver", "ask one of them")
+
+
+def _check_access(standing: Standing, time: str, body: AccessOpened) -> None:
+    asked = body.asked
+    standing.member(asked.staff)
+    if body.access in standing.open:
+        raise forbidden(f"access {body.access} is there already", "open another")
+    if body.credential is not None:
+        standing.credential(body.credential, time)
+    if not asked.grant:
+        return
+    held = standing.requests.get(asked.grant)
+    if held is None or held.made.staff != asked.staff:
+        raise unknown(f"grant of {asked.staff}", asked.grant)
+    now = status(held, time)
+    if now != "active":
+        raise forbidden(f"grant {held.id} is {now}", "ask for another")
+    if not held.covers(asked.action, asked.dataset, asked.purpose, asked.ticket):
+        raise forbidden(f"grant {held.id} is not for this", "ask for what you need")
+
+
+def _human(standing: Standing, held: Held) -> str:
+    return standing.staff[held.made.staff].who
+
+
+def _moment(time: str) -> datetime:
+    return datetime.fromisoformat(time)
+
+
+def _days(length: timedelta) -> str:
+    return f"{length.days} days" if length.days else f"{length.seconds // 3600} hours"

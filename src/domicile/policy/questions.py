@@ -1,0 +1,101 @@
+"""From who calls, and what they want, to the question that the policy is asked. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domicile.charter import Boundary, Charter
+from domicile.policy.entries import Action, Asked
+from domicile.policy.grants import Held
+from domicile.policy.standing import Standing
+
+__all__ = ["Caller", "Wanted", "ask", "country_of", "labels_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: a login, the country that they connect from (empty: unknown), whether they showed
+    a second factor, and the credential that they showed, if any."""
+
+    staff: str
+    country: str = ""
+    second_factor: bool = False
+    credential: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the caller wants to do. single: whether it is about a single one."""
+
+    action: Action
+    dataset: str
+    purpose: str
+    ticket: str = ""
+    single: bool = False
+
+
+def ask(
+    boundary: Boundary,
+    standing: Standing,
+    own_labels: Iterable[str],
+    caller: Caller,
+    wanted: Wanted,
+    now: str,
+) -> tuple[Asked, Held | None]:
+    """The question, and the live grant that it names. Raises AccessForbidden where the caller is no
+    active staff."""
+    member = standing.member(caller.staff)
+    grant = standing.grant_for(
+        caller.staff, wanted.action, wanted.dataset, wanted.purpose, wanted.ticket, now
+    )
+    asked = Asked(
+        staff=member.id,
+        kind=member.kind,
+        team=member.team,
+        employed_by=member.employer,
+        home_country=member.country,
+        roles=member.roles,
+        action=wanted.action,
+        dataset=wanted.dataset,
+        labels=standing.labels(wanted.dataset, own_labels),
+        purpose=wanted.purpose,
+        ticket=wanted.ticket,
+        country=caller.country,
+        inside=caller.country in boundary.members,
+        second_factor=caller.second_factor,
+        single=wanted.single or (grant is not None and grant.made.person is not None),
+        grant=grant.id if grant is not None else "",
+        approvals=len({standing.staff[one].who for one in grant.approved_by}) if grant else 0,
+        break_glass=grant is not None and grant.made.form == "break-glass",
+    )
+    return asked, grant
+
+
+def labels_of(charter: Charter, dataset: str) -> tuple[str, ...]:
+    """A dataset's own labels: its classification and its data categories. What the charter does
+    not name is protected."""
+    named = [d for name, d in charter.tables.items() if dataset in (name, d.table)]
+    found = {category for table in named for category in table.categories.values()}
+    classes = {table.classification for table in named}
+    stored = charter.objects.get(dataset)
+    if stored is not None:
+        classes.add(stored.classification)
+        found |= {stored.category} if stored.category else set()
+    return tuple(sorted(found | classes or {"protected"}))
+
+
+def country_of(charter: Charter, address: str) -> str:
+    """The country of the network that an address lies in, the narrowest that the charter declares;
+    empty where it declares none."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    found = [
+        (network.prefixlen, declared.country)
+        for declared in charter.networks.values()
+        for network in map(ipaddress.ip_network, declared.ranges)
+        if ip.version == network.version and ip in network
+    ]
+    return max(found, default=(0, ""))[1]

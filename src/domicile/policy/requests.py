@@ -1,0 +1,84 @@
+"""Making a request: a live grant that covers it already is reused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from domicile.ledger import Pseudonym, time_text
+from domicile.policy.desk import Desk, new_id, now_text
+from domicile.policy.entries import Action, Caps, RequestMade
+from domicile.policy.grants import Held
+from domicile.policy.standing import Standing
+
+__all__ = ["Asking", "make_request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is asked for, and why. starts: as entries write times; None is now. lasts: from its
+    start, or, of what extends a grant, from now."""
+
+    staff: str
+    form: Literal["ordinary", "standing", "break-glass"]
+    actions: tuple[Action, ...]
+    datasets: tuple[str, ...]
+    purpose: str
+    ticket: str
+    reason: str
+    starts: str | None
+    lasts: timedelta
+    caps: Caps
+    person: Pseudonym | None = None
+    extends: str | None = None
+
+
+def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
+    """The request, and whether it is new: otherwise it is a live grant that covers what is asked.
+    Raises AccessForbidden."""
+    now = now_text()
+    covering = _covering(desk.standing, asking, now)
+    if covering is not None:
+        return covering, False
+    starts = asking.starts or now
+    ends = datetime.fromisoformat(starts).astimezone(UTC) + asking.lasts
+    made = RequestMade(
+        boundary=desk.boundary,
+        request=new_id("r"),
+        staff=asking.staff,
+        form=asking.form,
+        actions=tuple(dict.fromkeys(asking.actions)),
+        datasets=tuple(dict.fromkeys(asking.datasets)),
+        purpose=asking.purpose,
+        ticket=asking.ticket,
+        starts=starts,
+        ends=time_text(ends),
+        caps=asking.caps,
+        reason_sha256=desk.keep_words(asking.reason),
+        person=asking.person,
+        extends=asking.extends,
+    )
+    desk.record(made)
+    return desk.standing.requests[made.request], True
+
+
+def _covering(standing: Standing, asking: Asking, now: str) -> Held | None:
+    """A live grant of all that is asked for now, with no narrower caps; not of another person."""
+    if asking.starts is not None or asking.extends is not None:
+        return None
+    found = [
+        standing.grant_for(asking.staff, action, dataset, asking.purpose, asking.ticket, now)
+        for action in asking.actions
+        for dataset in asking.datasets
+    ]
+    grant = found[0]
+    if grant is None or any(one is not grant for one in found):
+        return None
+    same = grant.made.person == asking.person and _fits(asking.caps, grant.left())
+    return grant if same else None
+
+
+def _fits(wanted: Caps, left: Caps) -> bool:
+    pairs = (wanted.items, left.items), (wanted.size_bytes, left.size_bytes)
+    return all(has is None or (want is not None and want <= has) for want, has in pairs)

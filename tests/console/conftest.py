@@ -1,0 +1,113 @@
+"""The API of a desk, served on loopback by the real command."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.policy.precinct import Precinct, make_precinct
+
+_PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    body: Any
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server, and its precinct."""
+
+    precinct: Precinct
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str = "",
+        address: str = "127.0.0.1",
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """A request from this address."""
+        source = (address, 0)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, 60, source)
+        with closing(connection):
+            sent = {"authorization": f"Bearer {token}", **(headers or {})}
+            data = None if body is None else json.dumps(body)
+            if data is not None:
+                sent["content-type"] = "application/json"
+            connection.request(method, path, data, sent)
+            answer = connection.getresponse()
+            text = answer.read()
+            media_type = answer.getheader("content-type", "")
+        return Answer(answer.status, json.loads(text) if text else None, media_type)
+
+
+@contextmanager
+def serving(precinct: Precinct) -> Iterator[Served]:
+    """Serve, and stop at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    words = ["serve", "--charter", str(precinct.charter), "--port", str(port)]
+    process = subprocess.Popen([sys.executable, "-m", "domicile", *words])
+    try:
+        served = Served(precinct, port, process)
+        _await(served)
+        yield served
+    finally:
+        process.terminate()
+        assert process.wait(_PATIENCE_S) == 0
+
+
+def _await(served: Served) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            assert served.ask("GET", "/healthy").status == 200
+        except OSError:
+            assert served.process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
+def made_precinct(tmp_path_factory: pytest.TempPathFactory) -> Precinct:
+    """As it was made."""
+    return make_precinct(tmp_path_factory.mktemp("precinct"))
+
+
+@pytest.fixture(scope="session")
+def served(made_precinct: Precinct, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One for all tests that only ask."""
+    directory = tmp_path_factory.mktemp("served") / "p"
+    with serving(made_precinct.copy(directory)) as running:
+        yield running
+
+
+@pytest.fixture
+def own_precinct(made_precinct: Precinct, tmp_path: Path) -> Precinct:
+    """A precinct of one's own."""
+    return made_precinct.copy(tmp_path / "p")

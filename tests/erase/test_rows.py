@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from domicile.charter import Charter, TableDataset
+from domicile.erase.rows import RowErasure, erase_rows
+from domicile.errors import ShardError, SourceChanged
+from domicile.move import RowShard, site_digest
+from domicile.move.cutting import Cut, cut_members
+from tests.inventory.databases import Session, column, member_database
+from tests.people.catalogues import charter
+from tests.services.postgres import PostgresServer
+
+USERS = """
+CREATE TABLE users (id bigint PRIMARY KEY, country text);
+INSERT INTO users VALUES (1, 'US'), (2, 'DE');
+"""
+
+
+def shards_of(session: Session, *tables: str) -> list[RowShard]:
+    connection, rules = session
+    return [
+        shard for shard in cut_members(connection, rules, Cut("old", 100)) if shard.table in tables
+    ]
+
+
+def erase(session: Session, shards: Sequence[RowShard]) -> list[RowErasure]:
+    """Erase what is there now, as if it had been verified."""
+    connection, rules = session
+    found = {shard.id: site_digest(session, shard) for shard in shards}
+    connection.rollback()
+    verified = {shard: (one.rows, one.sha256) for shard, one in found.items()}
+    return erase_rows(connection, rules, "old", shards, verified)
+
+
+# A member's album stays for a stranger's mark, reduced, without its owner: the photo in it was
+# found through that. The album has a cover: a circle.
+CIRCLE = """
+CREATE TABLE album (id int PRIMARY KEY, owner bigint REFERENCES users, cover int, title text);
+CREATE TABLE photo (id int PRIMARY KEY, album int NOT NULL REFERENCES album, secret text);
+ALTER TABLE album ADD FOREIGN KEY (cover) REFERENCES photo;
+CREATE TABLE mark (id int PRIMARY KEY, who bigint NOT NULL REFERENCES users,
+    album int REFERENCES album);
+INSERT INTO album VALUES (1, 1, NULL, 'ours'), (2, 2, NULL, 'theirs');
+INSERT INTO photo VALUES (10, 1, 'ours'), (11, 1, 'ours'), (20, 2, 'theirs');
+UPDATE album SET cover = id * 10;
+INSERT INTO mark VALUES (1, 2, 1);
+"""
+
+
+def test_what_is_found_through_a_row_that_is_reduced_goes_with_it(
+    postgres18: PostgresServer,
+) -> None:
+    world: Charter = charter({"marks": TableDataset(table="mark", person=("who",))})
+    with member_database(postgres18, USERS + CIRCLE, world, ["1"]) as session:
+        shards = shards_of(session, "album", "photo")
+        done = {
+            one.shard.split("-")[1]: (one.erased, one.reduced) for one in erase(session, shards)
+        }
+        assert done == {"album": (0, 1), "photo": (2, 0)}
+        assert column(session[0], "SELECT id FROM public.photo") == [20]
+        rows = session[0].execute("SELECT * FROM public.album ORDER BY id").fetchall()
+        assert rows == [(1, None, None, None), (2, 2, 20, "theirs")]
+
+
+def test_a_delete_in_a_circle_that_a_trigger_undoes_is_told(postgres18: PostgresServer) -> None:
+    refusing = """
+    CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    CREATE TRIGGER no BEFORE DELETE ON photo FOR EACH ROW EXECUTE FUNCTION no();
+    """
+    world = charter({"marks": TableDataset(table="mark", person=("who",))})
+    with member_database(postgres18, USERS + CIRCLE + refusing, world, ["1"]) as session:
+        with pytest.raises(SourceChanged, match="still there"):
+            erase(session, shards_of(session, "album", "photo"))
+        assert len(column(session[0], "SELECT id FROM public.photo")) == 3
+
+
+SHOP = """
+CREATE TABLE orders (id int PRIMARY KEY, number text, buyer bigint REFERENCES users, gift text);
+CREATE TABLE lines (id int PRIMARY KEY, order_no text, secret text);
+INSERT INTO orders VALUES (1, 'A', 1, 'ours'), (2, 'B', 2, 'theirs'), (3, 'C', 1, 'ours');
+INSERT INTO lines VALUES (1, 'A', 'ours'), (2, 'B', 'theirs'), (3, NULL, 'nobodys');
+"""
+SOFT = charter({"lines": TableDataset(table="lines", person=("order_no -> orders.number",))})
+
+
+def test_no_row_is_erased_through_which_another_is_found(postgres18: PostgresServer) -> None:
+    with member_database(postgres18, USERS + SHOP, SOFT, ["1"]) as session:
+        orders, lines = shards_of(session, "orders"), shards_of(session, "lines")
+        with pytest.raises(ShardError, match="find their person through rows of orders"):
+            erase(session, orders)
+        assert len(column(session[0], "SELECT id FROM public.orders")) == 3
+        assert [one.erased for one in erase(session, lines)] == [1]
+        assert [one.erased for one in erase(session, orders)] == [2]
+        assert column(session[0], "SELECT id FROM public.orders") == [2]
+        assert column(session[0], "SELECT id FROM public.lines ORDER BY 1") == [2, 3]
+
+
+# The album's owner may be null: reduced, it leads to nobody.
+FOUND = """
+CREATE TABLE album (id int PRIMARY KEY, owner bigint REFERENCES users, title text);
+CREATE TABLE photo (id int PRIMARY KEY, album int NOT NULL REFERENCES album, secret text);
+INSERT INTO album VALUES (1, 1, 'ours'); INSERT INTO photo VALUES (10, 1, 'ours');
+"""
+
+
+def test_no_row_is_reduced_through_which_another_is_found(postgres18: PostgresServer) -> None:
+    with member_database(postgres18, USERS + FOUND, charter(), ["1"]) as session:
+        with pytest.raises(ShardError, match="find their person through rows of album"):
+            erase(session, shards_of(session, "album"))
+        erase(session, shards_of(session, "photo"))
+        erase(session, shards_of(session, "album"))
+        assert column(session[0], "SELECT id FROM public.album") == []

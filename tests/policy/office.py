@@ -1,0 +1,157 @@
+"""A small office for tests: entries with little to write, taken in order."""
+
+# ruff: noqa: ANN401 - what is replaced may be anything
+from __future__ import annotations
+
+from typing import Any
+
+from domicile.ledger import Body
+from domicile.policy.entries import (
+    AccessClosed,
+    AccessOpened,
+    Asked,
+    Caps,
+    CredentialEnded,
+    CredentialIssued,
+    GrantChanged,
+    RequestAnswered,
+    RequestMade,
+    RulesSet,
+    StaffChanged,
+)
+from domicile.policy.fold import take
+from domicile.policy.staff import Staff
+from domicile.policy.standing import Standing
+
+US = "us"
+DIGEST = "0" * 64
+_NO_CAPS = Caps()
+
+
+def at(minutes: int) -> str:
+    """A time, so many minutes after the beginning, as entries write it."""
+    days, rest = divmod(minutes, 24 * 60)
+    return f"2026-01-{1 + days:02d}T{rest // 60:02d}:{rest % 60:02d}:00.000Z"
+
+
+def name(letter: str, number: int) -> str:
+    """A name of a request, credential or access."""
+    return f"{letter}-{'abcdefghijklmnopqrstuvwxyz'[number % 26] * 12}{'abcdefgh'[number // 26]}"
+
+
+def person(
+    staff: str, employer: Any = "custodian", manager: str = "", human: str = "", **more: Any
+) -> Staff:
+    """A person."""
+    country = "US" if employer == "custodian" else "SG"
+    return Staff(staff, "person", "a-team", employer, country, manager, human, **more)
+
+
+def rules(*approvers: str, approvals: int = 2) -> RulesSet:
+    """Rules."""
+    return RulesSet(US, approvers, approvals, 5, 10, 4)
+
+
+def hired(*staff: Staff) -> StaffChanged:
+    """Staff as they are."""
+    return StaffChanged(US, "", staff)
+
+
+def asked_for(number: int, staff: str, starts: int, ends: int, **more: Any) -> RequestMade:
+    """A request to read videos."""
+    fields: dict[str, Any] = {
+        "form": "ordinary",
+        "actions": ("read",),
+        "datasets": ("videos",),
+        "purpose": "engineering",
+        "ticket": "",
+        "caps": Caps(),
+        "reason_sha256": DIGEST,
+    }
+    fields |= more
+    return RequestMade(US, name("r", number), staff, starts=at(starts), ends=at(ends), **fields)
+
+
+def answered(number: int, by: str, answer: Any = "approved") -> RequestAnswered:
+    """An answer."""
+    return RequestAnswered(US, name("r", number), by, answer)
+
+
+def changed(number: int, by: str, change: Any = "revoked") -> GrantChanged:
+    """A revocation or review."""
+    return GrantChanged(US, name("r", number), by, change)
+
+
+def issued(number: int, staff: str, until: int) -> CredentialIssued:
+    """A credential."""
+    return CredentialIssued(
+        US, "", name("c", number), staff, "token", second_factor=False, until=at(until)
+    )
+
+
+def ended(number: int) -> CredentialEnded:
+    """Its end."""
+    return CredentialEnded(US, "", name("c", number))
+
+
+def question(staff: str, grant: int | None = None, **more: Any) -> Asked:
+    """To read videos, for engineering."""
+    fields: dict[str, Any] = {
+        "kind": "person",
+        "team": "a-team",
+        "employed_by": "company",
+        "home_country": "SG",
+        "roles": (),
+        "action": "read",
+        "dataset": "videos",
+        "labels": ("protected",),
+        "purpose": "engineering",
+        "ticket": "",
+        "country": "SG",
+        "inside": False,
+        "second_factor": False,
+        "single": False,
+    }
+    fields |= more
+    return Asked(staff, grant="" if grant is None else name("r", grant), **fields)
+
+
+def opened(
+    number: int,
+    staff: str,
+    grant: int | None,
+    caps: Caps = _NO_CAPS,
+    *,
+    job: str = "",
+    credential: str | None = None,
+) -> AccessOpened:
+    """An access."""
+    return AccessOpened(
+        US, name("a", number), question(staff, grant), ("granted",), caps, credential, job=job
+    )
+
+
+def closed(number: int, items: int = 0, size_bytes: int = 0) -> AccessClosed:
+    """Its end."""
+    return AccessClosed(US, name("a", number), items, size_bytes, "whole")
+
+
+def took(standing: Standing, *timed: tuple[int, Body]) -> list[str | None]:
+    """Take entries at these minutes: why each does not count, where it does not."""
+    return [take(standing, at(minutes), body) for minutes, body in timed]
+
+
+def office() -> Standing:
+    """Four approvers, one of them twice; a company's engineer and their managers."""
+    standing = Standing(US)
+    staff = hired(
+        person("ann"),
+        person("ann-2", human="ann"),
+        person("bo"),
+        person("cy"),
+        person("boss", "company"),
+        person("kim", "company", "boss"),
+        person("lee", "company", "boss"),
+    )
+    assert took(standing, (0, rules("ann", "ann-2", "bo", "cy", "boss")), (0, staff)) == [None] * 2
+    return standing

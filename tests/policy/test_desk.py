@@ -1,0 +1,170 @@
+"""The desk through the commands: attacks, restored databases, a ledger that takes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from domicile.policy.texts import built_in
+from tests.policy.precinct import Precinct
+
+ASK = ("access", "request", "--dataset", "drafts", "--purpose", "engineering")
+
+
+def granted(precinct: Precinct, *more: str) -> tuple[str, list[str]]:
+    """A grant of kim's, and the words with which kim shows who they are."""
+    kim = precinct.showing("kim")
+    request = precinct.json(*ASK, *more, *kim)["request"]
+    for approver in ("ann", "bo"):
+        precinct.run("access", "approve", request, *precinct.showing(approver, "--second-factor"))
+    assert precinct.json("access", "show", request)["status"] == "active"
+    return request, kim
+
+
+def test_a_state_database_of_yesterday_brings_no_revoked_grant_or_token_back(
+    precinct: Precinct,
+) -> None:
+    request, kim = granted(precinct)
+    state = precinct.directory / ".domicile" / "state.sqlite"
+    yesterday = precinct.directory / "yesterday"
+    shutil.copy(state, yesterday)
+    precinct.run("access", "revoke", request, *kim)
+    credential = Path(kim[1]).read_text().split("_")[1]
+    precinct.run("staff", "revoke", credential)
+    assert "the token is not good" in precinct.refused(*ASK, *kim)
+    shutil.copy(yesterday, state)
+    assert f"credential {credential} was ended" in precinct.refused(*ASK, *kim)
+    assert precinct.json("access", "show", request)["status"] == "revoked"
+    assert not precinct.json(*ASK, *precinct.showing("kim"))["granted"]
+
+
+def test_a_wrong_token_is_told_nothing_but_that_it_is_wrong(precinct: Precinct) -> None:
+    path = precinct.directory / "wrong"
+    path.touch(mode=0o600)
+    good = precinct.token("kim")
+    for wrong in (
+        "x-y-z",
+        good[:-1],
+        good[:-1] + ("a" if good[-1] != "a" else "b"),
+        good + "a",
+        "ü",
+    ):
+        path.write_text(wrong)
+        said = precinct.refused(*ASK, "--token-file", str(path))
+        assert said.startswith("the token is not good")
+        assert wrong not in said
+    ledger = b"".join(
+        p.read_bytes() for p in precinct.directory.rglob("ledger/**/*") if p.is_file()
+    )
+    state = (precinct.directory / ".domicile" / "state.sqlite").read_bytes()
+    assert good.rpartition("_")[2].encode() not in ledger + state
+
+
+def test_a_policy_takes_effect_only_as_its_custodians_signed_it(precinct: Precinct) -> None:
+    text, other = precinct.directory / "new.cedar", precinct.directory / "other.cedar"
+    text.write_text(built_in() + '@id("more") permit (principal, action, resource);')
+    other.write_text(text.read_text() + "\n")
+    note = precinct.directory / "new.note"
+    precinct.run("policy", "propose", str(text), "--out", str(note))
+    signed = precinct.sign(note, text)
+    assert "is not the policy that was proposed" in precinct.refused(
+        "policy", "enact", str(other), *signed
+    )
+    few = precinct.run("policy", "enact", str(text), signed[0], expect=4)
+    assert "1 of the 2 custodians who must sign did" in str(few.exception)
+    assert precinct.run("policy", "show").stdout == built_in()  # the old one stays
+    text.write_text("permit (principal, action, resource")
+    assert "the policy is not sound" in precinct.refused("policy", "enact", str(text), *signed)
+    other.write_text(other.read_text().rstrip("\n"))
+    precinct.run("policy", "enact", str(other), *signed)
+    assert precinct.run("policy", "show").stdout == other.read_text()
+    again = precinct.run("policy", "enact", str(other), *signed)
+    assert "in force" in again.stdout
+    precinct.run("ledger", "verify")
+
+
+def test_the_old_policys_approval_serves_no_second_time(precinct: Precinct) -> None:
+    first, note = precinct.directory / "first.cedar", precinct.directory / "first.note"
+    precinct.enact(built_in() + '@id("more") permit (principal, action, resource);', "second")
+    signed = [f"{note}.one", f"{note}.two"]
+    refused = precinct.run("policy", "enact", str(first), *signed, expect=4)
+    assert "was approved before" in str(refused.exception)
+
+
+def test_explaining_and_comparing_need_no_access(precinct: Precinct) -> None:
+    words = ("--staff", "kim", "--dataset", "drafts", "--purpose", "engineering", "--country", "SG")
+    done = precinct.run("policy", "explain", *words, expect=1)
+    assert "denied by home-team-only: the caller is employed by the company, in SG" in done.stdout
+    text = precinct.directory / "open.cedar"
+    text.write_text('@id("all") permit (principal, action, resource);')
+    kim, target = precinct.showing("kim"), str(precinct.directory / "out")
+    read = ("access", "read", "drafts", "a", target, "--purpose", "engineering", *kim)
+    assert "denied by home-team-only" in precinct.refused(*read)
+    found = precinct.run("policy", "diff", str(text), expect=1).stdout
+    assert "would be allowed: kim (company, US) read drafts for engineering, 1 times" in found
+
+
+def test_who_is_restricted_loses_everything_at_once(precinct: Precinct) -> None:
+    request, kim = granted(precinct)
+    precinct.run("staff", "restrict", "kim")
+    assert "was ended" in precinct.refused(*ASK, *kim)
+    assert precinct.json("access", "show", request)["status"] == "revoked"
+
+
+def test_of_approvals_made_at_once_each_human_counts_once(precinct: Precinct) -> None:
+    kim = precinct.showing("kim")
+    request = precinct.json(*ASK, *kim)["request"]
+    words = ["access", "approve", request, "--charter", str(precinct.charter)]
+    shown = [precinct.showing(one, "--second-factor") for one in ("ann", "ann-2", "ann")]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "domicile", *words, *token],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for token in shown
+    ]
+    assert sorted(process.wait() for process in running) == [0, 2, 2]
+    assert precinct.json("access", "show", request)["status"] == "open"
+
+
+def test_while_the_ledger_takes_nothing_nothing_is_granted_or_used(precinct: Precinct) -> None:
+    request, kim = granted(precinct)
+    resource_limited = (
+        "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        " resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        " runpy.run_module('domicile', run_name='__main__', alter_sys=True)"
+    )
+    for words in (
+        ("access", "request", "--dataset", "others", "--purpose", "engineering"),
+        (
+            "access",
+            "read",
+            "drafts",
+            "a",
+            str(precinct.directory / "o"),
+            "--purpose",
+            "engineering",
+        ),
+    ):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                resource_limited,
+                *words,
+                *kim,
+                "--charter",
+                str(precinct.charter),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 3, done.stderr
+    assert not (precinct.directory / "o").exists()
+    shown = precinct.json("access", "list", "--all")
+    assert [one["request"] for one in shown] == [request]
+    assert shown[0]["accesses"] == 0
