@@ -3,6 +3,7 @@ hand."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ import msgspec
 import pyarrow as pa
 
 import domicile.cli.main  # noqa: F401 - imports every part that registers entries
+from domicile.charter import Route
 from domicile.erase.certificate import Certificate, Check, Erased, Verifier
 from domicile.erase.held import HeldItems
 from domicile.erase.objects import OBJECTS_ERASED
@@ -82,7 +84,7 @@ def _columns(schema: pa.Schema) -> str:
 def _plan() -> str:
     return "".join(
         _struct(s)
-        for s in (Plan, RowShard, ObjectShard, TablePlan, Effect, SequencePlan, HeldVersions)
+        for s in (Plan, Route, RowShard, ObjectShard, TablePlan, Effect, SequencePlan, HeldVersions)
     )
 
 
@@ -90,12 +92,12 @@ def _certificate() -> str:
     return "".join(_struct(struct) for struct in _CERTIFICATES)
 
 
-def _struct(struct: type[msgspec.Struct]) -> str:
-    names = ", ".join(f"`{field}`" for field in struct.__struct_fields__)
+def _struct(struct: type[msgspec.Struct | Route]) -> str:
+    names = ", ".join(f"`{name}`" for name in inspect.signature(struct).parameters)
     return f"- **{struct.__name__}**. {_about(struct)}\n  Fields: {names}.\n"
 
 
-def _about(struct: type[msgspec.Struct]) -> str:
+def _about(struct: type[msgspec.Struct | Route]) -> str:
     return " ".join((struct.__doc__ or "").replace("``", "`").split())
 
 

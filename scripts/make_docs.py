@@ -243,14 +243,45 @@ treatment = "erase"
 - What can't be read is not examined, with the reason; somebody may attest it
   ([attest.md](attest.md)).
 
+## Several databases
+
+A product with a users database, an orders database, a messages database is one charter. Each
+primary outside home has a home database of its own, each copy a primary:
+
+```toml
+[boundaries.us]
+home = ["us_users", "us_orders", "us_media"]
+
+[sites.users]
+kind = "postgres"
+home = "us_users"
+
+[sites.orders]
+kind = "postgres"
+home = "us_orders"
+
+[sites.orders_replica]
+kind = "postgres"
+role = "replica"
+of = "orders"
+```
+
+- The register of persons is merged from every database that has the people table. In a database
+  that lacks it, `person` names the column that holds a person's key; what refers to such a table by
+  a foreign key follows. Its keys are looked up in the register.
+- A dataset of a table is about every database that has the table. Where several do that are not
+  copies of each other, the scan ends until `databases` names those that are meant, and each of the
+  others has a dataset of its own, or none. So it is with `[people]` and `key_column`.
+
 ## What must hold
 
 - There is one boundary, and its custodian is not the company.
 - Every home site exists, lies in a country of `members`, is run by the boundary's `provider`, and
-  is a primary; home has at most one database and one object store.
+  is a primary; home has at most one object store.
 - Every site is a place of its own: no two sites are the same database, bucket or directory, none
   lies inside another, and none is home and a source at once.
-- Outside home, at most one database is a primary: rows are brought home from there.
+- Each primary database outside home has a home database of its own, if home has any; each replica
+  or backup is a copy of one primary. Where there is one of each, nobody needs to say so.
 - No URL holds credentials; an endpoint is `https://`, except on this machine.
 - Countries are two-letter codes of ISO 3166-1.
 - The root of a boundary's keys is named with one place of its secret (in OCI Vault the SDK's config

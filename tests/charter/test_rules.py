@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from domicile.charter import parse_charter
+from domicile.charter import Route, parse_charter, routes_of
 from domicile.errors import CharterError
 
 TODAY = date(2026, 6, 1)
@@ -42,7 +42,7 @@ provider = "Reel"
         ('"US", "PR"', '"US", "XX"', '"XX" is no country'),
         ("US Data Security", " reel ", "its own custodian"),
         ('"home_media"]', '"gone"]', "there is no such site"),
-        ('["home_db", "home_media"]', '["home_db", "old_db"]', "more than one postgres"),
+        ('["home_db", "home_media"]', '["home_media", "old_media"]', "more than one objects"),
         ('members = ["US", "PR"]', 'members = ["DE"]', "outside the boundary"),
         ('provider = "oracle"', 'provider = "AWS"', "another provider"),
         ('url = "file:home"', 'url = "file:home"\nrole = "replica"', "home site that is also"),
@@ -119,16 +119,104 @@ def test_databases_behind_two_sockets_are_two_places(text: str) -> None:
     assert warnings(both) == ""
 
 
-def test_rows_come_from_one_primary(text: str) -> None:
-    second = """
-[sites.copy_db]
+ORDERS = """
+[sites.orders]
 kind = "postgres"
 country = "SG"
 provider = "Reel"
-url = "postgresql://copy.example/reel?sslmode=verify-full"
+url = "postgresql://orders.example/orders?sslmode=verify-full"
 """
-    assert "second primary database beside sites.old_db" in refusal(text + second)
-    assert warnings(text + second + 'role = "replica"') == ""
+ORDERS_HOME = """
+[sites.home_orders]
+kind = "postgres"
+country = "US"
+provider = "Oracle"
+url = "postgresql://home.example/orders?sslmode=verify-full"
+"""
+COPY = ORDERS.replace("sites.orders", "sites.copy").replace("orders.example", "copy.example")
+COPY += 'role = "replica"\n'
+
+
+def two_databases(text: str, *, orders: str = "", copy: str = "", more: str = "") -> str:
+    home = text.replace('["home_db", ', '["home_db", "home_orders", ')
+    old = home.replace("[sites.old_db]", '[sites.old_db]\nhome = "home_db"')
+    return old + ORDERS + orders + ORDERS_HOME + COPY + copy + more
+
+
+def test_several_databases_each_have_a_home_and_each_copy_is_one_s(text: str) -> None:
+    loaded = parse_charter(
+        two_databases(text, orders='home = "home_orders"\n', copy='of = "orders"\n'),
+        "domicile.toml",
+        today=TODAY,
+    )
+    assert loaded.warnings == ()
+    assert routes_of(loaded.charter) == (
+        Route("old_db", "home_db"),
+        Route("orders", "home_orders", ("copy",)),
+    )
+
+
+def test_one_database_and_one_home_need_no_names(text: str) -> None:
+    loaded = parse_charter(text + COPY, "domicile.toml", today=TODAY)
+    assert routes_of(loaded.charter) == (Route("old_db", "home_db", ("copy",)),)
+
+
+HOME, OF = 'home = "home_orders"\n', 'of = "orders"\n'
+
+
+@pytest.mark.parametrize(
+    ("orders", "copy", "more", "message"),
+    [
+        ("", OF, "", "sites.orders.home: is missing: 2 primary databases outside home, 2 at home"),
+        ('home = "home_db"\n', OF, "", "takes the rows of sites.old_db already"),
+        ('home = "old_db"\n', OF, "", "there is no database old_db at home"),
+        ('home = "home_media"\n', OF, "", "there is no database home_media at home"),
+        (HOME + OF, OF, "", "sites.orders.of: is for copies"),
+        (HOME, "", "", "sites.copy.of: is missing: it could be a copy of several databases"),
+        (HOME, 'of = "gone"\n', "", "there is no primary database gone"),
+        (HOME, 'of = "old_media"\n', "", "there is no primary database old_media"),
+        (HOME, HOME + OF, "", "sites.copy.home: is for primaries outside home"),
+        (
+            HOME,
+            OF,
+            '[tables.a]\ntable = "a"\ndatabases = ["copy"]\n',
+            "tables.a.databases: there is no primary database copy",
+        ),
+        (
+            HOME,
+            OF,
+            '[tables.a]\ntable = "a"\ndatabases = ["orders"]\n[tables.b]\ntable = "a"\n',
+            "tables.b.table: is already the dataset tables.a",
+        ),
+        (
+            HOME,
+            OF,
+            (
+                '[tables.a]\ntable = "a"\ndatabases = ["orders"]\n'
+                '[tables.b]\ntable = "a"\ndatabases = ["home_orders"]\n'
+            ),
+            "tables.b.table: is already the dataset tables.a",
+        ),
+        (
+            HOME,
+            OF,
+            '[objects.a]\ntemplate = "{person}"\ndatabases = ["orders"]\n',
+            "objects.a.databases: is for a key_column",
+        ),
+    ],
+)
+def test_databases_whose_rows_have_no_clear_way_are_refused(
+    text: str, orders: str, copy: str, more: str, message: str
+) -> None:
+    assert message in refusal(two_databases(text, orders=orders, copy=copy, more=more))
+
+
+def test_two_databases_may_have_a_table_of_one_name(text: str) -> None:
+    tables = (
+        '[tables.a]\ntable = "a"\ndatabases = ["orders"]\n'
+        '[tables.b]\ntable = "a"\ndatabases = ["old_db"]\n'
+    )
+    assert warnings(two_databases(text, orders=HOME, copy=OF, more=tables)) == ""
 
 
 def test_a_people_table_needs_a_database(text: str) -> None:

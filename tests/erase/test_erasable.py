@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domicile.charter import People
+from domicile.charter import People, Route
 from domicile.erase import Erasable, erasable
 from domicile.inventory import RunEntries
 from domicile.ledger import Entry, FileDigest
@@ -13,10 +13,12 @@ from domicile.move import Plan, RowShard, ShardVerified
 MINE = People(table="users", key=("id",), country="land")
 ELSEWHERE = People(table="users", key=("id",), country="id -> homes.who -> land")
 SHARDS = tuple(
-    RowShard(f"rows-{name}", "members", "public", name, 2) for name in ("homes", "users", "videos")
+    RowShard(f"rows-{name}", "members", "public", name, 2, source="old")
+    for name in ("homes", "users", "videos")
 )
+ROUTE = Route("old", "home")
 PLAN = Plan(
-    "r", "us", "", "", "old", "home", None, ("old",), (), SHARDS, (), (), (), (), (), (), (), 0, ()
+    "r", "us", "", "", (ROUTE,), None, ("old",), (), SHARDS, (), (), (), (), (), (), (), 0, ()
 )
 
 

@@ -8,7 +8,7 @@ from domicile.charter import Charter, TableDataset
 from domicile.erase.rows import RowErasure, erase_rows
 from domicile.errors import ShardError, SourceChanged
 from domicile.move import RowShard, site_digest
-from domicile.move.cutting import cut_members
+from domicile.move.cutting import Cut, cut_members
 from tests.inventory.databases import Session, column, member_database
 from tests.people.catalogues import charter
 from tests.services.postgres import PostgresServer
@@ -21,7 +21,9 @@ INSERT INTO users VALUES (1, 'US'), (2, 'DE');
 
 def shards_of(session: Session, *tables: str) -> list[RowShard]:
     connection, rules = session
-    return [shard for shard in cut_members(connection, rules, 100) if shard.table in tables]
+    return [
+        shard for shard in cut_members(connection, rules, Cut("old", 100)) if shard.table in tables
+    ]
 
 
 def erase(session: Session, shards: Sequence[RowShard]) -> list[RowErasure]:

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from domicile.charter import Charter
 from domicile.inventory import DatabaseRules, rules_for
-from domicile.people import load_people
+from domicile.people import key_columns, load_people
 from domicile.sites.postgres import Connection, TableName, read_database
 from tests.services.postgres import PostgresServer, fresh_database
 
@@ -35,7 +35,8 @@ def member_database(
     with opened(server, script) as connection:
         rules = rules_of(connection, charter)
         people = rules.database.tables[TableName.parse(charter.people.table)]
-        load_people(connection, people, charter.people.key, [((who,), True) for who in members])
+        key = key_columns(people, charter.people.key)
+        load_people(connection, key, [((who,), True) for who in members])
         yield connection, rules
 
 

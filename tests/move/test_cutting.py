@@ -16,7 +16,7 @@ from psycopg import sql
 from domicile.charter import TableDataset
 from domicile.inventory import Condition, Run, TableRules, close_references, read_batches
 from domicile.move.cutting import (
-    _id,
+    Cut,
     cut_bare,
     cut_members,
     cut_projections,
@@ -159,7 +159,11 @@ def check_partition(
     def check(keys: list[tuple[object, ...]], shard_rows: int) -> None:
         try:
             total = fill(connection, table, keys)
-            shards = [s for s in cut_members(connection, rules, shard_rows) if s.table == table]
+            shards = [
+                s
+                for s in cut_members(connection, rules, Cut("old_db", shard_rows))
+                if s.table == table
+            ]
             members = [places(connection, treated, shard, "t.who = 1") for shard in shards]
             assert list(chain(*members)) == places(connection, treated, whole, "t.who = 1")
             assert sum(shard.rows for shard in shards) == total
@@ -187,7 +191,11 @@ def test_members_rows_are_cut_into_as_few_shards_as_fit(
             "INSERT INTO public.numbers SELECT n, 1 FROM generate_series(1, %s) n", (rows,)
         )
         connection.execute("INSERT INTO public.numbers SELECT -n, 2 FROM generate_series(1, 50) n")
-        cut = [s for s in cut_members(connection, rules, shard_rows) if s.table == "numbers"]
+        cut = [
+            s
+            for s in cut_members(connection, rules, Cut("old_db", shard_rows))
+            if s.table == "numbers"
+        ]
         assert len(cut) == shards
         assert sum(shard.rows for shard in cut) == rows
         assert len({shard.id for shard in cut}) == shards
@@ -230,12 +238,14 @@ def test_bare_and_projected_rows_are_cut_by_their_keys(
 ) -> None:
     run = Run(tmp_path, "one")
     with referring(postgres18) as (connection, rules):
-        bare = cut_bare(connection, rules, run, 2)
+        bare = cut_bare(connection, rules, run, Cut("old_db", 2))
         assert [shard.rows for shard in bare] == [2, 2, 1]
         assert list(chain(*(keys_of(run, shard) for shard in bare))) == [
             [str(n)] for n in range(1, 6)
         ]
-        members = [s for s in cut_members(connection, rules, 100) if s.table == "videos"]
+        members = [
+            s for s in cut_members(connection, rules, Cut("old_db", 100)) if s.table == "videos"
+        ]
         assert [shard.rows for shard in members] == [2]
 
         def whose(number: int) -> Condition:
@@ -249,13 +259,13 @@ def test_bare_and_projected_rows_are_cut_by_their_keys(
             seeds={TableName("public", "comments"): whose(1)},
             candidates={VIDEOS: whose(2)},
         )
-        projected = cut_projections(connection, rules, closure, run, 4)
+        projected = cut_projections(connection, rules, closure, run, Cut("old_db", 4))
         assert [shard.rows for shard in projected] == [4, 4, 1]
         assert list(chain(*(keys_of(run, s) for s in projected))) == [
             [str(n)] for n in range(21, 30)
         ]
         assert all(shard.by_keys for shard in bare + projected)
-        whole = cut_whole(connection, rules)
+        whole = cut_whole(connection, rules, Cut("old_db", 4))
         assert [(shard.table, shard.rows) for shard in whole] == [("countries", 2)]
         assert not whole[0].by_keys
         assert not whole[0].erasable
@@ -270,6 +280,15 @@ NAMED = st.builds(
 def test_every_table_gets_shard_names_of_its_own_that_fit_a_file_system(
     names: list[TableName],
 ) -> None:
-    ids = [_id(kind, name, 3) for name in names for kind in ("rows", "bare")]
+    ids = [Cut("a", 1).id(kind, name, 3) for name in names for kind in ("rows", "bare")]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[a-z0-9_-]{1,80}", one) for one in ids)
+
+
+@given(st.sets(st.tuples(st.text("a-", min_size=1, max_size=9), NAMED.filter(str))))
+def test_tables_of_several_databases_get_shard_names_of_their_own(
+    tables: set[tuple[str, TableName]],
+) -> None:
+    shown = {(source, str(name)) for source, name in tables}
+    ids = {Cut(source, 1, alone=False).id("rows", name, 3) for source, name in tables}
+    assert len(ids) == len(shown)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domicile.charter import People, TableDataset
+from domicile.charter import People, Route, TableDataset
 from domicile.inventory import rules_for
 from domicile.move.effects import (
     command_effects,
@@ -58,7 +58,7 @@ def sequences(draw: st.DrawFn) -> tuple[Sequence, Sequence | None]:
 def test_both_sides_go_on_without_meeting(pair: tuple[Sequence, Sequence | None]) -> None:
     source, home = pair
     by, low, high = source.increment, source.min_value, source.max_value
-    (plan,) = plan_sequences(catalogue(source), catalogue(*([home] if home else [])))
+    (plan,) = plan_sequences(catalogue(source), catalogue(*([home] if home else [])), "home")
     assert low <= plan.home_value <= high
     assert low <= plan.source_value <= high
     if source.last_value is not None:
@@ -99,7 +99,7 @@ def test_both_sides_go_on_without_meeting(pair: tuple[Sequence, Sequence | None]
 def test_home_goes_on_from_the_middle_of_what_the_source_has_left(
     source: Sequence, home: Sequence | None, expected: int
 ) -> None:
-    (plan,) = plan_sequences(catalogue(source), catalogue(*([home] if home else [])))
+    (plan,) = plan_sequences(catalogue(source), catalogue(*([home] if home else [])), "home")
     assert plan.home_value == expected
 
 
@@ -244,7 +244,8 @@ def test_home_must_have_the_tables_in_the_same_shape_or_none_at_all() -> None:
 
 def test_a_standby_whose_primary_is_not_erased_at_blocks_the_plan() -> None:
     def said(standbys: dict[str, str | None], role: str = "replica") -> list[str]:
-        return list(standby_blockers(standbys, dict.fromkeys(standbys, role), "home"))
+        routes = (Route("old", "home", ("copy",)), Route("orders", "home_orders"))
+        return list(standby_blockers(standbys, dict.fromkeys(standbys, role), routes))
 
     assert said({"copy": "old"}) == []
     assert said({"copy": "old"}, "backup") == []
@@ -252,5 +253,7 @@ def test_a_standby_whose_primary_is_not_erased_at_blocks_the_plan() -> None:
     assert "the charter does not name its primary" in alone
     (of_home,) = said({"copy": "home"})
     assert "a standby of home (home)" in of_home
+    (astray,) = said({"copy": "orders"})
+    assert 'write `of = "orders"`' in astray
     (wrong,) = said({"copy": "old"}, "primary")
     assert "name its primary as the site" in wrong

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domicile.charter import Route
 from domicile.ledger import FileDigest
 from domicile.move.plan import Effect, ObjectShard, Plan, RowShard, SequencePlan, TablePlan
 
@@ -28,6 +29,7 @@ ROWS = st.builds(
     COUNTS,
     BOUND,
     BOUND,
+    WORDS,
 )
 OBJECTS = st.builds(
     ObjectShard, WORDS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, listed(WORDS), listed(COUNTS)
@@ -39,8 +41,7 @@ PLANS = st.builds(
     boundary=WORDS,
     charter_sha256=WORDS,
     made=WORDS,
-    source_database=st.none() | WORDS,
-    home_database=st.none() | WORDS,
+    routes=listed(st.builds(Route, st.none() | WORDS, st.none() | WORDS, listed(WORDS))),
     home_objects=st.none() | WORDS,
     databases=listed(WORDS),
     stores=listed(WORDS),
@@ -50,7 +51,7 @@ PLANS = st.builds(
         st.builds(TablePlan, WORDS, WORDS, COUNTS, COUNTS, COUNTS, COUNTS, listed(WORDS))
     ),
     effects=listed(st.builds(Effect, WORDS, st.sampled_from(["cascade", "trigger"]), WORDS)),
-    sequences=listed(st.builds(SequencePlan, WORDS, WORDS, COUNTS, COUNTS)),
+    sequences=listed(st.builds(SequencePlan, WORDS, WORDS, COUNTS, COUNTS, WORDS)),
     blockers=listed(WORDS),
     warnings=listed(WORDS),
     unexamined=COUNTS,

@@ -13,6 +13,7 @@ from domicile.people import (
     PersonPath,
     attribute_tables,
     belongs,
+    key_columns,
     load_people,
     orphaned,
 )
@@ -78,7 +79,9 @@ def session(postgres18: PostgresServer) -> Iterator[Session]:
         database = read_database(connection)
         paths = attribute_tables(CHARTER, database).paths
         connection.commit()
-        load_people(connection, database.tables[TableName("app", "users")], KEY, PERSONS)
+        load_people(
+            connection, key_columns(database.tables[TableName("app", "users")], KEY), PERSONS
+        )
         yield connection, {str(table): found for table, found in paths.items()}
 
 
@@ -159,7 +162,7 @@ def test_the_member_list_outlives_a_rollback_and_a_read_only_session(
         connection.commit()
         users = database.tables[TableName("public", "users")]
         who = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
-        load_people(connection, users, ("id",), [((who,), True)])
+        load_people(connection, key_columns(users, ("id",)), [((who,), True)])
         connection.rollback()
         connection.read_only = True
         query = sql.SQL("SELECT id::text FROM pg_temp.{}").format(sql.Identifier(MEMBERS))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile.charter import People, TableDataset
-from domicile.people import PersonPath, attribute_tables, paths_to_people
+from domicile.people import EVERYBODY, PersonPath, attribute_tables, paths_to_people
 from domicile.sites.postgres import Database, ForeignKey, TableName
 from tests.people.catalogues import charter, column, database, path, refers, table
 
@@ -349,3 +349,38 @@ def assert_joined(one: PersonPath) -> None:
     for hop, following in pairwise(one.hops):
         assert following.foreign_key is not None
         assert following.foreign_key.startswith(f"{hop.parent}(")
+
+
+def test_without_the_people_table_a_persons_key_is_looked_up_in_the_register() -> None:
+    tables = {"messages": TableDataset(table="messages", person=("sender",))}
+    keys = [REACTS, refers("users(id)", "messages(id)")]  # a table of the people table's name
+    held = database([table("messages", "sender"), "reactions", "users", "places"], keys)
+    found = attribute_tables(charter(tables), held, ("pg_catalog.int8",))
+    assert [str(p) for p in found.paths[named("messages")]] == ["messages.sender ~> the register"]
+    assert [str(p) for p in found.paths[named("reactions")]] == [
+        "reactions.message -> messages.sender ~> the register"
+    ]
+    assert found.paths[USERS][0].hops[-1].parent == EVERYBODY
+    assert set(found.undecided) == {named("places")}
+
+
+@pytest.mark.parametrize(
+    ("held", "known", "decided"),
+    [
+        ("pg_catalog.int4", "pg_catalog.int8", True),
+        ("pg_catalog.int8", "pg_catalog.numeric", True),
+        ("pg_catalog.text", "pg_catalog.varchar", True),
+        ("pg_catalog.text", "pg_catalog.uuid", True),
+        ("pg_catalog.text", "pg_catalog.date", False),
+        ("pg_catalog.float8", "pg_catalog.int8", False),
+        ("public.citext", "public.citext", False),  # another database's may be another type
+    ],
+)
+def test_the_register_is_asked_only_where_types_compare_exactly(
+    held: str, known: str, *, decided: bool
+) -> None:
+    tables = {"messages": TableDataset(table="messages", person=("sender",))}
+    sender = replace(column("sender"), base_type=held)
+    found = attribute_tables(charter(tables), database([table("messages", sender)]), (known,))
+    assert (named("messages") in found.paths) is decided
+    assert decided or "cannot be compared" in found.undecided[named("messages")].reason

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from domicile.charter import People
 from domicile.errors import CharterError, EvidenceError
 from domicile.inventory import write_parquet
-from domicile.people import Membership, Register, RegisterBuilder, person_text, read_people
+from domicile.people import (
+    Membership,
+    Register,
+    RegisterBuilder,
+    person_text,
+    read_people,
+    schema_for,
+)
 from domicile.people.register import SCHEMA, Counts
 from domicile.sites.postgres import read_database
 from tests.inventory.databases import opened
@@ -134,6 +141,13 @@ def test_persons_come_out_with_the_parts_of_their_keys(tmp_path: Path) -> None:
         )
         texts = [person_text(key) for key in keys]
         assert register.membership(texts) == dict.fromkeys(texts, True)
+
+
+def test_a_register_says_of_what_types_its_keys_are(tmp_path: Path) -> None:
+    path = tmp_path / "people.parquet"
+    write_parquet(path, schema_for(("pg_catalog.text", "pg_catalog.int8")), [])
+    with Register(path, tmp_path / "people.sqlite") as register:
+        assert register.key_types == ("pg_catalog.text", "pg_catalog.int8")
 
 
 @given(st.lists(st.tuples(st.text(max_size=4), st.text(max_size=4)), unique=True))

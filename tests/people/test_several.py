@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from domicile.charter import TableDataset
-from domicile.people import alone, attribute_tables, load_people, names_person, shared
+from domicile.people import alone, attribute_tables, key_columns, load_people, names_person, shared
 from domicile.sites.postgres import TableName, read_database
 from tests.inventory.databases import Session, column, opened, rules_of
 from tests.people.catalogues import charter
@@ -58,7 +58,8 @@ PERSONS += [((who,), False) for who in ("4", "5")]
 def session(postgres18: PostgresServer) -> Iterator[Session]:
     with opened(postgres18, WORLD) as connection:
         rules = rules_of(connection, CHARTER)
-        load_people(connection, rules.database.tables[TableName("public", "users")], KEY, PERSONS)
+        users = rules.database.tables[TableName("public", "users")]
+        load_people(connection, key_columns(users, KEY), PERSONS)
         yield connection, rules
 
 

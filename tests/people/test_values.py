@@ -17,6 +17,7 @@ from domicile.people import (
     Undecided,
     attribute_tables,
     belongs,
+    key_columns,
     load_people,
     names_somebody,
     orphaned,
@@ -42,7 +43,8 @@ def found(
         attribution = attribute_tables(charter(tables), database)
         connection.commit()
         users = database.tables[TableName("public", "users")]
-        load_people(connection, users, ("id",), [((key,), one) for key, one in keys.items()])
+        persons = [((key,), one) for key, one in keys.items()]
+        load_people(connection, key_columns(users, ("id",)), persons)
         yield {
             name: {
                 what: _ids(connection, name, condition)

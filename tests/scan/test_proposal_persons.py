@@ -188,7 +188,7 @@ def test_one_doubt_and_a_table_is_not_about_nobody() -> None:
     found = find_ways(catalogue, PEOPLE, {}, {})
     nobody = about_nobody(catalogue, found, known, USERS)
     assert {str(name) for name in nobody} == {"genres", "albums"}
-    blocks = table_blocks(found, known, nobody, set(catalogue.tables))
+    blocks = table_blocks(found, known, nobody, set(catalogue.tables), set())
     left = "\n".join(blocks.notes)
     for name in ("scores", "items", "states", "leads", "notes", "empty"):
         assert f"  {name}: " in left

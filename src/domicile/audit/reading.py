@@ -92,8 +92,7 @@ def _rows_home(here: Workplace, shard: Shard, rows: RowShard, proofs: Sequence[R
 def _ahead(here: Workplace, shard: Shard, rows: RowShard) -> int:
     """Of rows that are others' too and go on changing: how many home does not hold as they are at
     the primary now. Later runs brought what changed."""
-    source = str(shard.plan.source_database)
-    return ahead_of_home(here, shard.plan, rows, source)[1]
+    return ahead_of_home(here, shard.plan, rows, rows.source)[1]
 
 
 def _rows_gone(here: Workplace, shard: Shard, rows: RowShard) -> list[SiteSeen]:

@@ -24,6 +24,7 @@ from domicile.charter.model import (
     TableDataset,
 )
 from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
+from domicile.charter.routes import Route, narrowed, routes_of
 from domicile.charter.template import Template
 from domicile.charter.ways import CountryWay, Way
 
@@ -50,6 +51,7 @@ __all__ = [
     "Pkcs11Keys",
     "PostgresSiteConfig",
     "Records",
+    "Route",
     "SiteConfig",
     "TableDataset",
     "Template",
@@ -59,5 +61,7 @@ __all__ = [
     "country_name",
     "custodians_in",
     "load_charter",
+    "narrowed",
     "parse_charter",
+    "routes_of",
 ]

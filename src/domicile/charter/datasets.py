@@ -9,6 +9,7 @@ from domicile.charter.countries import COUNTRIES
 from domicile.charter.lines import KeyPath
 from domicile.charter.model import Charter, ObjectDataset, TableDataset
 from domicile.charter.problems import Problem
+from domicile.charter.routes import Route, routes_of
 from domicile.charter.template import Template
 from domicile.charter.ways import CountryWay, Way, is_name
 from domicile.errors import CharterError
@@ -60,16 +61,17 @@ def _table_problems(path: KeyPath, table: TableDataset) -> Iterator[Problem]:
 
 
 def _twice(charter: Charter) -> Iterator[Problem]:
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, Route], str] = {}
     for name, table in charter.tables.items():
         full = table.table if "." in table.table else f"public.{table.table}"
-        first = seen.setdefault(full, name)
-        if first != name:
+        meant = [route for route in routes_of(charter) if route.is_meant(table.databases)]
+        firsts = [seen.setdefault((full, route), name) for route in meant]
+        if first := next((first for first in firsts if first != name), ""):
             yield Problem(
                 ("tables", name, "table"),
                 f"is already the dataset tables.{first}",
-                "one dataset per table",
-                "join the two",
+                "one dataset per table of a database",
+                "join the two, or name the `databases` of each",
             )
 
 

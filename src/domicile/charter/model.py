@@ -87,7 +87,7 @@ class Boundary(Frozen):
     )
     home: tuple[Name, ...] = Field(
         min_length=1,
-        description="The sites that are home: at most one database and one object store.",
+        description="The sites that are home: databases, and at most one object store.",
     )
     keys: KeysConfig | None = Field(
         default=None,
@@ -122,6 +122,11 @@ class People(Frozen):
         description="How the column spells a country, where it is not the two-letter code:"
         ' `{ "USA" = "US" }`.',
     )
+    databases: tuple[Name, ...] = Field(
+        default=(),
+        description="The primary databases whose people table it is, where another has a table of"
+        " the same name. Databases without it look persons up in the merged register.",
+    )
 
 
 class _Site(Frozen):
@@ -144,6 +149,16 @@ class PostgresSiteConfig(_Site):
     )
     password_file: str | None = Field(
         default=None, description="File that holds the password (relative to the charter)."
+    )
+    home: Name | None = Field(
+        default=None,
+        description="Of a primary outside home: the home database that takes its rows, which takes"
+        " no other's. Required unless there is one of each.",
+    )
+    of: Name | None = Field(
+        default=None,
+        description="Of a replica or backup: the primary that it is a copy of. Required where there"
+        " are several.",
     )
 
 
@@ -193,6 +208,11 @@ class TableDataset(_Dataset):
     datasets too: protected, with their shortest foreign-key path to a person."""
 
     table: str = Field(description="The table, `name` or `schema.name`.")
+    databases: tuple[Name, ...] = Field(
+        default=(),
+        description="The primary databases whose table it is, where several have one of this name:"
+        " their copies and their home follow them.",
+    )
     person: tuple[str, ...] = Field(
         default=(),
         description="What leads to the person, where the foreign keys do not say or say it twice:"
@@ -237,6 +257,11 @@ class ObjectDataset(_Dataset):
     key_column: str | None = Field(
         default=None,
         description="`table.column` that holds the keys; the row's person is the object's.",
+    )
+    databases: tuple[Name, ...] = Field(
+        default=(),
+        description="The primary databases whose column it is, where several have a table of this"
+        " name.",
     )
     treatment: Literal["erase", "rewrite"] | None = Field(
         default=None,

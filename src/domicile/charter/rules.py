@@ -2,9 +2,10 @@
 
 1. There is one boundary, and its custodian is not the company.
 2. Home: every home site exists, lies in a country of ``members``, is run by the boundary's
-   provider, and is a primary; at most one database and one object store.
+   provider, and is a primary; at most one object store.
 3. Every site is a place of its own; none is home and a source at once.
-4. Outside home, at most one database is the primary that rows come from.
+4. Each primary database outside home has a home database of its own, and each copy is one's
+   (`routes`).
 5. No secret stands in the text; no endpoint sends data in the clear beyond this machine.
 6. Countries are in ISO 3166-1.
 7. Every dataset can say whose its items are, or is public; every exception has a reason and an
@@ -39,6 +40,7 @@ from domicile.charter.model import (
 )
 from domicile.charter.places import Place, is_loopback, place_of, url_faults
 from domicile.charter.problems import Problem, where
+from domicile.charter.routes import databases_problems, route_problems
 from domicile.charter.witnesses import witness_problems
 
 __all__ = ["Doubt", "check", "same_words"]
@@ -66,7 +68,9 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *_country_problems(charter),
         *_site_problems(charter),
         *_place_problems(charter, base),
-        *_source_problems(charter),
+        *route_problems(charter),
+        *databases_problems(charter),
+        *_records_problems(charter),
         *dataset_problems(charter, today),
         *witness_problems(charter),
         *custodian_problems(charter),
@@ -111,15 +115,14 @@ def _home_problems(charter: Charter) -> Iterator[Problem]:
                 yield _no_such_site((*path, position), charter)
             else:
                 yield from _home_site_problems(site_name, site, boundary)
-        for kind in ("postgres", "objects"):
-            several = [n for n in boundary.home if n in charter.sites]
-            if sum(charter.sites[n].kind == kind for n in several) > 1:
-                yield Problem(
-                    path,
-                    f"names more than one {kind} site",
-                    "at most one database and one object store",
-                    f"keep one {kind} site",
-                )
+        there = [n for n in boundary.home if n in charter.sites]
+        if sum(charter.sites[n].kind == "objects" for n in there) > 1:
+            yield Problem(
+                path,
+                "names more than one objects site",
+                "at most one object store",
+                "keep one objects site",
+            )
 
 
 def _no_such_site(path: KeyPath, charter: Charter) -> Problem:
@@ -242,15 +245,7 @@ def _records(charter: Charter, base: Path) -> Place:
     return Place("directory", "", posixpath.normpath(directory))
 
 
-def _source_problems(charter: Charter) -> Iterator[Problem]:
-    primaries = [name for name in _outside(charter, "postgres") if _is_primary(charter, name)]
-    for name in primaries[1:]:
-        yield Problem(
-            ("sites", name, "role"),
-            f"a second primary database beside sites.{primaries[0]}",
-            "one primary outside home, from which rows are brought home",
-            'write role = "replica" or role = "backup" for the other',
-        )
+def _records_problems(charter: Charter) -> Iterator[Problem]:
     if "://" in charter.records.directory or not charter.records.directory.strip():
         yield Problem(
             ("records", "directory"), "is not a directory", "a path", "write a directory's path"

@@ -163,13 +163,13 @@ def _existing(there: dict[str, Any] | None, people: str) -> Existing:
 
     from domicile.charter import TableDataset, Way
     from domicile.scan.proposing import Existing
-    from domicile.sites.postgres import TableName
 
-    tables: dict[TableName, TableDataset] = {}
+    tables: list[TableDataset] = []
     for name, table in _table(there, "tables").items():
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(table).items()}
         try:
             dataset = TableDataset.model_validate(values)
+            tables.append(dataset)
             for entry in dataset.person:
                 Way.parse(entry)
         except (ValidationError, CharterError):
@@ -178,7 +178,6 @@ def _existing(there: dict[str, Any] | None, people: str) -> Existing:
                 expected="a dataset as docs/charter.md has it",
                 next_step="run `domicile scan` to see what is wrong in it",
             ) from None
-        tables[TableName.parse(dataset.table)] = dataset
     told = {key: value for key, value in _table(there, "people").items() if value}
     if people and told.get("table", people) != people:
         raise UsageError(

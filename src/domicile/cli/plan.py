@@ -58,8 +58,7 @@ def print_plan(session: Session, made: Plan) -> None:
     out = session.out
     if made.empty:
         out.print("nothing to move and nothing to erase", style="bold")
-    if made.tables:
-        out.print(_tables(made))
+    _print_rows(session, made)
     if made.objects:
         keys = sum(shard.keys for shard in made.objects)
         versions = sum(shard.versions for shard in made.objects)
@@ -93,6 +92,14 @@ def print_plan(session: Session, made: Plan) -> None:
         out.print("next: domicile move")
 
 
+def _print_rows(session: Session, made: Plan) -> None:
+    for route in made.routes if len(made.routes) > 1 else ():
+        if route.source and route.home:
+            session.out.print(f"rows of {route.source} go to {route.home}")
+    if made.tables:
+        session.out.print(_tables(made))
+
+
 def _print_effects(session: Session, made: Plan) -> None:
     for removed in dict.fromkeys(
         (entry.table, entry.removed) for entry in made.tables if entry.reduced or entry.projected
@@ -120,7 +127,7 @@ def _tables(made: Plan) -> Table:
     table.columns[1].overflow = "fold"
     for column in table.columns[2:]:
         column.justify = "right"
-    for entry in sorted(made.tables, key=lambda entry: entry.site == made.home_database):
+    for entry in sorted(made.tables, key=lambda entry: entry.site not in made.databases):
         numbers = [entry.copied, entry.deleted, entry.reduced, entry.projected]
         numbers += [entry.shared] if made.shared_rows else []
         table.add_row(

@@ -1,5 +1,6 @@
 """Leave nothing behind: erase what is proven at home, look again, certify."""
 
+from domicile.erase.allowed import Erasable, erasable
 from domicile.erase.certificate import Certificate, Check, Erased, Lack, Verifier, pae
 from domicile.erase.certify import unsigned
 from domicile.erase.entries import (
@@ -10,7 +11,7 @@ from domicile.erase.entries import (
     TablesRewritten,
 )
 from domicile.erase.held import HeldItems, held_items
-from domicile.erase.run import Erasable, EraseReport, erasable, run_erase
+from domicile.erase.run import EraseReport, run_erase
 from domicile.erase.shred_certificate import ShredCertificate, unsigned_shred
 from domicile.erase.unreadable import Unreadable
 

@@ -159,7 +159,7 @@ def _items(estate: Estate, plan: Plan, site: str, entries: RunEntries) -> tuple[
     for body in erasures(entries, site):
         shard = plan.row_shard(body.shard)
         if shard is not None:
-            name = dataset_name(estate.charter, TableName(shard.schema, shard.table))
+            name = dataset_name(estate.charter_at(site), TableName(shard.schema, shard.table))
             total = sums[name, "rows"]
             for number, count in enumerate((body.erased, body.reduced, body.failed)):
                 total[number] += count

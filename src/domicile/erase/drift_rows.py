@@ -90,7 +90,7 @@ def returned_rows(
 def _returned(here: Workplace, plan: Plan, past: Past, tables: Mapping[str, int]) -> Counter[str]:
     erased = {body.shard for body in past.erasures if body.run == plan.run}
     found: Counter[str] = Counter()
-    for shard in plan.rows:
+    for shard in plan.rows_at(past.site):
         table = str(TableName(shard.schema, shard.table))
         if shard.erasable and shard.id in erased and table in tables:
             found[table] += _came_back(here, plan, past, shard)

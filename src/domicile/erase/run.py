@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from domicile.charter import CountryWay, People, PostgresSiteConfig
+from domicile.charter import PostgresSiteConfig
 from domicile.erase.absence import check_absence
+from domicile.erase.allowed import erasable, erased_shards
 from domicile.erase.certify import certify, erasures, last_held_until
 from domicile.erase.entries import ShardBegun, ShardErased, ShardRefused, TablesRewritten
 from domicile.erase.order import erasure_groups, refers_to_itself
@@ -22,15 +23,16 @@ from domicile.erase.views import views_to_refresh
 from domicile.errors import DomicileError, PlanError, SourceChanged
 from domicile.inventory import (
     Crew,
+    DatabaseRules,
     Estate,
     Evidence,
     Run,
-    RunEntries,
     announce,
     read_rules,
     run_all,
 )
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified, latest_verified
+from domicile.people import Register
 from domicile.sites.postgres import (
     MaterialisedView,
     TableName,
@@ -42,18 +44,7 @@ from domicile.sites.postgres import (
     site_errors,
 )
 
-__all__ = ["Erasable", "EraseReport", "erasable", "run_erase"]
-
-
-@dataclass(frozen=True, slots=True)
-class Erasable:
-    """What may be erased at a site: shards proven there and not erased yet; shards that are not
-    proven stay. items: rows, versions, markers and uploads."""
-
-    site: str
-    shards: tuple[str, ...]
-    unproven: tuple[str, ...]
-    items: int
+__all__ = ["EraseReport", "run_erase"]
 
 
 @dataclass
@@ -82,44 +73,6 @@ class EraseReport:
         """Nothing failed, nothing is held, held back or left, nothing was left unexamined."""
         left = self.failed or self.held or self.remaining or self.unexamined
         return not (self.failures or left or self.unproven or self.held_back)
-
-
-def erasable(plan: Plan, entries: RunEntries, site: str, people: People) -> Erasable:
-    """What the ledger allows to be erased at a site, and what it does not (yet). Pure.
-
-    Where persons' countries stand in another table than ``people``'s, its rows stay until every
-    person's row is proven at home: from then on home says where they belong."""
-    verified = latest_verified(entries)
-    apart = _countries_apart(people)
-    erased = {
-        (body.shard, body.verified_sha256)
-        for body in entries.of(ShardErased)
-        if body.site == site and not (body.failed or body.held)
-    }
-    shards: list[str] = []
-    unproven: list[str] = []
-    items = 0
-    shown = _shards(plan, site)
-    doubted = {
-        _table(shard)
-        for shard in shown
-        if (proof := verified.get(shard.id)) is None or proof.failed
-    }
-    for shard in shown:
-        proof = verified.get(shard.id)
-        if _table(shard) == apart and TableName.parse(people.table) in doubted:
-            unproven.append(shard.id)
-            continue
-        if proof is None or site not in (*proof.sites, *proof.partly):
-            if proof is None or proof.failed:
-                unproven.append(shard.id)
-            continue
-        if proof.failed and site in proof.partly:
-            unproven.append(shard.id)
-        if (shard.id, proof.files[0].sha256) not in erased:
-            shards.append(shard.id)
-            items += shard.rows if isinstance(shard, RowShard) else shard.items(site)
-    return Erasable(site, tuple(shards), tuple(unproven), items)
 
 
 def run_erase(estate: Estate, evidence: Evidence, plan: Plan, site: str, crew: Crew) -> EraseReport:
@@ -165,7 +118,7 @@ class _Eraser:
         allowed = erasable(self.plan, self.entries, self.site, self.estate.charter.people)
         self.report.unproven = len(allowed.unproven)
         chosen = set(allowed.shards)
-        shards = [shard for shard in _shards(self.plan, self.site) if shard.id in chosen]
+        shards = [shard for shard in erased_shards(self.plan, self.site) if shard.id in chosen]
         self._begin(shards)
         self._erase(shards)
         self._sum()
@@ -224,7 +177,7 @@ class _Eraser:
             site_errors(self.site),
             self.estate.database(self.site).connect(read_only=True) as connection,
         ):
-            rules = read_rules(connection, self.estate)
+            rules = self._rules(connection)
         for group in erasure_groups(rules.database.tables, rules.erased_first):
             mine = [s for s in rows if TableName(s.schema, s.table) in group]
             members = [shard for shard in mine if shard.kind == "members"]
@@ -233,6 +186,10 @@ class _Eraser:
             elif members:
                 yield [self._unit([shard]) for shard in members]
             yield [self._unit([shard]) for shard in mine if shard.kind == "bare"]
+
+    def _rules(self, connection: psycopg.Connection) -> DatabaseRules:
+        with Register(self.run.people, self.run.people_index) as register:
+            return read_rules(connection, self.estate, self.site, register)
 
     def _unit(self, shards: Sequence[RowShard | ObjectShard]) -> Unit:
         return Unit(tuple(self._proven(shard) for shard in shards))
@@ -290,7 +247,7 @@ class _Eraser:
             site_errors(self.site),
             self.estate.database(self.site).connect() as connection,
         ):
-            rules = read_rules(connection, self.estate)
+            rules = self._rules(connection)
             there = rules.database
             views = views_to_refresh(connection, there, tables)
             connection.rollback()
@@ -375,20 +332,3 @@ class _Eraser:
             self.estate, self.evidence, self.plan, self.site, self.entries, absence
         )
         self.progress.advance()
-
-
-def _countries_apart(people: People) -> TableName | None:
-    """The table that holds persons' countries, if it isn't the people table."""
-    way = CountryWay.parse(people.country).way
-    there = TableName.parse(way.table) if way else None
-    return None if there == TableName.parse(people.table) else there
-
-
-def _table(shard: RowShard | ObjectShard) -> TableName | None:
-    return TableName(shard.schema, shard.table) if isinstance(shard, RowShard) else None
-
-
-def _shards(plan: Plan, site: str) -> list[RowShard | ObjectShard]:
-    if site in plan.databases:
-        return [shard for shard in plan.rows if shard.erasable]
-    return [shard for shard in plan.objects if site in shard.sites]

@@ -63,18 +63,24 @@ class Archives:
 
     @cached_property
     def tables(self) -> dict[str, tuple[str, ...]]:
-        """The columns of the primary database's tables that hold a person's key themselves."""
-        source = self.estate.source_database or self.estate.home_database
-        if source is None:
-            return {}
+        """The columns of the primary databases' tables that hold a person's key themselves. Of a
+        table that two databases have, with other columns, an archive doesn't tell which it is."""
+        found: dict[str, tuple[str, ...] | None] = {}
+        for route in self.estate.routes:
+            if site := route.source or route.home:
+                for name, columns in self._tables_at(site).items():
+                    found[name] = columns if found.get(name, columns) == columns else None
+        return {name: columns for name, columns in found.items() if columns is not None}
+
+    def _tables_at(self, site: str) -> dict[str, tuple[str, ...] | None]:
         with (
-            site_errors(source),
-            self.estate.database(source).connect(read_only=True) as connection,
+            Register(self.run.people, self.run.people_index) as register,
+            site_errors(site),
+            self.estate.database(site).connect(read_only=True) as connection,
         ):
-            rules = read_rules(connection, self.estate)
+            rules = read_rules(connection, self.estate, site, register)
         named = rules.tables.items()
-        found = ((f"{name.schema}.{name.name}", _holders(rules, table)) for name, table in named)
-        return {name: columns for name, columns in found if columns is not None}
+        return {f"{name.schema}.{name.name}": _holders(rules, table) for name, table in named}
 
 
 def memberships(register: Register, keys: Sequence[Key]) -> list[Membership | str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from domicile.charter import (
@@ -15,12 +16,15 @@ from domicile.charter import (
     LoadedCharter,
     ObjectSiteConfig,
     PostgresSiteConfig,
+    Route,
+    narrowed,
+    routes_of,
 )
 from domicile.custody.entries import Reason
 from domicile.errors import PlanError
 from domicile.ledger import Body
 from domicile.sites.objects import ObjectSite, open_object_site
-from domicile.sites.postgres import PostgresSite, open_postgres_site
+from domicile.sites.postgres import Database, PostgresSite, TableName, open_postgres_site
 
 if TYPE_CHECKING:
     from domicile.custody.approval import Approver
@@ -91,23 +95,29 @@ class Estate:
         """Whether a site is home."""
         return site in self.boundary.home
 
-    @property
-    def home_database(self) -> str | None:
-        """The database that is home, if the charter has one."""
-        return next(filter(self.is_home, self.postgres_names), None)
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of rows; each database is in one."""
+        return routes_of(self.charter)
+
+    def route_at(self, site: str) -> Route:
+        """The route that a database is in."""
+        return next(route for route in self.routes if site in route.sites)
+
+    def charter_at(self, site: str) -> Charter:
+        """The charter as far as it is about a database."""
+        return narrowed(self.charter, self.route_at(site))
+
+    def holds_people(self, site: str, database: Database) -> bool:
+        """Whether a database has the people table, and not another one of its name."""
+        people = self.charter.people
+        meant = self.route_at(site).is_meant(people.databases)
+        return meant and TableName.parse(people.table) in database.tables
 
     @property
     def home_objects(self) -> str | None:
         """The object store that is home, if the charter has one."""
         return next(filter(self.is_home, self.object_names), None)
-
-    @property
-    def source_database(self) -> str | None:
-        """The primary database away from home, from which rows are brought."""
-        for name in self.postgres_names:
-            if not self.is_home(name) and self.charter.sites[name].role == "primary":
-                return name
-        return None
 
     @property
     def replicas(self) -> frozenset[str]:

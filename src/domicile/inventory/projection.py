@@ -2,7 +2,7 @@
 
 Kept: the primary key, the columns the charter calls public, whatever other tables' foreign keys
 refer to, and the columns of foreign keys that may not be null (those references stay). So it is
-with soft references; values inside JSON do not stay.
+with soft references, to the register too; values inside JSON do not stay.
 Every other column becomes null, or a named placeholder where null is not allowed.
 """
 

@@ -6,7 +6,8 @@
     runs/<run>/people.parquet          the frozen register
     runs/<run>/found/...               what the scan found
     runs/<run>/plan.json               what was shown
-    runs/<run>/grants.sql              what home's application may need to be granted
+    runs/<run>/grants.sql              what home's application may need to be granted; of several
+                                       sources, grants.<site>.sql
     runs/<run>/shards/<shard>.parquet  what the plan cut, where a shard needs a file
     runs/<run>/copied/<shard>.parquet  and verified/, erased/<shard>@<site>, absent/<site>
     cache/<run>/...                    may be thrown away at any time
@@ -68,10 +69,13 @@ class Run:
         """The plan as it was shown."""
         return self.directory / "plan.json"
 
-    @property
-    def grants(self) -> Path:
-        """The source's grants, which do not come home."""
-        return self.directory / "grants.sql"
+    def grants(self, source: str = "") -> Path:
+        """A source's grants, which do not come home. source: its site, where there are several."""
+        return self.directory / (f"grants.{source}.sql" if source else "grants.sql")
+
+    def all_grants(self) -> list[Path]:
+        """The sources' grants that were written."""
+        return sorted(self.directory.glob("grants*.sql"))
 
     @property
     def scan(self) -> Path:

@@ -9,15 +9,16 @@ import psycopg
 
 from domicile.errors import SiteMissing
 from domicile.inventory.tables import DatabaseRules, rules_for
-from domicile.people import Register, load_listed, load_people, set_listed, set_people
-from domicile.sites.postgres import (
-    Table,
-    TableName,
-    read_database,
-    shown_elsewhere,
-    site_errors,
-    site_name,
+from domicile.people import (
+    Register,
+    key_columns,
+    known_columns,
+    load_listed,
+    load_people,
+    set_listed,
+    set_people,
 )
+from domicile.sites.postgres import TableName, read_database, shown_elsewhere, site_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,12 +39,22 @@ _SETTINGS = (
 )
 
 
-def read_rules(connection: psycopg.Connection, estate: Estate) -> DatabaseRules:
-    """The catalogue of a database and how the charter treats its tables."""
+def read_rules(
+    connection: psycopg.Connection, estate: Estate, site: str, register: Register
+) -> DatabaseRules:
+    """The catalogue of a database and how the charter treats its tables. Raises SiteMissing where
+    there are tables, and no site had the people table when the register was frozen."""
     sites = {name: estate.database(name).address for name in estate.postgres_names}
-    database = read_database(connection)
-    found = shown_elsewhere(database, sites.get(site_name(connection)), sites)
-    return rules_for(estate.charter, found)
+    database = shown_elsewhere(read_database(connection), sites[site], sites)
+    here = not database.tables or estate.holds_people(site, database)
+    types = () if here else register.key_types
+    if not (here or types):
+        raise SiteMissing(
+            f"site {site}: no database had the people table {estate.charter.people.table}",
+            expected="the table that [people] names, at one site at least",
+            next_step="correct [people] or the sites' urls, then scan again",
+        )
+    return rules_for(estate.charter_at(site), database, types)
 
 
 def open_member_session(
@@ -51,8 +62,8 @@ def open_member_session(
 ) -> tuple[psycopg.Connection, DatabaseRules]:
     """Connect to a database and fill the session's member tables from the frozen register.
 
-    With ``read_only`` every transaction after that is read-only in the server's own eyes. Raises
-    SiteMissing where the database has tables and none of them is the people table's.
+    With ``read_only`` every transaction after that is read-only in the server's own eyes, and
+    persons can be counted: the session of a database without the people table knows everybody.
     """
     return _open(estate, run, site, read_only=read_only)
 
@@ -69,7 +80,10 @@ def _open(
     try:
         with site_errors(site):
             with Register(run.people, run.people_index) as register:
-                rules = _prepare(connection, estate, register.persons(), site, listed)
+                rules = _prepare(connection, estate, site, register)
+                if rules.database.tables:
+                    everybody = bool(rules.register) and (read_only or _asks_for_all(rules))
+                    _load(connection, estate, rules, register, listed, everybody=everybody)
             connection.read_only = read_only
     except BaseException:
         connection.close()
@@ -78,38 +92,47 @@ def _open(
 
 
 def _prepare(
-    connection: psycopg.Connection,
-    estate: Estate,
-    persons: Persons,
-    site: str,
-    listed: Iterable[Sequence[str]] | None,
+    connection: psycopg.Connection, estate: Estate, site: str, register: Register
 ) -> DatabaseRules:
     for setting in _SETTINGS:
         connection.execute(setting)
-    rules = read_rules(connection, estate)
-    people = _people_table(estate, rules, site)
+    rules = read_rules(connection, estate, site, register)
     connection.commit()
-    key = estate.charter.people.key
-    if people is not None and rules.database.in_recovery:
-        set_people(connection, key, persons)
-        if listed is not None:
-            set_listed(connection, key, listed)
-    elif people is not None:
-        load_people(connection, people, key, persons)
-        if listed is not None:
-            load_listed(connection, people, key, listed)
     return rules
 
 
-def _people_table(estate: Estate, rules: DatabaseRules, site: str) -> Table | None:
-    people = rules.database.tables.get(TableName.parse(estate.charter.people.table))
-    if people is None and rules.database.tables:
-        raise SiteMissing(
-            f"site {site}: there is no people table {estate.charter.people.table}",
-            expected="the table that [people] names, or an empty database",
-            next_step="correct [people] or the site's url",
-        )
-    return people
+def _asks_for_all(rules: DatabaseRules) -> bool:
+    """Whether a row must be told from one that names nobody's key even where none is counted."""
+    return any(table.copies for table in rules.tables.values())
+
+
+def _load(
+    connection: psycopg.Connection,
+    estate: Estate,
+    rules: DatabaseRules,
+    register: Register,
+    listed: Iterable[Sequence[str]] | None,
+    *,
+    everybody: bool,
+) -> None:
+    key = _key(estate, rules)
+    if rules.database.in_recovery:
+        set_people(connection, tuple(key), register.persons(), everybody=everybody)
+        if listed is not None:
+            set_listed(connection, tuple(key), listed)
+        return
+    load_people(connection, key, register.persons(), everybody=everybody)
+    if listed is not None:
+        load_listed(connection, key, listed)
+
+
+def _key(estate: Estate, rules: DatabaseRules) -> dict[str, str]:
+    """The columns of a person's key, and their SQL types here."""
+    names = estate.charter.people.key
+    if rules.register:
+        return known_columns(names, rules.register)
+    people = rules.database.tables[TableName.parse(estate.charter.people.table)]
+    return key_columns(people, names)
 
 
 @contextmanager

@@ -23,12 +23,15 @@ from domicile.inventory.soft import (
     soft_references,
 )
 from domicile.people import (
+    EVERYBODY,
     Lists,
     PersonPath,
     Undecided,
     alone,
     attribute_tables,
     belongs,
+    key_columns,
+    known_columns,
     lists_of_standby,
     shared,
 )
@@ -143,7 +146,9 @@ class TableRules:
 @dataclass(frozen=True, slots=True)
 class DatabaseRules:
     """Every table of one database: treated by its rules, or undecided with the reason. soft: the
-    soft hops of protected tables; holding: those by which a row that stays holds another."""
+    soft hops of protected tables to others; holding: those by which a row that stays holds another.
+    register: the base types of a person's key, where the database has no people table of its own.
+    """
 
     database: Database
     tables: Mapping[TableName, TableRules]
@@ -151,6 +156,7 @@ class DatabaseRules:
     key: tuple[str, ...]
     soft: tuple[SoftReference, ...] = ()
     holding: tuple[SoftReference, ...] = ()
+    register: tuple[str, ...] = ()
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -169,9 +175,10 @@ class DatabaseRules:
         return [rules for _, rules in sorted(self.tables.items()) if rules.protected]
 
 
-def rules_for(charter: Charter, database: Database) -> DatabaseRules:
-    """Decide every table of a database."""
-    attribution = attribute_tables(charter, database)
+def rules_for(charter: Charter, database: Database, register: Sequence[str] = ()) -> DatabaseRules:
+    """Decide every table of a database. charter: what of it is about this database; register: as
+    `attribute_tables`."""
+    attribution = attribute_tables(charter, database, register)
     decided: dict[TableName, TableDataset | None] = {}
     undecided: dict[TableName, Undecided] = {}
     for name in sorted(database.tables):
@@ -192,7 +199,7 @@ def rules_for(charter: Charter, database: Database) -> DatabaseRules:
     for name in sorted(copied):
         if tables[name].protected and (unfit := unfit_for_copies(tables, copied, name)):
             undecided[name] = unfit
-    lists = _lists(charter, database)
+    lists = _lists(charter, database, register)
     tables = {
         name: replace(table, copies=name in copied, lists=lists)
         for name, table in tables.items()
@@ -200,7 +207,15 @@ def rules_for(charter: Charter, database: Database) -> DatabaseRules:
     }
     for name, why in sorted(database.other_relations.items()):
         undecided[name] = Undecided(name, why.reason, why.next_step)
-    return DatabaseRules(database, tables, undecided, charter.people.key, soft, holding)
+    return DatabaseRules(
+        database,
+        tables,
+        undecided,
+        charter.people.key,
+        tuple(filter(_is_here, soft)),
+        tuple(filter(_is_here, holding)),
+        tuple(register),
+    )
 
 
 def _is_protected(dataset: TableDataset | None) -> bool:
@@ -242,11 +257,19 @@ def _keeps(
     return projection.keeps(reference.columns)
 
 
-def _lists(charter: Charter, database: Database) -> Lists:
+def _is_here(reference: SoftReference) -> bool:
+    """Whether it leads to a row of this database: nothing happens to what the register says."""
+    return reference.parent != EVERYBODY
+
+
+def _lists(charter: Charter, database: Database, register: Sequence[str]) -> Lists:
     people = database.tables.get(TableName.parse(charter.people.table))
-    if people is None or not database.in_recovery:
+    if not database.in_recovery or not (register or people):
         return Lists()
-    return lists_of_standby(people, charter.people.key)
+    key = charter.people.key
+    if register or people is None:
+        return lists_of_standby(known_columns(key, register))
+    return lists_of_standby(key_columns(people, key))
 
 
 def dataset_name(charter: Charter, table: TableName) -> str:

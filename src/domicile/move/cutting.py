@@ -6,6 +6,7 @@ import itertools
 import re
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import psycopg
@@ -24,7 +25,15 @@ from domicile.move.plan import RowShard
 from domicile.move.queries import order_by
 from domicile.sites.postgres import TableName, table_rows
 
-__all__ = ["KEYS", "cut_bare", "cut_members", "cut_projections", "cut_shared", "cut_whole"]
+__all__ = [
+    "KEYS",
+    "Cut",
+    "cut_bare",
+    "cut_members",
+    "cut_projections",
+    "cut_shared",
+    "cut_whole",
+]
 
 KEYS = pa.schema([pa.field("key", pa.list_(pa.string()), nullable=False)])
 """Keys of a projection shard, as text."""
@@ -32,19 +41,34 @@ _MOST_KEYS = 200_000
 """Of a shard by keys: they are in memory while it is cut."""
 
 
-def cut_members(
-    connection: psycopg.Connection, rules: DatabaseRules, shard_rows: int
-) -> list[RowShard]:
-    """Key ranges of about ``shard_rows`` members' rows each; a table without a key is one shard."""
-    return [
-        shard
-        for table in rules.protected
-        for shard in _ranges(connection, rules, table, shard_rows)
-    ]
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How one primary database's rows are cut. source: its site; shard_rows: of a shard, about;
+    alone: whether no other primary's are, so that shards need not be told apart by its name."""
+
+    source: str
+    shard_rows: int
+    alone: bool = True
+
+    def id(self, kind: str, name: TableName, number: int) -> str:
+        """A file name whatever the table is called; the digits tell same-looking names apart. A
+        table's name has no dot in it."""
+        plain = re.sub(r"[^a-z0-9_]+", "-", str(name).lower())[:48]
+        mark = "" if plain == str(name) else f"-{zlib.crc32(str(name).encode()):08x}"
+        of = "" if self.alone else f"{self.source}."
+        return f"{kind}-{of}{plain}{mark}-{number:05d}"
+
+
+def cut_members(connection: psycopg.Connection, rules: DatabaseRules, cut: Cut) -> list[RowShard]:
+    """Key ranges of so many members' rows each, about; a table without a key is one shard."""
+    return [shard for table in rules.protected for shard in _ranges(connection, rules, table, cut)]
 
 
 def _ranges(
-    connection: psycopg.Connection, rules: DatabaseRules, table: TableRules, shard_rows: int
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    table: TableRules,
+    cut: Cut,
 ) -> Iterator[RowShard]:
     where = table.members(rules.key, "t")
     name = table.table.name
@@ -52,13 +76,22 @@ def _ranges(
     if not total:
         return
     bounds: list[tuple[str, ...]] = []
-    if identity(table.table) and total > shard_rows:
-        pieces = -(-total // shard_rows)
+    if identity(table.table) and total > cut.shard_rows:
+        pieces = -(-total // cut.shard_rows)
         bounds = _bounds(connection, table, where, -(-total // pieces))
     edges: list[tuple[str, ...] | None] = [None, *bounds, None]
     for number, (lo, hi) in enumerate(itertools.pairwise(edges)):
         rows = total // (len(edges) - 1) + (number < total % (len(edges) - 1))
-        yield RowShard(_id("rows", name, number), "members", name.schema, name.name, rows, lo, hi)
+        yield RowShard(
+            cut.id("rows", name, number),
+            "members",
+            name.schema,
+            name.name,
+            rows,
+            lo,
+            hi,
+            cut.source,
+        )
 
 
 def _bounds(
@@ -87,7 +120,7 @@ def cut_projections(
     rules: DatabaseRules,
     closure: Closure,
     run: Run,
-    shard_rows: int,
+    cut: Cut,
 ) -> list[RowShard]:
     """Write the keys of others' rows that home needs into shard files and name the shards."""
     shards: list[RowShard] = []
@@ -96,12 +129,15 @@ def cut_projections(
         query = sql.SQL("SELECT {} FROM {} AS t ORDER BY {}").format(
             _key_texts(table), sql.Identifier("pg_temp", temporary), order_by(table.table, "t")
         )
-        shards += _by_keys(connection, "projection", table, query, run, shard_rows)
+        shards += _by_keys(connection, "projection", table, query, run, cut)
     return shards
 
 
 def cut_bare(
-    connection: psycopg.Connection, rules: DatabaseRules, run: Run, shard_rows: int
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    run: Run,
+    cut: Cut,
 ) -> list[RowShard]:
     """Write the keys of members' rows with nothing protected in them into shard files."""
     shards: list[RowShard] = []
@@ -113,12 +149,12 @@ def cut_bare(
                 table.bare(rules.key, "t"),
                 order_by(table.table, "t"),
             )
-            shards += _by_keys(connection, "bare", table, query, run, shard_rows)
+            shards += _by_keys(connection, "bare", table, query, run, cut)
     return shards
 
 
 def cut_shared(
-    connection: psycopg.Connection, rules: DatabaseRules, run: Run, shard_rows: int
+    connection: psycopg.Connection, rules: DatabaseRules, run: Run, cut: Cut
 ) -> list[RowShard]:
     """Write the keys of members' rows that are others' too into shard files; apart, as public
     projections, of those with nothing protected in them: home may hold more of these."""
@@ -137,7 +173,7 @@ def cut_shared(
                 sql.SQL(empty),
                 order_by(table.table, "t"),
             )
-            shards += _by_keys(connection, kind, table, query, run, shard_rows, label=label)
+            shards += _by_keys(connection, kind, table, query, run, cut, label=label)
     return shards
 
 
@@ -147,13 +183,14 @@ def _by_keys(  # noqa: PLR0913 - which rows, of which table, and what they are c
     table: TableRules,
     query: sql.Composed,
     run: Run,
-    shard_rows: int,
+    cut: Cut,
     *,
     label: str = "",
 ) -> Iterator[RowShard]:
     name = table.table.name
-    for number, keys in enumerate(_keys(connection, query, shard_rows)):
-        shard = RowShard(_id(label or kind, name, number), kind, name.schema, name.name, len(keys))
+    for number, keys in enumerate(_keys(connection, query, cut.shard_rows)):
+        id_ = cut.id(label or kind, name, number)
+        shard = RowShard(id_, kind, name.schema, name.name, len(keys), source=cut.source)
         write_parquet(run.shard(shard.id), KEYS, [pa.Table.from_pydict({"key": keys}, schema=KEYS)])
         yield shard
 
@@ -173,15 +210,16 @@ def _keys(
             yield [list(row) for row in rows]
 
 
-def cut_whole(connection: psycopg.Connection, rules: DatabaseRules) -> list[RowShard]:
+def cut_whole(connection: psycopg.Connection, rules: DatabaseRules, cut: Cut) -> list[RowShard]:
     """A shard for every public table that is about nobody."""
     return [
         RowShard(
-            _id("whole", name, 0),
+            cut.id("whole", name, 0),
             "whole",
             name.schema,
             name.name,
             _count(connection, name, sql.SQL("true")),
+            source=cut.source,
         )
         for name, table in sorted(rules.tables.items())
         if table.whole
@@ -192,10 +230,3 @@ def _count(connection: psycopg.Connection, name: TableName, where: sql.Composabl
     query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(table_rows(name), where)
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0
-
-
-def _id(kind: str, name: TableName, number: int) -> str:
-    """A file name whatever the table is called; the digits tell same-looking names apart."""
-    plain = re.sub(r"[^a-z0-9_]+", "-", str(name).lower())[:48]
-    mark = "" if plain == str(name) else f"-{zlib.crc32(str(name).encode()):08x}"
-    return f"{kind}-{plain}{mark}-{number:05d}"

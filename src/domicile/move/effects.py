@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from domicile.charter import CountryWay, People
+from domicile.charter import CountryWay, People, Route
 from domicile.inventory import DatabaseRules
 from domicile.move.plan import Effect, SequencePlan
 from domicile.sites.postgres import Database, Sequence, TableName
@@ -111,7 +111,7 @@ def schema_blockers(rules: DatabaseRules, home: Database) -> Iterator[str]:
 def country_blockers(rules: DatabaseRules, people: People) -> Iterator[str]:
     """Why home couldn't say afterwards who is a member: the table of their countries stays away."""
     way = CountryWay.parse(people.country).way
-    if way is None or TableName.parse(people.table) not in rules.tables:
+    if way is None or rules.register or TableName.parse(people.table) not in rules.tables:
         return
     there, persons = TableName.parse(way.table), TableName.parse(people.table)
     table = rules.tables.get(there)
@@ -149,10 +149,11 @@ def unseen_referrers(rules: DatabaseRules, site: str) -> Iterator[str]:
 
 
 def standby_blockers(
-    standbys: Mapping[str, str | None], roles: Mapping[str, str], home: str | None
+    standbys: Mapping[str, str | None], roles: Mapping[str, str], routes: Collection[Route]
 ) -> Iterator[str]:
     """Standbys from which nothing can be erased, since their primary isn't a site where it is.
     roles: theirs in the charter."""
+    homes = {route.home for route in routes if route.home is not None}
     for site, primary in standbys.items():
         if roles[site] == "primary":
             yield (
@@ -164,10 +165,15 @@ def standby_blockers(
                 f"{site} is a standby, and the charter does not name its primary, or several that"
                 " it may be: name that as a site; what is erased there goes from here with it"
             )
-        elif primary == home:
+        elif primary in homes:
             yield (
-                f"{site} is a standby of home ({home}) and has all that home has: end it there,"
+                f"{site} is a standby of home ({primary}) and has all that home has: end it there,"
                 " or move it home"
+            )
+        elif not any({site, primary} <= route.sites for route in routes):
+            yield (
+                f"{site} is a standby of {primary}, and the charter says that it is another's copy:"
+                f' write `of = "{primary}"`'
             )
 
 
@@ -186,10 +192,10 @@ def table_warnings(source: Database, home: Database) -> Iterator[str]:
             )
 
 
-def plan_sequences(source: Database, home: Database) -> tuple[SequencePlan, ...]:
-    """Every sequence goes on at home from the middle of the range that the source has left: both
-    sides can go on giving out numbers without meeting. A sequence that home has already moved
-    past that point stays."""
+def plan_sequences(source: Database, home: Database, site: str) -> tuple[SequencePlan, ...]:
+    """Every sequence goes on at home (``site``) from the middle of the range that the source has
+    left: both sides can go on giving out numbers without meeting. A sequence that home has already
+    moved past that point stays."""
     there = {sequence.name: sequence for sequence in home.sequences}
     plans = []
     for sequence in sorted(source.sequences, key=lambda sequence: sequence.name):
@@ -203,7 +209,7 @@ def plan_sequences(source: Database, home: Database) -> tuple[SequencePlan, ...]
         at_home = there.get(sequence.name)
         if at_home is not None and reached(at_home, goal):
             goal = at_home.last_value if at_home.last_value is not None else goal
-        plans.append(SequencePlan(sequence.name.schema, sequence.name.name, value, goal))
+        plans.append(SequencePlan(sequence.name.schema, sequence.name.name, value, goal, site))
     return tuple(plans)
 
 

@@ -8,9 +8,8 @@ from domicile.sites.postgres import lacking_at, schema_refusal, site_errors
 __all__ = ["unfitting"]
 
 
-def unfitting(estate: Estate) -> list[str]:
+def unfitting(estate: Estate, source: str, home: str) -> list[str]:
     """What keeps the source's schema from being made at home. Nothing is left at home."""
-    source, home = str(estate.source_database), str(estate.home_database)
     with (
         site_errors(home),
         estate.database(home).connect() as there,

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from domicile.charter import Route
 from domicile.ledger import FileDigest
 
 __all__ = [
@@ -32,7 +33,7 @@ class RowShard(msgspec.Struct, frozen=True):
     (members' rows that are others' too and stay where they are; by keys), ``projection`` (other
     people's rows that home needs, and shared ones with nothing protected in them, as their public
     projection; by keys too) or ``whole`` (a public table about nobody). Keys are text, in the order
-    of the primary key.
+    of the primary key. source: the primary database whose rows they are.
     """
 
     id: str
@@ -42,6 +43,7 @@ class RowShard(msgspec.Struct, frozen=True):
     rows: int
     lo: tuple[str, ...] | None = None
     hi: tuple[str, ...] | None = None
+    source: str = ""
 
     @property
     def by_keys(self) -> bool:
@@ -106,12 +108,13 @@ class Effect(msgspec.Struct, frozen=True):
 
 class SequencePlan(msgspec.Struct, frozen=True):
     """Where a sequence goes on at home, disjoint from what the source gives out until it has
-    reached that value itself."""
+    reached that value itself. home: the database there."""
 
     schema: str
     name: str
     source_value: int
     home_value: int
+    home: str
 
 
 class HeldVersions(msgspec.Struct, frozen=True):
@@ -133,15 +136,15 @@ class Standby(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that move, verify and erase will do. blockers must be empty before move.
-    databases: those that rows are erased at; standbys of these follow them."""
+    """Everything that move, verify and erase will do. blockers must be empty before move. routes:
+    each database's way home; databases: those that rows are erased at; standbys of these follow
+    them."""
 
     run: str
     boundary: str
     charter_sha256: str
     made: str
-    source_database: str | None
-    home_database: str | None
+    routes: tuple[Route, ...]
     home_objects: str | None
     databases: tuple[str, ...]
     stores: tuple[str, ...]
@@ -181,6 +184,18 @@ class Plan(msgspec.Struct, frozen=True):
     def shared_rows(self) -> int:
         """Rows that stay where they are, because they are others' too."""
         return sum(table.shared for table in self.tables)
+
+    def route_of(self, shard: RowShard) -> Route:
+        """The route of a shard's rows."""
+        return next(route for route in self.routes if route.source == shard.source)
+
+    def home_of(self, shard: RowShard) -> str:
+        """The database that takes a shard's rows."""
+        return str(self.route_of(shard).home)
+
+    def rows_at(self, site: str) -> list[RowShard]:
+        """The shards whose rows a database away from home may hold."""
+        return [shard for shard in self.rows if site in self.route_of(shard).outside]
 
     def row_shard(self, shard: str) -> RowShard | None:
         """The row shard of this id, if it is one."""

@@ -2,80 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
-import psycopg
-from psycopg import sql
 
 from domicile.errors import PlanError
 from domicile.inventory import (
-    Closure,
-    Condition,
-    DatabaseRules,
     Estate,
     Evidence,
     Progress,
     Run,
-    TableRules,
-    close_references,
     digest_under,
     find_standbys,
-    member_session,
     write_bytes,
 )
 from domicile.ledger import FileDigest
 from domicile.move.chains import cut_objects
-from domicile.move.cutting import (
-    cut_bare,
-    cut_members,
-    cut_projections,
-    cut_shared,
-    cut_whole,
-)
-from domicile.move.effects import (
-    command_effects,
-    country_blockers,
-    database_effects,
-    plan_sequences,
-    projection_blockers,
-    row_rule_blockers,
-    schema_blockers,
-    standby_blockers,
-    table_warnings,
-    unseen_referrers,
-)
 from domicile.move.entries import Planned
-from domicile.move.fitting import unfitting
-from domicile.move.granting import write_grants
 from domicile.move.holds import held_versions
-from domicile.move.placeholders import placeholder_blockers
-from domicile.move.plan import Effect, Plan, RowShard, SequencePlan, Standby, TablePlan
+from domicile.move.missing import finds_rows, history_blockers, missing_parts, standbys_of
+from domicile.move.plan import Plan, Standby
+from domicile.move.row_planning import RowDraft, plan_rows
 from domicile.move.store_rules import rule_blockers, rule_warnings
-from domicile.move.writing import write_blockers
 from domicile.scan import ArchiveCount, ScanSummary, read_scan
-from domicile.sites.postgres import Database, TableName, read_database, site_errors, table_rows
 
 if TYPE_CHECKING:
     from domicile.state import State  # slow to import, and no worker has use for it
 
 __all__ = ["load_plan", "make_plan", "read_plan"]
-
-
-@dataclass
-class _Draft:
-    """A plan being gathered."""
-
-    shards: list[RowShard] = field(default_factory=list)
-    tables: list[TablePlan] = field(default_factory=list)
-    effects: list[Effect] = field(default_factory=list)
-    sequences: tuple[SequencePlan, ...] = ()
-    blockers: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 def make_plan(
@@ -86,19 +41,18 @@ def make_plan(
     if run.plan.exists():
         return _adopt(estate, evidence, state, run, load_plan(run))
     summary = read_scan(run)
-    draft = _Draft()
+    draft = RowDraft()
     standbys = find_standbys(estate)
     outside = [name for name in estate.outside(estate.postgres_names) if name not in standbys]
     progress.stage("plan", items=len(outside) + 1)
-    draft.blockers += _missing_parts(estate, summary)
-    if summary.finding_rows or summary.behind:
-        roles = {name: estate.charter.sites[name].role for name in standbys}
-        draft.blockers += standby_blockers(standbys, roles, estate.home_database)
-        for site in outside:
-            _plan_database(estate, run, site, draft)
-            progress.advance()
+    draft.blockers += missing_parts(estate, summary)
+    draft.blockers += standbys_of(estate, summary, standbys)
+    for site in outside:
+        if finds_rows(estate.route_at(site), summary):
+            plan_rows(estate, run, site, draft)
+        progress.advance()
     objects = cut_objects(estate, run, estate.charter.records.shard_objects)
-    draft.blockers += _history_blockers(estate, objects_found=bool(objects))
+    draft.blockers += history_blockers(estate, objects_found=bool(objects))
     draft.blockers += rule_blockers(estate, run)
     progress.advance()
     plan = Plan(
@@ -106,8 +60,7 @@ def make_plan(
         boundary=estate.boundary_name,
         charter_sha256=estate.loaded.sha256,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        source_database=estate.source_database,
-        home_database=estate.home_database,
+        routes=estate.routes,
         home_objects=estate.home_objects,
         databases=tuple(outside),
         stores=tuple(estate.outside(estate.object_names)),
@@ -115,15 +68,14 @@ def make_plan(
         objects=tuple(objects),
         tables=tuple(draft.tables),
         effects=tuple(draft.effects),
-        sequences=draft.sequences,
+        sequences=tuple(draft.sequences),
         held=tuple(held_versions(estate, run)),
         blockers=tuple(dict.fromkeys(draft.blockers)),
         warnings=(*_warnings(summary), *rule_warnings(estate), *draft.warnings),
         unexamined=summary.unexamined,
         files=tuple(
             digest_under(path, estate.records)
-            for path in (*sorted(run.directory.glob("shards/*.parquet")), run.grants)
-            if path.exists()
+            for path in (*sorted(run.directory.glob("shards/*.parquet")), *run.all_grants())
         ),
         standbys=tuple(Standby(site, primary) for site, primary in standbys.items() if primary),
     )
@@ -187,37 +139,6 @@ def _planned(run: Run, plan: Plan, digest: FileDigest) -> Planned:
     )
 
 
-def _missing_parts(estate: Estate, summary: ScanSummary) -> list[str]:
-    missing = []
-    rows = summary.finding_rows or summary.behind
-    if rows and estate.home_database is None:
-        missing.append("members' rows were found, but no database is home: add one to `home`")
-    if rows and estate.source_database is None:
-        missing.append("members' rows were found only in copies: no database is `primary`")
-    if summary.finding_objects and estate.home_objects is None:
-        missing.append("members' objects were found, but no object store is home")
-    return missing
-
-
-def _history_blockers(estate: Estate, *, objects_found: bool) -> list[str]:
-    home = estate.home_objects
-    if home is None or not objects_found or estate.objects(home).capabilities().versions:
-        return []
-    versioned = [
-        name
-        for name in estate.outside(estate.object_names)
-        if estate.objects(name).capabilities().versions
-    ]
-    if not versioned:
-        return []
-    return [
-        (
-            f"{home} keeps no versions, {', '.join(versioned)} does: older versions would be lost;"
-            f" turn versioning on at {home}"
-        ),
-    ]
-
-
 def _warnings(summary: ScanSummary) -> list[str]:
     warnings = [
         f"country {text!r} (people: {rows:,}) is no country code: add it to [people] spellings"
@@ -248,159 +169,3 @@ def _about_archives(count: ArchiveCount) -> str:
         f" members' rows ({count.members:,} of {count.rows:,} rows): they are brought home whole,"
         f" {then}"
     )
-
-
-def _plan_database(estate: Estate, run: Run, site: str, draft: _Draft) -> None:
-    with (
-        site_errors(site),
-        member_session(estate, run, site, read_only=False) as (connection, rules),
-    ):
-        if not rules.database.tables:
-            return
-        copied: dict[TableName, int] = {}
-        if site == estate.source_database and estate.home_database is not None:
-            copied = _plan_source(estate, run, connection, rules, draft)
-        staying = _staying(connection, rules)
-        draft.blockers += projection_blockers(rules, staying.rows, site)
-        draft.blockers += placeholder_blockers(
-            connection, rules, staying.tables, staying.rows, site
-        )
-        draft.blockers += unseen_referrers(rules, site)
-        draft.effects += database_effects(rules, site)
-        draft.effects += command_effects(rules.database, site, at_home=False)
-        plans = _table_plans(connection, rules, site, copied, staying.rows)
-        draft.blockers += write_blockers(connection, rules, plans)
-        draft.tables += plans
-        connection.rollback()
-
-
-def _plan_source(
-    estate: Estate, run: Run, connection: psycopg.Connection, rules: DatabaseRules, draft: _Draft
-) -> dict[TableName, int]:
-    shard_rows = estate.charter.records.shard_rows
-    members = cut_members(connection, rules, shard_rows)
-    needed = close_references(
-        connection,
-        rules,
-        seeds={t.table.name: partial(t.homeward, rules.key) for t in rules.protected}
-        | {t.table.name: _everything for t in rules.tables.values() if t.whole},
-        candidates={
-            name: _not(partial(table.homeward, rules.key)) if table.protected else _everything
-            for name, table in rules.tables.items()
-            if table.paths
-        },
-    )
-    projections = cut_projections(connection, rules, needed, run, shard_rows)
-    bare = cut_bare(connection, rules, run, shard_rows)
-    shared = cut_shared(connection, rules, run, shard_rows)
-    draft.shards += [*cut_whole(connection, rules), *projections, *shared, *bare, *members]
-    draft.blockers += placeholder_blockers(
-        connection, rules, needed.tables, needed.rows, str(estate.home_database)
-    )
-    connection.rollback()
-    home = _home_database(estate)
-    draft.effects += command_effects(home, str(estate.home_database), at_home=True)
-    draft.sequences = plan_sequences(rules.database, home)
-    draft.blockers += schema_blockers(rules, home)
-    draft.blockers += country_blockers(rules, estate.charter.people)
-    draft.blockers += row_rule_blockers(
-        home, {TableName(shard.schema, shard.table) for shard in draft.shards}
-    )
-    draft.blockers += [] if home.tables else unfitting(estate)
-    draft.warnings += table_warnings(rules.database, home)
-    draft.warnings += write_grants(connection, run)
-    draft.blockers += projection_blockers(rules, needed.rows, str(estate.home_database))
-    draft.tables += _home_plans(estate, rules, draft.shards)
-    copied: dict[TableName, int] = {}
-    for shard in (*members, *bare, *(shard for shard in shared if shard.kind == "shared")):
-        name = TableName(shard.schema, shard.table)
-        copied[name] = copied.get(name, 0) + shard.rows
-    return copied
-
-
-def _home_database(estate: Estate) -> Database:
-    home = str(estate.home_database)
-    with site_errors(home), estate.database(home).connect(read_only=True) as connection:
-        return read_database(connection)
-
-
-def _staying(connection: psycopg.Connection, rules: DatabaseRules) -> Closure:
-    """Members' rows that rows of others still refer to here."""
-    protected = {table.table.name for table in rules.protected}
-    seeds: dict[TableName, Condition] = {
-        name: _not(partial(rules.tables[name].belong, rules.key))
-        if name in protected
-        else _everything
-        for name in rules.database.tables
-    }
-    return close_references(
-        connection,
-        rules,
-        seeds=seeds,
-        candidates={t.table.name: partial(t.belong, rules.key) for t in rules.protected},
-    )
-
-
-def _table_plans(
-    connection: psycopg.Connection,
-    rules: DatabaseRules,
-    site: str,
-    copied: Mapping[TableName, int],
-    staying: Mapping[TableName, int],
-) -> list[TablePlan]:
-    plans = []
-    for table in rules.protected:
-        name = table.table.name
-        rows = _count(connection, table, table.belong(rules.key, "t"))
-        shared = _count(connection, table, table.shared(rules.key, "t")) if table.copies else 0
-        reduced = staying.get(name, 0)
-        if rows or shared:
-            plans.append(
-                TablePlan(
-                    site,
-                    str(name),
-                    copied.get(name, 0),
-                    0,
-                    rows - reduced,
-                    reduced,
-                    table.projection.removed,
-                    shared,
-                )
-            )
-    return plans
-
-
-def _home_plans(estate: Estate, rules: DatabaseRules, shards: list[RowShard]) -> list[TablePlan]:
-    received: dict[TableName, int] = {}
-    for shard in shards:
-        if shard.kind in {"projection", "whole"}:
-            name = TableName(shard.schema, shard.table)
-            received[name] = received.get(name, 0) + shard.rows
-    return [
-        TablePlan(
-            str(estate.home_database),
-            str(name),
-            0,
-            rows,
-            0,
-            0,
-            rules.tables[name].projection.removed,
-        )
-        for name, rows in sorted(received.items())
-    ]
-
-
-def _count(connection: psycopg.Connection, table: TableRules, where: sql.Composable) -> int:
-    query = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
-        table_rows(table.table.name), where
-    )
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _everything(_alias: str) -> sql.Composable:
-    return sql.SQL("true")
-
-
-def _not(condition: Condition) -> Condition:
-    return lambda alias: sql.SQL("{} IS NOT TRUE").format(condition(alias))

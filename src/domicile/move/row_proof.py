@@ -64,28 +64,29 @@ ROW_PROOF = pa.schema(
 
 
 def prove_rows(here: Workplace, plan: Plan, shard: RowShard) -> list[dict[str, object]]:
-    """Compare the shard on every database away from home (projections and whole tables: the
-    source alone) with home. A site without the table, or without rows of the shard, has nothing
-    to prove and is left out unless it is the source."""
+    """Compare the shard on every database of its route away from home (projections and whole
+    tables: the source alone) with home. A site without the table, or without rows of the shard,
+    has nothing to prove and is left out unless it is the source."""
     proofs: list[dict[str, object]] = []
     for site in _sites(plan, shard):
         session = here.session(site, read_only=False)
         if TableName(shard.schema, shard.table) not in session[1].tables:
             continue
         proof = _prove(here, plan, shard, site, session)
-        if proof["rows"] or site == plan.source_database:
+        if proof["rows"] or site == shard.source:
             proofs.append(proof)
     return proofs
 
 
 def _sites(plan: Plan, shard: RowShard) -> list[str]:
-    return list(plan.databases) if shard.erasable else [str(plan.source_database)]
+    outside = plan.route_of(shard).outside if shard.erasable else {shard.source}
+    return [site for site in plan.databases if site in outside]
 
 
 def _prove(
     here: Workplace, plan: Plan, shard: RowShard, site: str, session: RowSession
 ) -> dict[str, object]:
-    home_site = str(plan.home_database)
+    home_site = plan.home_of(shard)
     home = here.session(home_site, read_only=False)
     try:
         there, at_home = _digests(here, (site, session), (home_site, home), shard)
@@ -223,7 +224,7 @@ def ahead_of_home(
 ) -> tuple[CopyResult, int]:
     """A shard's rows at a site as they are now, and how many of them home does not hold as they
     are there. Raises SiteError."""
-    home_site = str(plan.home_database)
+    home_site = plan.home_of(shard)
     session = here.session(site, read_only=False)
     home = here.session(home_site, read_only=False)
     try:

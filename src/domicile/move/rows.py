@@ -97,7 +97,7 @@ def copy_rows(
     a marker does not name. ``guarded``: runs whose erasure has begun: home may hold more of what
     they copied than the source has left.
     """
-    source_site, home_site = str(plan.source_database), str(plan.home_database)
+    source_site, home_site = shard.source, plan.home_of(shard)
     source = here.session(source_site, read_only=False)
     home = here.session(home_site, read_only=False)
     try:

@@ -6,17 +6,15 @@ on from the files: a file that the ledger does not know yet is announced from wh
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
-import psycopg
-from psycopg import sql
 
-from domicile.errors import DomicileError, EvidenceError, PlanError
+from domicile.errors import DomicileError, PlanError
 from domicile.inventory import (
     Crew,
     Estate,
@@ -26,22 +24,12 @@ from domicile.inventory import (
     run_all,
 )
 from domicile.ledger import Body, files_of
-from domicile.move.effects import reached
-from domicile.move.entries import SchemaMade, SequencesSet, ShardCopied, ShardVerified
+from domicile.move.entries import ShardCopied, ShardVerified
+from domicile.move.home_schema import HomeSchema
 from domicile.move.plan import ObjectShard, Plan, RowShard
-from domicile.move.rows import MARKERS_SQL
 from domicile.move.standing import Unproven, begun, latest_verified, refused, unproven_in
 from domicile.move.steps import ShardTask, copy_shard, verify_shard
-from domicile.move.views import fill_views
-from domicile.sites.postgres import (
-    Database,
-    TableName,
-    apply_sql,
-    read_database,
-    schema_sql,
-    set_sequence,
-    site_errors,
-)
+from domicile.sites.postgres import TableName
 
 __all__ = ["StepReport", "run_move", "run_verify"]
 
@@ -107,6 +95,11 @@ class _Mover:
         self.head = msgspec.structs.replace(
             self.plan, rows=(), objects=(), tables=(), effects=(), sequences=(), files=()
         )
+        routes = dict.fromkeys(self.plan.route_of(shard) for shard in self.plan.rows)
+        self.homes = [
+            HomeSchema(self.estate, self.evidence, self.entries, self.plan, route, self.progress)
+            for route in routes
+        ]
 
     # --- move
 
@@ -116,17 +109,16 @@ class _Mover:
         pending = [s for s in self._shards() if s.id not in done]
         report.before = len(done)
         self._open_keys(pending, "move")
-        rows = bool(self.plan.rows) and self.plan.home_database is not None
-        fresh = self._make_schema() if rows else False
+        fresh = {home.site for home in self.homes if home.make()}
         self.progress.stage(
             "copy",
             items=len(pending),
             size_bytes=sum(s.bytes for s in pending if isinstance(s, ObjectShard)),
         )
-        for level in self._levels(pending, fresh=fresh):
-            self._copy(level, report, fresh=fresh)
-        if rows and not report.failures:
-            self._finish_schema()
+        for level in self._levels(pending, fresh):
+            self._copy(level, report, fresh)
+        for home in () if report.failures else self.homes:
+            home.finish()
         return report
 
     def _open_keys(self, shards: Sequence[Shard], reason: Literal["move", "verify"]) -> None:
@@ -140,9 +132,15 @@ class _Mover:
         order = {"members": 0, "shared": 1, "whole": 2, "bare": 3, "projection": 4}
         return [*sorted(self.plan.rows, key=lambda s: order[s.kind]), *self.plan.objects]
 
-    def _copy(self, shards: Sequence[Shard], report: StepReport, *, fresh: bool) -> None:
+    def _copy(self, shards: Sequence[Shard], report: StepReport, fresh: AbstractSet[str]) -> None:
         tasks = [
-            ShardTask(self.job, self.head, shard, fresh=fresh, guarded=self.erased)
+            ShardTask(
+                self.job,
+                self.head,
+                shard,
+                fresh=isinstance(shard, RowShard) and self.plan.home_of(shard) in fresh,
+                guarded=self.erased,
+            )
             for shard in shards
         ]
         for outcome in run_all(self.crew, copy_shard, tasks):
@@ -157,130 +155,17 @@ class _Mover:
                 report.bytes += body.bytes
             self.progress.advance(1, shard.bytes if isinstance(shard, ObjectShard) else 0)
 
-    def _levels(self, shards: list[Shard], *, fresh: bool) -> Iterator[list[Shard]]:
+    def _levels(self, shards: list[Shard], fresh: AbstractSet[str]) -> Iterator[list[Shard]]:
         """All at once where home has no constraints yet; else parents before children."""
-        if fresh:
-            yield shards
-            return
-        yield [shard for shard in shards if isinstance(shard, ObjectShard)]
-        rows = [shard for shard in shards if isinstance(shard, RowShard)]
-        ranks = self._ranks() if rows else {}
-        for rank in sorted(set(ranks.values())):
-            level = [s for s in rows if ranks[TableName(s.schema, s.table)] == rank]
-            for kinds in ({"whole", "projection", "bare"}, {"members", "shared"}):
-                yield [shard for shard in level if shard.kind in kinds]
-
-    def _ranks(self) -> dict[TableName, int]:
-        """How many references lie below each table at home; cycles count once."""
-        home = str(self.plan.home_database)
-        with site_errors(home), self.estate.database(home).connect(read_only=True) as connection:
-            database = read_database(connection)
-        ranks = dict.fromkeys(database.tables, 0)
-        for _ in ranks:
-            before = dict(ranks)
-            for key in database.foreign_keys:
-                if key.child != key.parent and {key.child, key.parent} <= ranks.keys():
-                    ranks[key.child] = max(ranks[key.child], ranks[key.parent] + 1)
-            if ranks == before or max(ranks.values()) > len(ranks):
-                break
-        return ranks
-
-    # --- home's schema
-
-    def _make_schema(self) -> bool:
-        """Make home's tables where it has none. True while home's constraints are still to come:
-        it holds nothing then but what this run put there."""
-        made = {body.section for body in self.entries.of(SchemaMade)}
-        home = str(self.plan.home_database)
-        with site_errors(home), self.estate.database(home).connect() as connection:
-            applied = _applied_sections(connection, self.run.id)
-            finished = "post-data" in _applied_sections(connection)
-            there = bool(read_database(connection).tables)
-            if not there:
-                self._apply(connection, "pre-data")
-                applied = {"pre-data"}
-            elif not applied:
-                connection.execute(MARKERS_SQL)
-                connection.commit()
-        if "pre-data" in applied and "pre-data" not in made:
-            self._announce_schema("pre-data")
-        return "pre-data" in applied and not finished
-
-    def _finish_schema(self) -> None:
-        made = {body.section for body in self.entries.of(SchemaMade)}
-        home = str(self.plan.home_database)
-        with site_errors(home), self.estate.database(home).connect() as connection:
-            ever = _applied_sections(connection)
-            # An earlier run may have made the tables and not come to their constraints.
-            if "pre-data" in ever and "post-data" not in ever:
-                self.progress.stage("indexes and constraints", items=1)
-                self._apply(connection, "post-data")
-                self.progress.advance()
-            mine = _applied_sections(connection, self.run.id)
-            if "post-data" in mine and "post-data" not in made:
-                self._announce_schema("post-data")
-            self._set_sequences(connection)
-            connection.commit()
-            connection.autocommit = True
-            connection.execute("ANALYZE")
-            for reason in fill_views(connection, self._source()):
-                self.progress.note(reason)
-
-    def _source(self) -> Database:
-        source = str(self.plan.source_database)
-        with site_errors(source), self.estate.database(source).connect(read_only=True) as there:
-            return read_database(there)
-
-    def _apply(self, connection: psycopg.Connection, section: str) -> None:
-        text = self._statements(section)
-        if section == "pre-data":
-            connection.execute(MARKERS_SQL)
-        apply_sql(connection, text)
-        connection.execute(
-            "INSERT INTO domicile.shard_markers (run, shard, rows, sha256) VALUES (%s, %s, 0, %s)",
-            (self.run.id, f"schema {section}", hashlib.sha256(text.encode()).hexdigest()),
-        )
-        connection.commit()
-
-    def _statements(self, section: str) -> str:
-        source = self.estate.database(str(self.plan.source_database))
-        return schema_sql(source, "pre-data" if section == "pre-data" else "post-data")
-
-    def _announce_schema(self, section: str) -> None:
-        home = str(self.plan.home_database)
-        with site_errors(home), self.estate.database(home).connect(read_only=True) as connection:
-            row = connection.execute(
-                "SELECT sha256 FROM domicile.shard_markers WHERE run = %s AND shard = %s",
-                (self.run.id, f"schema {section}"),
-            ).fetchone()
-        if row is None:
-            raise EvidenceError(
-                f"home lost the marker of its {section} schema",
-                expected="the row that was written with the schema",
-                next_step="see who changed domicile.shard_markers at home",
-            )
-        self.evidence.record(
-            SchemaMade(run=self.run.id, site=home, section=section, sha256=str(row[0])),
-            into=self.entries,
-        )
-
-    def _set_sequences(self, connection: psycopg.Connection) -> None:
-        if any(True for _ in self.entries.of(SequencesSet)):
-            return
-        there = {sequence.name: sequence for sequence in read_database(connection).sequences}
-        for sequence in self.plan.sequences:
-            name = TableName(sequence.schema, sequence.name)
-            if name not in there or not reached(there[name], sequence.home_value):
-                set_sequence(connection, name, sequence.home_value)
-        connection.commit()
-        self.evidence.record(
-            SequencesSet(
-                run=self.run.id,
-                site=str(self.plan.home_database),
-                sequences=len(self.plan.sequences),
-            ),
-            into=self.entries,
-        )
+        rows = [s for s in shards if isinstance(s, RowShard) and self.plan.home_of(s) not in fresh]
+        yield [shard for shard in shards if shard not in rows]
+        for home in self.homes:
+            mine = [shard for shard in rows if self.plan.home_of(shard) == home.site]
+            ranks = home.ranks() if mine else {}
+            for rank in sorted(set(ranks.values())):
+                level = [s for s in mine if ranks[TableName(s.schema, s.table)] == rank]
+                for kinds in ({"whole", "projection", "bare"}, {"members", "shared"}):
+                    yield [shard for shard in level if shard.kind in kinds]
 
     # --- verify
 
@@ -310,7 +195,7 @@ class _Mover:
             size_bytes=sum(s.bytes for s in pending if isinstance(s, ObjectShard)),
         )
         self._verify(pending, attempts, stale, report)
-        report.failed_items += self._check_sequences()
+        report.failed_items += sum(home.wrong_sequences() for home in self.homes)
         return report
 
     def _verify(
@@ -346,21 +231,6 @@ class _Mover:
                 report.unproven += unproven_in(path, shard.id) if body.failed else []
             self.progress.advance(1, shard.bytes if isinstance(shard, ObjectShard) else 0)
 
-    def _check_sequences(self) -> int:
-        """How many of home's sequences the source could collide with."""
-        if not self.plan.sequences:
-            return 0
-        home = str(self.plan.home_database)
-        with site_errors(home), self.estate.database(home).connect(read_only=True) as connection:
-            there = {s.name: s for s in read_database(connection).sequences}
-        wrong = 0
-        for sequence in self.plan.sequences:
-            at_home = there.get(TableName(sequence.schema, sequence.name))
-            if at_home is None or not reached(at_home, sequence.home_value):
-                wrong += 1
-                self.progress.note(f"sequence {sequence.name} at home is not where it was set")
-        return wrong
-
     def _attempts(self) -> dict[str, int]:
         """The last attempt at each shard that left a file; unannounced ones are announced."""
         attempts: dict[str, int] = {}
@@ -383,17 +253,3 @@ class _Mover:
         file = files_of(body)[0]
         if not self.entries.has_file(file.path, file.sha256):
             self.evidence.record(body, into=self.entries)
-
-
-def _applied_sections(connection: psycopg.Connection, run: str | None = None) -> set[str]:
-    """The sections of the schema that a run made here, or any run."""
-    row = connection.execute("SELECT to_regclass('domicile.shard_markers') IS NOT NULL").fetchone()
-    if not row or not row[0]:
-        return set()
-    query = sql.SQL(
-        "SELECT shard FROM domicile.shard_markers WHERE (run = %s OR %s) AND shard LIKE %s"
-    )
-    return {
-        str(shard).removeprefix("schema ")
-        for (shard,) in connection.execute(query, (run, run is None, "schema %"))
-    }

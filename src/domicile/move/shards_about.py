@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from domicile.charter import Charter
+from domicile.charter import Charter, narrowed, routes_of
 from domicile.inventory import Run, dataset_name, read_batches
+from domicile.move.plan import RowShard
 from domicile.move.planning import load_plan
 from domicile.sites.postgres import TableName
 
@@ -34,9 +35,15 @@ def _of_run(run: Run, charter: Charter, datasets: Collection[str]) -> Iterator[s
     plan = load_plan(run)
     for shard in plan.rows:
         table = TableName(shard.schema, shard.table)
-        if not {str(table), dataset_name(charter, table)}.isdisjoint(datasets):
+        if not {str(table), dataset_name(_about(charter, shard), table)}.isdisjoint(datasets):
             yield shard.id
     for part in plan.objects:
         rows = read_batches(run.shard(part.id), ["dataset"])
         if any(row["dataset"] in datasets for row in rows):
             yield part.id
+
+
+def _about(charter: Charter, shard: RowShard) -> Charter:
+    """The charter as far as it is about a shard's database."""
+    route = next((route for route in routes_of(charter) if shard.source in route.sites), None)
+    return narrowed(charter, route) if route else charter

@@ -92,9 +92,9 @@ def _differs(task: ShardTask, proof: dict[str, object]) -> bool:
     those that the source deleted since the copy."""
     if proof["state"] == "failed":
         return True
-    more = isinstance(task.shard, RowShard) and proof["sha256"] != proof["home_sha256"]
-    kept = task.job.run in task.guarded
-    return more and not kept and proof["site"] == task.plan_head.source_database
+    if not isinstance(task.shard, RowShard) or task.job.run in task.guarded:
+        return False
+    return proof["sha256"] != proof["home_sha256"] and proof["site"] == task.shard.source
 
 
 def _copy_rows(here: Workplace, task: ShardTask, shard: RowShard) -> int:
@@ -102,8 +102,8 @@ def _copy_rows(here: Workplace, task: ShardTask, shard: RowShard) -> int:
     body = ShardCopied(
         run=here.run.id,
         shard=shard.id,
-        source=str(task.plan_head.source_database),
-        home=str(task.plan_head.home_database),
+        source=shard.source,
+        home=_home(task, shard),
         items=result.rows,
         bytes=result.size_bytes,
         files=(),
@@ -157,7 +157,7 @@ def _copy_again(here: Workplace, task: ShardTask) -> None:
 
 def _home(task: ShardTask, shard: RowShard | ObjectShard) -> str:
     plan = task.plan_head
-    return str(plan.home_database if isinstance(shard, RowShard) else plan.home_objects)
+    return plan.home_of(shard) if isinstance(shard, RowShard) else str(plan.home_objects)
 
 
 def _weigh(shard: RowShard | ObjectShard, proofs: list[dict[str, object]], state: str) -> int:

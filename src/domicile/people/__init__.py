@@ -1,7 +1,7 @@
 """Whose domicile is where: the register of members, and the path from data to its person."""
 
 from domicile.people.entries import PeopleFrozen
-from domicile.people.hops import Hop
+from domicile.people.hops import EVERYBODY, Hop
 from domicile.people.listed import bad_lines, listed_persons
 from domicile.people.members import (
     LISTED,
@@ -10,6 +10,8 @@ from domicile.people.members import (
     Listed,
     Lists,
     belongs,
+    key_columns,
+    known_columns,
     lists_of_standby,
     load_listed,
     load_people,
@@ -30,11 +32,13 @@ from domicile.people.register import (
     RegisterBuilder,
     person_text,
     read_people,
+    schema_for,
 )
 from domicile.people.several import alone, names_person, shared
-from domicile.people.values import held_values, names_somebody, parent_values
+from domicile.people.values import held_values, names_somebody, parent_rows, parent_values
 
 __all__ = [
+    "EVERYBODY",
     "LISTED",
     "MEMBERS",
     "UNKNOWN",
@@ -53,6 +57,8 @@ __all__ = [
     "bad_lines",
     "belongs",
     "held_values",
+    "key_columns",
+    "known_columns",
     "listed_persons",
     "lists_of_standby",
     "load_listed",
@@ -60,10 +66,12 @@ __all__ = [
     "names_person",
     "names_somebody",
     "orphaned",
+    "parent_rows",
     "parent_values",
     "paths_to_people",
     "person_text",
     "read_people",
+    "schema_for",
     "set_listed",
     "set_people",
     "shared",

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from domicile.charter import Way
 from domicile.sites.postgres import Column, Table, TableName
 
-__all__ = ["Hop", "soft_hop"]
+__all__ = ["EVERYBODY", "Hop", "everybody", "soft_hop"]
+
+EVERYBODY = TableName("pg_temp", "domicile_everybody", is_root=False)
+"""Where a session has the register's persons, in a database without the people table."""
 
 _EXACT_NUMBERS = frozenset(f"pg_catalog.{name}" for name in ("int2", "int4", "int8", "numeric"))
 _TEXTS = frozenset(f"pg_catalog.{name}" for name in ("text", "varchar", "bpchar"))
 _WRITTEN_ONE_WAY = _EXACT_NUMBERS | _TEXTS | {"pg_catalog.uuid"}
 """Types whose values have one text each; a decimal number one for each number of digits."""
+_BROUGHT = "pg_catalog."
 _JSON = frozenset({"pg_catalog.json", "pg_catalog.jsonb"})
 
 
@@ -27,7 +31,8 @@ class Hop:
 
     as_text: which of the columns are compared by their text; empty: none. pointer: the names on the
     way to the value inside ``columns``' JSON; empty: the columns' own values. json: that column is
-    of type ``json``, not ``jsonb``.
+    of type ``json``, not ``jsonb``. in_settings: the SQL types of the parent's columns, where the
+    session has its rows in settings (everybody, on a standby); empty: in a table.
     """
 
     columns: tuple[str, ...]
@@ -37,6 +42,7 @@ class Hop:
     as_text: tuple[bool, ...] = ()
     pointer: tuple[str, ...] = ()
     json: bool = False
+    in_settings: tuple[str, ...] = ()
 
     @property
     def held(self) -> str:
@@ -44,6 +50,28 @@ class Hop:
         names = (name.replace("~", "~0").replace("/", "~1") for name in self.pointer)
         mark = "#/" if self.pointer else ""
         return ",".join(self.columns) + mark + "/".join(names)
+
+
+def everybody(key: Sequence[str], base_types: Sequence[str]) -> Table:
+    """`EVERYBODY`, with a person's key of these base types. What another database calls by the same
+    name may be another type, but where PostgreSQL brings it: nothing equals those."""
+    columns = tuple(
+        Column(
+            name=name,
+            type=kind.removeprefix(_BROUGHT),
+            plain_type=kind,
+            base_type=kind if kind.startswith(_BROUGHT) else "",
+            category="",
+            not_null=True,
+            has_default=False,
+            generated=False,
+            identity="",
+            max_length=None,
+            binary_safe=False,
+        )
+        for name, kind in zip(key, base_types, strict=True)
+    )
+    return Table(EVERYBODY, columns, tuple(key), (), 0, 0)
 
 
 def soft_hop(

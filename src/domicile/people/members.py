@@ -3,21 +3,30 @@
 A session holds two temporary tables, typed like the person's key: ``domicile_members`` and
 ``domicile_unknown`` (persons whose country nobody wrote down). They are created outside the
 read-only mode of the session and vanish with it; nothing permanent is written. A standby makes no
-tables at all: there the lists are settings of the session, one for each column of the key.
+tables at all: there the lists are settings of the session, one for each column of the key. In a
+database without the people table a third list has everybody, where a key that nobody has must be
+told from somebody else's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from domicile.people.hops import Hop
+from domicile.people.hops import EVERYBODY, Hop
 from domicile.people.paths import PersonPath
-from domicile.people.values import held_values, key_values, names_somebody, parent_values
-from domicile.sites.postgres import Column, Table, table_identifier, table_rows
+from domicile.people.settings import in_settings, setting_name
+from domicile.people.values import (
+    held_values,
+    key_values,
+    names_somebody,
+    parent_rows,
+    parent_values,
+)
+from domicile.sites.postgres import Table
 
 __all__ = [
     "LISTED",
@@ -26,6 +35,8 @@ __all__ = [
     "Listed",
     "Lists",
     "belongs",
+    "key_columns",
+    "known_columns",
     "lists_of_standby",
     "load_listed",
     "load_people",
@@ -51,15 +62,11 @@ class Lists(NamedTuple):
 
 
 def load_listed(
-    connection: psycopg.Connection,
-    people: Table,
-    key: Sequence[str],
-    persons: Iterable[Sequence[str]],
+    connection: psycopg.Connection, key: Mapping[str, str], persons: Iterable[Sequence[str]]
 ) -> None:
-    """Tell these members apart, given as key values in text. Commits."""
-    columns = [people.column(name) for name in key]
+    """Tell these members apart, given as key values in text. key: as `load_people`. Commits."""
     with connection.cursor() as cursor:
-        cursor.execute(_creating(LISTED, columns))
+        cursor.execute(_creating(LISTED, key))
         with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(LISTED))) as copy:
             for values in persons:
                 copy.write_row(values)
@@ -67,40 +74,81 @@ def load_listed(
     connection.commit()
 
 
+def key_columns(people: Table, key: Sequence[str]) -> dict[str, str]:
+    """The columns of a person's key with their SQL types, as the people table has them."""
+    return {name: people.column(name).type for name in key}
+
+
+def known_columns(key: Sequence[str], base_types: Sequence[str]) -> dict[str, str]:
+    """The same, as the register has them, for a database without the people table. A type that
+    PostgreSQL does not bring may be missing there; then nothing is compared with it."""
+    known = (t if t.startswith("pg_catalog.") else "pg_catalog.text" for t in base_types)
+    return dict(zip(key, known, strict=True))
+
+
 def load_people(
     connection: psycopg.Connection,
-    people: Table,
-    key: Sequence[str],
+    key: Mapping[str, str],
     persons: Iterable[tuple[Sequence[str], bool | None]],
+    *,
+    everybody: bool = False,
 ) -> None:
     """Fill the session's tables from (key values as text, member?) pairs; persons known to belong
-    elsewhere (False) are passed over. Commits."""
-    columns = [people.column(name) for name in key]
+    elsewhere (False) are passed over, but where ``everybody`` is wanted. key: its columns, in
+    order, with their SQL types. Commits."""
     with connection.cursor() as cursor:
         for name in (MEMBERS, UNKNOWN):
-            cursor.execute(_creating(name, columns))
-        unknown: list[Sequence[str]] = []
-        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(MEMBERS))) as copy:
-            for values, member in persons:
-                if member:
-                    copy.write_row(values)
-                elif member is None:
-                    unknown.append(values)
-        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(UNKNOWN))) as copy:
-            for values in unknown:
-                copy.write_row(values)
+            cursor.execute(_creating(name, key))
+        if everybody:
+            _load_everybody(cursor, key, persons)
+        else:
+            _load(cursor, persons)
         cursor.execute(sql.SQL("ANALYZE {}, {}").format(_temp(MEMBERS), _temp(UNKNOWN)))
     connection.commit()
 
 
-def _creating(name: str, columns: Sequence[Column]) -> sql.Composed:
+def _load(cursor: psycopg.Cursor, persons: Iterable[tuple[Sequence[str], bool | None]]) -> None:
+    unknown: list[Sequence[str]] = []
+    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(MEMBERS))) as copy:
+        for values, member in persons:
+            if member:
+                copy.write_row(values)
+            elif member is None:
+                unknown.append(values)
+    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_temp(UNKNOWN))) as copy:
+        for values in unknown:
+            copy.write_row(values)
+
+
+def _load_everybody(
+    cursor: psycopg.Cursor,
+    key: Mapping[str, str],
+    persons: Iterable[tuple[Sequence[str], bool | None]],
+) -> None:
+    name = _temp(EVERYBODY.name)
+    cursor.execute(_creating(EVERYBODY.name, key))
+    cursor.execute(sql.SQL("ALTER TABLE {} ADD COLUMN domicile_member boolean").format(name))
+    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(name)) as copy:
+        for values, member in persons:
+            copy.write_row((*values, member))
+    columns = sql.SQL(", ").join(sql.Identifier(column) for column in key)
+    for listed, which in ((MEMBERS, "domicile_member"), (UNKNOWN, "domicile_member IS NULL")):
+        cursor.execute(
+            sql.SQL("INSERT INTO {} SELECT {} FROM {} WHERE {}").format(
+                _temp(listed), columns, name, sql.SQL(which)
+            )
+        )
+    cursor.execute(sql.SQL("ANALYZE {}").format(name))
+
+
+def _creating(name: str, key: Mapping[str, str]) -> sql.Composed:
     return sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({}))").format(
         sql.Identifier(name),
         sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-            for column in columns
+            sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
+            for column, kind in key.items()
         ),
-        sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
+        sql.SQL(", ").join(sql.Identifier(column) for column in key),
     )
 
 
@@ -108,12 +156,16 @@ def set_people(
     connection: psycopg.Connection,
     key: Sequence[str],
     persons: Iterable[tuple[Sequence[str], bool | None]],
+    *,
+    everybody: bool = False,
 ) -> None:
     """As `load_people`, into settings of the session: what `in_settings` reads. Commits."""
     connection.execute("SET enable_nestloop = off")  # nobody knows how long the lists are
-    chosen = [(values, member) for values, member in persons if member is not False]
+    chosen = [(values, who) for values, who in persons if everybody or who is not False]
     for name, kind in ((MEMBERS, True), (UNKNOWN, None)):
         _set(connection, name, key, [values for values, member in chosen if member is kind])
+    if everybody:
+        _set(connection, EVERYBODY.name, key, [values for values, _ in chosen])
     connection.commit()
 
 
@@ -131,37 +183,13 @@ def _set(
     for place in range(len(key)):
         connection.execute(
             "SELECT pg_catalog.set_config(%s, CAST(CAST(%s AS text[]) AS text), false)",
-            (_setting(name, place), [values[place] for values in chosen]),
+            (setting_name(name, place), [values[place] for values in chosen]),
         )
 
 
-def lists_of_standby(people: Table, key: Sequence[str]) -> Lists:
-    """Where a session on a standby has them: in its settings."""
-    return Lists(*(_in_settings(name, people, key) for name in (MEMBERS, UNKNOWN, LISTED)))
-
-
-def _in_settings(listed: str, people: Table, key: Sequence[str]) -> sql.Composed:
-    """The persons that `set_people` left under the name of a table, as a query of their keys."""
-    columns = [sql.Identifier(f"part_{place}") for place in range(len(key))]
-    return sql.SQL("(SELECT {} FROM ROWS FROM ({}) AS listed ({}))").format(
-        sql.SQL(", ").join(
-            sql.SQL("CAST({} AS {}) AS {}").format(
-                column, sql.SQL(people.column(name).type), sql.Identifier(name)
-            )
-            for column, name in zip(columns, key, strict=True)
-        ),
-        sql.SQL(", ").join(
-            sql.SQL("pg_catalog.unnest(CAST(pg_catalog.current_setting({}) AS text[]))").format(
-                sql.Literal(_setting(listed, place))
-            )
-            for place in range(len(key))
-        ),
-        sql.SQL(", ").join(columns),
-    )
-
-
-def _setting(listed: str, place: int) -> str:
-    return f"domicile.{listed}_{place}"
+def lists_of_standby(key: Mapping[str, str]) -> Lists:
+    """Where a session on a standby has them: in its settings. key: as `load_people`."""
+    return Lists(*(in_settings(name, key) for name in (MEMBERS, UNKNOWN, LISTED)))
 
 
 def belongs(
@@ -188,7 +216,7 @@ def _nowhere(hops: Sequence[Hop], alias: str) -> sql.Composable | None:
     ways: list[sql.Composable] = []
     if hop.foreign_key is None:
         # Who is in a table that inherits from the people's is a person all the same.
-        there = table_rows(hop.parent) if rest else table_identifier(hop.parent)
+        there = parent_rows(hop, heirs=not rest)
         somewhere = _in_rows(hop, alias, there, sql.SQL("true"), "p")
         ways.append(
             sql.SQL("({} AND {} IS NOT TRUE)").format(names_somebody(hop, alias), somewhere)
@@ -223,7 +251,7 @@ def _nested(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: Listed)
 
 def _in_parent(hop: Hop, alias: str, condition: sql.Composable, inner: str) -> sql.Composable:
     """Whether a row ``inner`` of the hop's parent for which the condition is true is led to."""
-    return _in_rows(hop, alias, table_rows(hop.parent), condition, inner)
+    return _in_rows(hop, alias, parent_rows(hop), condition, inner)
 
 
 def _in_rows(

@@ -13,15 +13,17 @@ Rules:
 5. ``person`` with an arrow leads to the rows of another table that hold the same: the row belongs
    to whom these belong to (to any of them, where those are several).
 6. No path and no ``person``, or one that leads in a circle: the table's rows cannot be attributed.
+7. In a database without the people table only ``person`` leads to a person: keys are looked up in
+   the register that was frozen from the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domicile.charter import Charter, TableDataset, Way
-from domicile.people.hops import Hop, soft_hop
+from domicile.people.hops import EVERYBODY, Hop, everybody, soft_hop
 from domicile.sites.postgres import Database, ForeignKey, TableName
 
 __all__ = ["Attribution", "PersonPath", "Undecided", "attribute_tables", "paths_to_people"]
@@ -39,7 +41,7 @@ class PersonPath:
         for number, hop in enumerate(self.hops, 1):
             mark = "->" if hop.foreign_key else "~>"
             steps[-1] += f".{hop.held}"
-            steps.append(f"{mark} {hop.parent}")
+            steps.append(f"{mark} {'the register' if hop.parent == EVERYBODY else hop.parent}")
             if not hop.foreign_key and number < len(self.hops):
                 steps[-1] += f"({','.join(hop.parent_columns)})"
         return " ".join(steps)
@@ -81,9 +83,12 @@ def paths_to_people(database: Database, people: TableName) -> dict[TableName, li
     return found
 
 
-def attribute_tables(charter: Charter, database: Database) -> Attribution:
-    """Decide every ordinary table's paths by the rules above."""
-    walk = _Walk(charter, database)
+def attribute_tables(
+    charter: Charter, database: Database, register: Sequence[str] = ()
+) -> Attribution:
+    """Decide every ordinary table's paths by the rules above. register: the base types of a
+    person's key, in a database without the people table; empty in one that has it."""
+    walk = _Walk(charter, database, register)
     walk.run()
     shortest = paths_to_people(database, walk.people)
     alternatives = {
@@ -98,10 +103,12 @@ class _Walk:
     """From the people table backwards, a level of tables at a time. ways holds what was reached,
     decided (then it is in paths) or not (then it is in undecided)."""
 
-    def __init__(self, charter: Charter, database: Database) -> None:
+    def __init__(self, charter: Charter, database: Database, register: Sequence[str]) -> None:
         self.charter = charter
         self.database = database
-        self.people = _known(database, TableName.parse(charter.people.table))
+        self.register = register
+        named = TableName.parse(charter.people.table)
+        self.people = EVERYBODY if register else _known(database, named)
         self.paths: dict[TableName, tuple[PersonPath, ...]] = {}
         self.undecided: dict[TableName, Undecided] = {}
         self._ways: dict[TableName, tuple[PersonPath, ...]] = {}
@@ -267,11 +274,16 @@ class _Walk:
                 f"`person` names {len(way.columns)} column(s), a person's key has {len(key)}",
                 f"name the columns that hold {','.join(key)}",
             )
-        people = self.database.tables.get(self.people)
+        people = everybody(key, self.register) if self.register else None
+        people = people or self.database.tables.get(self.people)
         if people is None:
             return (PersonPath(table, (Hop(way.columns, self.people, key, None),)),)
         hop = soft_hop(self.database.tables[table], way, people, key)
-        return (PersonPath(table, (hop,)),) if isinstance(hop, Hop) else Undecided(table, *hop)
+        if not isinstance(hop, Hop):
+            return Undecided(table, *hop)
+        if self.register and self.database.in_recovery:
+            hop = replace(hop, in_settings=tuple(self.register))
+        return (PersonPath(table, (hop,)),)
 
 
 def _known(database: Database, name: TableName) -> TableName:

@@ -28,7 +28,15 @@ from domicile.people.hops import Hop, soft_hop
 from domicile.people.values import held_values, parent_values
 from domicile.sites.postgres import Database, TableName, table_identifier
 
-__all__ = ["Counts", "Membership", "Register", "RegisterBuilder", "person_text", "read_people"]
+__all__ = [
+    "Counts",
+    "Membership",
+    "Register",
+    "RegisterBuilder",
+    "person_text",
+    "read_people",
+    "schema_for",
+]
 
 SCHEMA = pa.schema(
     [
@@ -38,6 +46,8 @@ SCHEMA = pa.schema(
         pa.field("member", pa.bool_()),
     ]
 )
+
+_KEY_TYPES = b"domicile.key_types"
 
 _REMOVED = "removed-"
 
@@ -135,6 +145,11 @@ def _country(people: People, spelled: str) -> str | None:
     if text in people.spellings:
         return people.spellings[text]
     return text if len(text) == 2 and text.isascii() and text.isalpha() and text.isupper() else None
+
+
+def schema_for(key_types: Sequence[str]) -> pa.Schema:
+    """The register's schema, which carries the base types of a person's key."""
+    return SCHEMA.with_metadata({_KEY_TYPES: json.dumps(list(key_types)).encode()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +263,15 @@ class Register:
         for keys, members in _columns(self._path, "key", "member"):
             yield from zip(keys, members, strict=True)
 
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """The base types of a person's key, where the people table is."""
+        try:
+            metadata = pq.read_schema(self._path).metadata or {}
+            return tuple(json.loads(metadata[_KEY_TYPES]))
+        except (KeyError, OSError, ValueError, pa.ArrowException) as error:
+            raise _damaged(self._path) from error
+
     def close(self) -> None:
         """Release the index."""
         self._database.close()
@@ -286,8 +310,12 @@ def _columns(path: Path, *names: str) -> Iterator[list[Any]]:
             for batch in file.iter_batches(batch_size=10_000, columns=list(names)):
                 yield [batch.column(name).to_pylist() for name in names]
     except (KeyError, OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise EvidenceError(
-            f"the register {path.name} is missing, damaged or not one of ours",
-            expected="the file as it was written",
-            next_step="run `domicile ledger verify`, then restore the file or start a new scan",
-        ) from error
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> EvidenceError:
+    return EvidenceError(
+        f"the register {path.name} is missing, damaged or not one of ours",
+        expected="the file as it was written",
+        next_step="run `domicile ledger verify`, then restore the file or start a new scan",
+    )

@@ -20,8 +20,7 @@ from psycopg import sql
 from domicile.people.hops import Hop
 from domicile.people.members import Lists, belongs, orphaned
 from domicile.people.paths import PersonPath
-from domicile.people.values import held_values, names_somebody, parent_values
-from domicile.sites.postgres import table_rows
+from domicile.people.values import held_values, names_somebody, parent_rows, parent_values
 
 __all__ = ["alone", "names_person", "shared"]
 
@@ -83,7 +82,7 @@ def _named(hops: Sequence[Hop], alias: str) -> sql.Composable:
     return sql.SQL("({}) IN (SELECT {} FROM {} AS {} WHERE {})").format(
         _listed(held_values(hop, alias)),
         _listed(parent_values(hop, inner)),
-        table_rows(hop.parent),
+        parent_rows(hop),
         sql.Identifier(inner),
         _named(rest, inner),
     )

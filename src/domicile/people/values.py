@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from domicile.people.hops import Hop
+from domicile.people.settings import in_settings
+from domicile.sites.postgres import table_identifier, table_rows
 
-__all__ = ["held_values", "key_values", "names_somebody", "parent_values"]
+__all__ = ["held_values", "key_values", "names_somebody", "parent_rows", "parent_values"]
 
 _UNREADABLE = r"\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
 """Escapes that type json keeps and no text can hold, or only in pairs. Looked at through another
@@ -35,6 +37,15 @@ def held_values(hop: Hop, alias: str) -> list[sql.Composable]:
 def parent_values(hop: Hop, alias: str) -> list[sql.Composable]:
     """What the row ``alias`` of the hop's parent must hold to be led to."""
     return key_values(hop, hop.parent_columns, alias)
+
+
+def parent_rows(hop: Hop, *, heirs: bool = False) -> sql.Composable:
+    """The rows of the hop's parent, as a query names them; with those of tables that inherit from
+    it (``heirs``)."""
+    if hop.in_settings:
+        key = dict(zip(hop.parent_columns, hop.in_settings, strict=True))
+        return in_settings(hop.parent.name, key)
+    return table_identifier(hop.parent) if heirs else table_rows(hop.parent)
 
 
 def key_values(hop: Hop, names: Sequence[str], alias: str) -> list[sql.Composable]:

@@ -175,7 +175,7 @@ def _exempt(charter: Charter) -> Iterable[Exempt]:
 def _facts(
     run: Run, plan: Plan, before: ScanSummary, entries: Sequence[Entry]
 ) -> Iterable[ShardFacts]:
-    datasets = {count.table: count.dataset for count in before.tables}
+    datasets = {(count.site, count.table): count.dataset for count in before.tables}
     copied = {e.body.shard: e.body for e in entries if isinstance(e.body, ShardCopied)}
     verified = [e.body for e in entries if isinstance(e.body, ShardVerified)]
     latest = {body.shard: body for body in verified}
@@ -192,8 +192,13 @@ def _facts(
         dataset, followers = None, {}
         if isinstance(shard, RowShard):
             table = str(TableName(shard.schema, shard.table))
-            dataset = datasets.get(table, table)
-            followers = {site: primary for site, primary in standbys if (site, table) in held}
+            dataset = datasets.get((shard.source, table), table)
+            outside = plan.route_of(shard).outside
+            followers = {
+                site: primary
+                for site, primary in standbys
+                if site in outside and (site, table) in held
+            }
         yield ShardFacts(
             shard=shard,
             copied=copied.get(shard.id),
@@ -216,7 +221,7 @@ def _followed(plan: Plan, entries: Sequence[Entry]) -> list[tuple[str, str]]:
 
 def _contents(run: Run, plan: Plan, shard: RowShard | ObjectShard, dataset: str | None) -> Tally:
     if isinstance(shard, RowShard):
-        return {(str(plan.source_database), str(dataset), "copied", ""): shard.rows}
+        return {(shard.source, str(dataset), "copied", ""): shard.rows}
     sums: Counter[tuple[str, str, str, str]] = Counter()
     for row in read_batches(run.shard(shard.id), ["site", "dataset"]):
         if row["site"] in plan.stores:

@@ -25,16 +25,17 @@ _Session = tuple[psycopg.Connection, DatabaseRules]
 def compared_with_home(
     here: Workplace, counts: Sequence[TableCount], site: str, session: _Session
 ) -> list[TableCount]:
-    """The counts of a site away from home, with what home lacks of its shared rows. Rows come home
-    from the primary: what other sites have of them is not compared. Raises SiteError."""
+    """The counts of a site away from home, with what its home lacks of its shared rows. Rows come
+    home from the primary: what other sites have of them is not compared. Raises SiteError."""
     estate = here.estate
     if not any(count.shared for count in counts):
         return list(counts)
-    if site != estate.source_database and estate.source_database is not None:
+    route = estate.route_at(site)
+    if route.source is not None and site != route.source:
         return list(counts)
     home = None
-    if estate.source_database is not None and estate.home_database is not None:
-        home = (estate.home_database, here.session(estate.home_database, read_only=False))
+    if route.source is not None and route.home is not None:
+        home = (route.home, here.session(route.home, read_only=False))
     return [
         msgspec.structs.replace(count, behind=_behind(count, site, session, home))
         if count.shared

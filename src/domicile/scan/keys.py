@@ -14,7 +14,7 @@ from psycopg import sql
 from domicile.charter import ObjectDataset
 from domicile.errors import CharterError
 from domicile.inventory import DatabaseRules, Estate, Run, read_rules
-from domicile.people import PersonPath, held_values, parent_values, person_text
+from domicile.people import PersonPath, Register, held_values, parent_values, person_text
 from domicile.sites.postgres import TableName, site_errors, table_rows
 
 __all__ = ["KeyIndex", "index_keys", "key_query", "named_keys"]
@@ -68,21 +68,30 @@ def index_keys(estate: Estate, run: Run) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        with closing(KeyIndex(unfinished)) as index:
+        with (
+            closing(KeyIndex(unfinished)) as index,
+            Register(run.people, run.people_index) as register,
+        ):
             for site in estate.postgres_names if named else ():
-                _index_site(estate, site, named, index)
+                _index_site(estate, site, named, index, register)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 def _index_site(
-    estate: Estate, site: str, named: Mapping[str, ObjectDataset], index: KeyIndex
+    estate: Estate,
+    site: str,
+    named: Mapping[str, ObjectDataset],
+    index: KeyIndex,
+    register: Register,
 ) -> None:
+    route = estate.route_at(site)
     with site_errors(site), estate.database(site).connect(read_only=True) as connection:
-        rules = read_rules(connection, estate)
+        rules = read_rules(connection, estate, site, register)
         for name, dataset in named.items():
-            index.add(name, named_keys(connection, rules, name, dataset))
+            if route.is_meant(dataset.databases):
+                index.add(name, named_keys(connection, rules, name, dataset))
 
 
 def named_keys(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from domicile.charter.countries import spelled_country
 from domicile.scan.proposal.draft import Asked, SeenPeople, draft
 from domicile.scan.proposal.keys import KeyColumn, KeyDataset, person_tokens, propose_datasets
 from domicile.scan.proposal.looking import Look, look_at, may_hold_object_keys
-from domicile.scan.proposal.model import Block, Proposal
+from domicile.scan.proposal.model import Block, Line, Proposal
 from domicile.scan.proposal.naming import words
 from domicile.scan.proposal.people import (
     CountryColumn,
@@ -28,6 +28,7 @@ from domicile.scan.proposal.persons import (
     find_ways,
     soft_candidates,
 )
+from domicile.scan.proposal.routes import Likeness, is_alike
 from domicile.scan.proposal.sites import NamedSite, config_of
 from domicile.scan.proposal.tables import Known, TableBlocks, about_nobody, table_blocks
 from domicile.scan.sampling import Sampler, sample_keys
@@ -50,10 +51,16 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Existing:
     """What a charter that is there has decided: its people, with what is empty left out, and its
-    tables."""
+    datasets of tables."""
 
     people: Mapping[str, object] = field(default_factory=dict)
-    tables: Mapping[TableName, TableDataset] = field(default_factory=dict)
+    tables: Sequence[TableDataset] = ()
+
+    def at(self, sites: Collection[str]) -> dict[TableName, TableDataset]:
+        """Its tables of one of these sites' databases."""
+        names = set(sites)
+        meant = (d for d in self.tables if not d.databases or names & set(d.databases))
+        return {TableName.parse(dataset.table): dataset for dataset in meant}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +85,18 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One database and what was looked at in it."""
+    """One database and what was looked at in it. alike: those before it that have its tables."""
 
     site: NamedSite
     database: Database
     sampler: Sampler
     looks: Mapping[TableName, Look]
+    alike: tuple[str, ...]
+
+    @property
+    def original(self) -> str:
+        """The first of the databases that have its tables, itself if there is none before it."""
+        return self.alike[0] if self.alike else self.site.name
 
 
 def propose(
@@ -103,8 +116,7 @@ def propose(
         for site in away:
             if site.is_database:
                 say(f"looking at {site.name}")
-                known = {name for each in seen for name in each.looks}
-                seen.append(_look(site, place, known, stack, looked))
+                seen.append(_look(site, place, seen, stack, looked))
         people = _people(seen, existing)
         blocks, ways = _tables(seen, people.choice, existing)
         keys: set[str] = set()
@@ -115,15 +127,18 @@ def propose(
         looked.keys = len(keys)
         objects = _objects(seen, people.choice, ways, keys)
         looked.statements = sum(each.sampler.statements for each in seen)
-    copies = [each.site.name for each in seen if each.database.in_recovery]
+    likeness = Likeness(
+        frozenset(each.site.name for each in seen if each.database.in_recovery),
+        {each.site.name: each.alike for each in seen},
+    )
     looked.categories = sum(
         len(lines) for block in blocks.blocks for lines in (block.groups or {}).values()
     )
-    return draft(asked, sites, copies, people, blocks, objects), looked
+    return draft(asked, sites, likeness, people, blocks, objects), looked
 
 
 def _look(
-    site: NamedSite, place: Place, known: set[TableName], stack: ExitStack, looked: Looked
+    site: NamedSite, place: Place, seen: Sequence[_Seen], stack: ExitStack, looked: Looked
 ) -> _Seen:
     config = config_of(site)
     assert isinstance(config, PostgresSiteConfig)  # noqa: S101 - the URL said so
@@ -133,12 +148,14 @@ def _look(
         database = read_database(connection)
         connection.rollback()
         sampler = Sampler(connection)
+        alike = [each for each in seen if is_alike(database.tables, each.database.tables)]
+        known = {name for each in alike for name in each.database.tables}
         new = [table for name, table in sorted(database.tables.items()) if name not in known]
         looks = {table.name: look_at(database, table, rows) for table, rows in sampler.tables(new)}
     looked.tables += len(new)
     looked.columns += sum(len(table.columns) for table in new)
     looked.failed |= {str(name): why for name, why in sampler.failed.items()}
-    return _Seen(site, database, sampler, looks)
+    return _Seen(site, database, sampler, looks, tuple(each.site.name for each in alike))
 
 
 def _people(seen: Sequence[_Seen], existing: Existing) -> SeenPeople:
@@ -161,8 +178,15 @@ def _people(seen: Sequence[_Seen], existing: Existing) -> SeenPeople:
                 chosen = replace(chosen, country=found)
             told, unknown = _spelled(each, chosen)
             elsewhere = tuple(f"{name}.{column.name}" for name, column in countries.items())
-            return SeenPeople(chosen, tuple(choices[1:]), told, unknown, elsewhere)
+            databases = _databases(chosen.table, each, seen)
+            return SeenPeople(chosen, tuple(choices[1:]), told, unknown, databases, elsewhere)
     return SeenPeople(None, (), {}, 0)
+
+
+def _databases(table: TableName, mine: _Seen, seen: Sequence[_Seen]) -> tuple[str, ...]:
+    """Which database is meant by a table's name: none need be said where no other has it."""
+    having = {each.original for each in seen if table in each.database.tables}
+    return (mine.original,) if len(having) > 1 else ()
 
 
 def _countries(seen: _Seen) -> dict[TableName, CountryColumn]:
@@ -193,26 +217,39 @@ def _spelled(seen: _Seen, choice: PeopleChoice) -> tuple[Mapping[str, str], int]
 
 def _tables(
     seen: Sequence[_Seen], choice: PeopleChoice | None, existing: Existing
-) -> tuple[TableBlocks, Mapping[TableName, Ways]]:
-    """The blocks of all databases; a table's first database speaks for it."""
+) -> tuple[TableBlocks, Mapping[str, Ways]]:
+    """The blocks of all databases, and the ways of each. Of those alike a table's first database
+    speaks for it."""
     if choice is None:
         return TableBlocks((), ("Without a people table nothing can be said of the others.",)), {}
     holder = next(each for each in seen if choice.table in each.looks)
     blocks: list[Block] = []
     notes: list[str] = []
-    by_table: dict[TableName, Ways] = {}
+    names: set[str] = set()
+    by_site: dict[str, Ways] = {}
     for each in seen:
         if not each.looks:
             continue
-        ways = _ways(each, holder, choice, existing)
-        by_table |= dict.fromkeys(each.looks, ways)
-        found = _blocks(each, ways, choice.table, existing)
-        blocks += found.blocks
+        ways = by_site[each.site.name] = _ways(each, holder, choice, existing)
+        found = _blocks(each, ways, choice.table, existing, names)
+        blocks += [_of_databases(block, each, seen) for block in found.blocks]
         notes += [note for note in found.notes if note not in notes]
-    return TableBlocks(tuple(blocks), tuple(notes)), by_table
+    return TableBlocks(tuple(blocks), tuple(notes)), by_site
 
 
-def _blocks(seen: _Seen, ways: Ways, people: TableName, existing: Existing) -> TableBlocks:
+def _of_databases(block: Block, mine: _Seen, seen: Sequence[_Seen]) -> Block:
+    """The block of a table, saying whose it is where another database has one of its name."""
+    head, *rest = block.lines
+    databases = _databases(TableName.parse(str(head.value)), mine, seen)
+    if not databases:
+        return block
+    line = Line("databases", databases, "another has a table of this name")
+    return replace(block, lines=(head, line, *rest))
+
+
+def _blocks(
+    seen: _Seen, ways: Ways, people: TableName, existing: Existing, names: set[str]
+) -> TableBlocks:
     known = {
         name: Known(
             look.personal if name in ways.attribution.paths else look.plain,
@@ -224,8 +261,14 @@ def _blocks(seen: _Seen, ways: Ways, people: TableName, existing: Existing) -> T
     # Whether a table is about somebody is asked as if it were: the stricter rules.
     doubt = {n: Known(look.personal, look.rows, look.mentions) for n, look in seen.looks.items()}
     found = about_nobody(seen.database, ways, doubt, people)
-    nobody = {name: why for name, why in found.items() if name not in existing.tables}
-    return table_blocks(ways, known, nobody, set(seen.looks))
+    given = existing.at(_names(seen))
+    nobody = {name: why for name, why in found.items() if name not in given}
+    return table_blocks(ways, known, nobody, set(seen.looks), names)
+
+
+def _names(seen: _Seen) -> set[str]:
+    """What `databases` may name a database by."""
+    return {seen.site.name, seen.original, seen.site.keys.get("home", "")}
 
 
 def _ways(seen: _Seen, holder: _Seen, choice: PeopleChoice, existing: Existing) -> Ways:
@@ -241,7 +284,18 @@ def _ways(seen: _Seen, holder: _Seen, choice: PeopleChoice, existing: Existing) 
         for name, (column_name, by_name), values in candidates:
             hits = sum(value in persons for value in values)
             soft.setdefault(name, []).append(Soft(column_name, hits, len(values), by_name))
-    return find_ways(seen.database, people, soft, existing.tables)
+    register = () if _holds(seen, holder, choice) else _key_types(holder, choice)
+    return find_ways(seen.database, people, soft, existing.at(_names(seen)), register)
+
+
+def _holds(seen: _Seen, holder: _Seen, choice: PeopleChoice) -> bool:
+    """Whether a database has the people table, and not another one of its name."""
+    return seen.original == holder.original and choice.table in seen.database.tables
+
+
+def _key_types(holder: _Seen, choice: PeopleChoice) -> tuple[str, ...]:
+    table = holder.database.tables[choice.table]
+    return tuple(table.column(name).base_type for name in choice.key)
 
 
 def _candidates(
@@ -268,7 +322,7 @@ def _keys(site: NamedSite, place: Place) -> set[str]:
 def _objects(
     seen: Sequence[_Seen],
     choice: PeopleChoice | None,
-    ways: Mapping[TableName, Ways],
+    ways: Mapping[str, Ways],
     keys: set[str],
 ) -> list[KeyDataset]:
     if not keys or choice is None:
@@ -283,12 +337,12 @@ def _objects(
 
 
 def _key_columns(
-    seen: Sequence[_Seen], choice: PeopleChoice, ways: Mapping[TableName, Ways]
+    seen: Sequence[_Seen], choice: PeopleChoice, ways: Mapping[str, Ways]
 ) -> list[KeyColumn]:
     found: list[KeyColumn] = []
     for each in seen:
         for name, look in each.looks.items():
-            paths = ways[name].attribution.paths.get(name, ()) if name in ways else ()
+            paths = ways[each.site.name].attribution.paths.get(name, ())
             for column, sample in look.kept.items() if paths else ():
                 if may_hold_object_keys(column, sample) and len(found) < _MOST_KEY_COLUMNS:
                     pairs = each.sampler.keys_of_rows(paths[0], choice.key, column)

@@ -25,8 +25,7 @@ from domicile.inventory import (
     write_bytes,
     write_parquet,
 )
-from domicile.people import PeopleFrozen, RegisterBuilder, read_people
-from domicile.people.register import SCHEMA
+from domicile.people import PeopleFrozen, RegisterBuilder, read_people, schema_for
 from domicile.scan.archives import ArchiveCount
 from domicile.scan.behind import compared_with_home
 from domicile.scan.entries import ScanFinished, ScanStarted
@@ -88,13 +87,16 @@ def _freeze_people(
     builder = RegisterBuilder(run.people_index, people, estate.boundary.members)
     databases = {site: _database(estate, site) for site in estate.postgres_names}
     check_names(estate.charter, databases)
+    key_types: tuple[str, ...] = ()
     for site, database in databases.items():
-        if TableName.parse(people.table) in database.tables:
+        if estate.holds_people(site, database):
+            table = database.tables[TableName.parse(people.table)]
+            key_types = key_types or tuple(table.column(name).base_type for name in people.key)
             with site_errors(site), estate.database(site).connect(read_only=True) as connection:
                 builder.add(read_people(connection, people, database))
         progress.advance()
     tables, counts = builder.finish()
-    write_parquet(run.people, SCHEMA, tables)
+    write_parquet(run.people, schema_for(key_types), tables)
     frozen = PeopleFrozen(
         run=run.id,
         boundary=estate.boundary_name,

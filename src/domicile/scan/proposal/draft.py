@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domicile.scan.proposal.keys import KeyDataset
 from domicile.scan.proposal.model import Block, Line, Proposal
 from domicile.scan.proposal.people import PeopleChoice
+from domicile.scan.proposal.routes import Likeness, route_lines
 from domicile.scan.proposal.sites import NamedSite, site_block, slug, unused
 from domicile.scan.proposal.tables import DECIDE_LATER, TableBlocks
 
@@ -16,7 +17,6 @@ __all__ = ["Asked", "SeenPeople", "draft"]
 
 _MEDIA = re.compile(r"video|photo|image|picture|avatar|media|upload|attachment|draft|audio|voice"
                     r"|document|file|clip|recording|post|message|story|stories")  # fmt: skip
-_COPY = re.compile(r"(?:^|[-_])(?:backups?|bak|archive|replica|standby|mirror|copy|dr)(?:$|[-_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +34,28 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class SeenPeople:
     """The people table that was chosen (None where none was found), the other candidates, how its
-    country column spells countries, and how many spellings are no country's."""
+    country column spells countries, and how many spellings are no country's. databases: whose
+    table it is, where another has one of its name."""
 
     choice: PeopleChoice | None
     others: tuple[PeopleChoice, ...]
     spellings: Mapping[str, str]
     unknown_spellings: int
+    databases: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
 
 
 def draft(
     asked: Asked,
     sites: Sequence[NamedSite],
-    copies: Iterable[str],
+    seen: Likeness,
     people: SeenPeople,
     tables: TableBlocks,
     objects: Sequence[KeyDataset],
 ) -> Proposal:
-    """The charter's proposal. copies: the databases that are copies of another."""
-    roles = _roles(asked, sites, set(copies))
-    places = [_site(asked, site, roles) for site in sites]
+    """The charter's proposal."""
+    routes = route_lines(sites, asked.home, seen)
+    places = [_site(asked, site, routes.get(site.name, ())) for site in sites]
     datasets, left = _objects(objects)
     sections: dict[str, tuple[Block, ...]] = {
         "Who is protected, where home is": (Block(("company",), (_company(asked),)),
@@ -78,7 +80,7 @@ def _boundary(asked: Asked) -> Block:
         Line("members", asked.members, "", 'the countries whose people are members: ["US"]'),
         Line("custodian", asked.custodian, "", "who holds the keys and approves; not the company"),
         Line("provider", asked.provider, "", "who must run home"),
-        Line("home", asked.home, "", "sites that are home: one database, one store"),
+        Line("home", asked.home, "", "sites that are home: databases, one store"),
     )
     return Block(("boundaries", asked.boundary), lines)
 
@@ -106,6 +108,8 @@ def _people(people: SeenPeople) -> Block:
             "its column that says which country a person belongs to: none was recognised",
         ),
     ]
+    if people.databases:
+        lines.append(Line("databases", people.databases, "another has a table of this name"))
     if people.spellings:
         lines.append(Line("spellings", people.spellings, "values that are names of countries"))
     if country is None and people.elsewhere:
@@ -125,7 +129,7 @@ def _told(choice: PeopleChoice) -> str:
     return f"It could also be {choice.table} ({choice.why})."
 
 
-def _site(asked: Asked, site: NamedSite, roles: Mapping[str, tuple[str, str]]) -> Block:
+def _site(asked: Asked, site: NamedSite, routes: Sequence[Line]) -> Block:
     home_of = asked.provider if site.name in asked.home else ""
     block = site_block(
         site,
@@ -133,32 +137,7 @@ def _site(asked: Asked, site: NamedSite, roles: Mapping[str, tuple[str, str]]) -
         members=asked.members,
         company=asked.company,
     )
-    if site.name in roles and "role" not in site.keys:
-        role, why = roles[site.name]
-        return Block(block.path, (*block.lines, Line("role", role, why)), block.above)
-    return block
-
-
-def _roles(
-    asked: Asked, sites: Sequence[NamedSite], copies: set[str]
-) -> dict[str, tuple[str, str]]:
-    """One database outside home is the primary; what is called a backup is one."""
-    roles: dict[str, tuple[str, str]] = {}
-    primaries = 0
-    for site in sites:
-        if site.name in asked.home:
-            continue
-        said = _COPY.search(f"{site.name}-{slug(site.keys['url'])}")
-        is_primary = site.keys.get("role", "primary") == "primary"
-        if site.name in copies:
-            roles[site.name] = ("replica", "the server says that it is a standby")
-        elif site.is_database and is_primary and primaries:
-            roles[site.name] = ("replica", "the first database is the primary: correct it if not")
-        elif said:
-            roles[site.name] = ("backup", "its name says so")
-        else:
-            primaries += site.is_database and is_primary
-    return roles
+    return Block(block.path, (*block.lines, *routes), block.above)
 
 
 def _objects(found: Sequence[KeyDataset]) -> tuple[tuple[Block, ...], tuple[str, ...]]:

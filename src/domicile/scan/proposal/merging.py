@@ -63,13 +63,22 @@ def _find(document: tomlkit.TOMLDocument, block: Block) -> tuple[tuple[str, ...]
         section = document.get(block.path[0])
         for name, table in section.items() if isinstance(section, Mapping) else ():
             there = table.get(block.same) if isinstance(table, Mapping) else None
-            if isinstance(table, _TABLES) and isinstance(there, str) and _same(there, wanted):
+            if not (isinstance(table, _TABLES) and isinstance(there, str)):
+                continue
+            if _same(there, wanted) and _is_meant(block, table):
                 return (block.path[0], str(name)), table
         return None
     at: object = document
     for part in block.path:
         at = at.get(part) if isinstance(at, Mapping) else None
     return (block.path, at) if isinstance(at, _TABLES) else None
+
+
+def _is_meant(block: Block, table: _AnyTable) -> bool:
+    """Whether a dataset is of the databases that the block is about."""
+    mine = next((line.value for line in block.lines if line.key == "databases"), ())
+    there = table.get("databases", ())
+    return not mine or (isinstance(there, list) and any(name in mine for name in there))
 
 
 def _same(one: str, other: object) -> bool:

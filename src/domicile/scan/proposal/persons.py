@@ -141,12 +141,13 @@ def find_ways(
     people: People,
     soft: Mapping[TableName, Sequence[Soft]],
     given: Mapping[TableName, TableDataset],
+    register: Sequence[str] = (),
 ) -> Ways:
     """Decide table by table until nothing new can be decided. ``given``: the datasets that a
-    charter has already; they stay."""
+    charter has already; they stay. ``register``: as `attribute_tables`."""
     person: dict[TableName, tuple[tuple[str, ...], str]] = {}
     while True:
-        attribution = attribute_tables(_charter(people, person, given), database)
+        attribution = attribute_tables(_charter(people, person, given), database, register)
         new: dict[TableName, tuple[tuple[str, ...], str]] = {}
         for table in attribution.undecided:
             if table in person or (table in given and given[table].person):

@@ -24,6 +24,7 @@ __all__ = [
     "config_of",
     "parse_site",
     "provider_of",
+    "said",
     "site_block",
     "slug",
     "title_of",
@@ -67,7 +68,7 @@ def parse_site(text: str, taken: Mapping[str, NamedSite], environ: Collection[st
     for site in taken.values():
         if site.keys["url"] == url:
             return NamedSite(site.name, {**keys, **site.keys})
-    name = found["name"] or unused(slug(_said(url)), taken)
+    name = found["name"] or unused(slug(said(url)), taken)
     if name in taken:
         raise UsageError(
             f"two sites are called {name}", expected="NAME=URL", next_step="give one another name"
@@ -136,7 +137,7 @@ def provider_of(site: NamedSite) -> str:
 
 def title_of(database: NamedSite) -> str:
     """A database's name, as a company's may be called."""
-    return _said(database.keys["url"]).replace("_", " ").title()
+    return said(database.keys["url"]).replace("_", " ").title()
 
 
 def slug(text: str) -> str:
@@ -154,7 +155,8 @@ def unused(name: str, taken: Collection[str]) -> str:
     )
 
 
-def _said(url: str) -> str:
+def said(url: str) -> str:
+    """What a URL says that is there: a database's name, a bucket's, a directory's."""
     try:
         parts = urlsplit(url)
     except ValueError:

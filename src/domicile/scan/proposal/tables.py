@@ -62,11 +62,12 @@ def table_blocks(
     known: Mapping[TableName, Known],
     nobody: Mapping[TableName, str],
     mine: Collection[TableName],
+    names: set[str],
 ) -> TableBlocks:
-    """A block for each table of ``mine`` of which there is something to say."""
+    """A block for each table of ``mine`` of which there is something to say. ``names``: those that
+    blocks have already; the new ones' come to them."""
     blocks: list[Block] = []
     silent, unnamed = 0, []
-    names: set[str] = set()
     for table in sorted(mine):
         if not _can_be_named(table):
             unnamed.append(table)
@@ -190,17 +191,22 @@ def _is_nobodys(
     explained = {
         column for key in database.foreign_keys if key.child == name for column in key.columns
     }
-    explained |= set(table.primary_key) if len(table.primary_key) == 1 else set()
+    if len(table.primary_key) == 1 and not _names_somebody(table.primary_key[0]):
+        explained |= set(table.primary_key)
     return not any(_is_doubtful(table, column, explained) for column in table.column_names)
 
 
 def _is_doubtful(table: Table, column: str, explained: set[str]) -> bool:
     """A document, or what may refer to somebody without a foreign key."""
     facts = table.column(column)
-    names_somebody = is_about_people(column) or may_name_somebody(column)
-    if column not in explained and (_REFERENCE.search(words(column)) or names_somebody):
+    refers = _REFERENCE.search(words(column)) or _names_somebody(column)
+    if column not in explained and refers:
         return True
     return facts.base_type.rpartition(".")[2] in {"json", "jsonb", "hstore", "xml", "bytea"}
+
+
+def _names_somebody(column: str) -> bool:
+    return is_about_people(column) or may_name_somebody(column)
 
 
 def _why_nobody(table: Table, known: Known) -> str:
