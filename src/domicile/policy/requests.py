@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from domicile.errors import UsageError
 from domicile.ledger import Pseudonym, time_text
 from domicile.policy.desk import Desk, new_id, now_text
 from domicile.policy.entries import Action, Caps, RequestMade
@@ -36,13 +37,12 @@ class Asking:
 
 def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
     """The request, and whether it is new: otherwise it is a live grant that covers what is asked.
-    Raises AccessForbidden."""
+    Raises AccessForbidden; UsageError where its start is no time."""
     now = now_text()
     covering = _covering(desk.standing, asking, now)
     if covering is not None:
         return covering, False
     starts = asking.starts or now
-    ends = datetime.fromisoformat(starts).astimezone(UTC) + asking.lasts
     made = RequestMade(
         boundary=desk.boundary,
         request=new_id("r"),
@@ -53,7 +53,7 @@ def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
         purpose=asking.purpose,
         ticket=asking.ticket,
         starts=starts,
-        ends=time_text(ends),
+        ends=_end(starts, asking.lasts),
         caps=asking.caps,
         reason_sha256=desk.keep_words(asking.reason),
         person=asking.person,
@@ -61,6 +61,17 @@ def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
     )
     desk.record(made)
     return desk.standing.requests[made.request], True
+
+
+def _end(starts: str, lasts: timedelta) -> str:
+    try:
+        return time_text(datetime.fromisoformat(starts).astimezone(UTC) + lasts)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            "the start is no time, or too late to have an end",
+            expected="such as 2026-01-31T08:00:00.000Z",
+            next_step="correct the start",
+        ) from None
 
 
 def _covering(standing: Standing, asking: Asking, now: str) -> Held | None:
