@@ -41,7 +41,7 @@ from domicile.policy.questions import Caller, Wanted
 from domicile.policy.requests import Asking, make_request
 from domicile.policy.standing import unknown
 
-__all__ = ["make_api"]
+__all__ = ["Accesses", "Requests", "healthy", "make_api"]
 
 T = TypeVar("T")
 _MOST_BYTES = 64 << 10

@@ -17,9 +17,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from domicile.charter import Charter
 from domicile.console.limits import Gate
 from domicile.errors import BadToken
-from domicile.policy.credentials import authenticate
 from domicile.policy.desk import Desk
-from domicile.policy.questions import Caller, country_of
+from domicile.policy.logins import Logins
+from domicile.policy.questions import Caller
 from domicile.state import State
 
 __all__ = ["Doorkeeper", "Office", "find_caller", "find_office"]
@@ -33,14 +33,12 @@ class Office:
     """A desk that several requests share, one at a time."""
 
     def __init__(self, charter: Charter, desk: Desk, state: State) -> None:
-        self._charter, self._desk, self._state = charter, desk, state
-        self._turn = Lock()
+        self._desk, self._turn = desk, Lock()
+        self._logins = Logins(charter, desk, state, self._turn)
 
     def caller(self, token: str, address: str) -> Caller:
         """Who calls. Raises AccessForbidden."""
-        country = country_of(self._charter, address)
-        with self._turn:
-            return authenticate(self._desk, self._state, token, country)
+        return self._logins.caller(token, address)
 
     def do(self, act: Callable[[Desk], T]) -> T:
         """One act at the desk."""
