@@ -89,6 +89,15 @@ def test_answers_are_as_described(wide: Served, staff: str, examples: int) -> No
     assert set(found) == set(SOUND)
 
 
+def test_the_description_is_where_it_is_said_to_be(wide: Served) -> None:
+    told = wide.ask("GET", "/schema").body
+    assert told == wide.ask("GET", "/schema/openapi.json").body
+    assert told["components"]["schemas"]["RequestForm"]["additionalProperties"] is False
+    late = told["paths"]["/v1/decisions"]["post"]["responses"]["429"]
+    assert list(late["content"]) == ["application/problem+json"]
+    assert late["headers"]["Retry-After"]["required"]
+
+
 def test_without_a_token_every_answer_is_that_it_lacks(wide: Served) -> None:
     found = answers(wide, "", 3)
     assert found.pop("GET /healthy") == {200}

@@ -14,6 +14,7 @@ from litestar import Controller, Litestar, get, post
 from litestar.datastructures import State as Shared
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import domicile
@@ -68,6 +69,7 @@ def make_api(office: Office, limits: Limits = _LIMITS) -> Litestar:
             title="Domicile",
             version=domicile.__version__,
             description=__doc__,
+            render_plugins=[JsonRenderPlugin()],  # others load scripts from elsewhere
             components=Components(
                 security_schemes={
                     "token": SecurityScheme(
