@@ -25,6 +25,7 @@ from tests.console.conftest import Served, serving
 from tests.console.provider import AUDIENCE, DISCOVERY, Provider, running_provider
 from tests.console.test_api import problem
 from tests.policy.precinct import Precinct
+from tests.services.oidc_provider import running_oidc_provider
 
 PATH = "/v1/requests"
 
@@ -233,12 +234,12 @@ def test_a_provider_that_is_silent_or_drips_is_not_waited_for(login: Login) -> N
     assert time.monotonic() - begun < 3
 
 
-def logging_in(precinct: Precinct, provider: Provider) -> Precinct:
+def logging_in(precinct: Precinct, issuer: str) -> Precinct:
     """The precinct, whose charter has a provider that its custodians approved."""
     charter = precinct.charter
     charter.write_text(
         charter.read_text()
-        + f'\n[oidc]\nissuer = "{provider.issuer}"\naudience = "{AUDIENCE}"\n'
+        + f'\n[oidc]\nissuer = "{issuer}"\naudience = "{AUDIENCE}"\n'
         + 'second_factor = { amr = ["mfa"] }\n'
     )
     proposal = precinct.directory / "oidc.note"
@@ -250,7 +251,7 @@ def logging_in(precinct: Precinct, provider: Provider) -> Precinct:
 @pytest.fixture
 def own(own_precinct: Precinct, provider: Provider) -> Iterator[Served]:
     """A server whose staff log in at the provider."""
-    with serving(logging_in(own_precinct, provider)) as running:
+    with serving(logging_in(own_precinct, provider.issuer)) as running:
         yield running
 
 
@@ -299,3 +300,20 @@ def test_rotated_keys_expiry_and_the_end_of_staff_hold_at_the_server(
     assert "kim is ended" in problem(own.ask("GET", PATH, token=after), 401)
     out, err = capfd.readouterr()
     assert not any(part in out + err for token in (before, after) for part in token.split(".")[1:])
+
+
+def test_the_tokens_of_a_real_provider_are_taken(own_precinct: Precinct) -> None:
+    with (
+        running_oidc_provider("kim", "stranger") as provider,
+        serving(logging_in(own_precinct, provider.issuer)) as running,
+    ):
+        for algorithm in ("RS256", "ES256", "EdDSA"):
+            token = provider.token("kim", f"{AUDIENCE}?alg={algorithm}")
+            assert jwt.get_unverified_header(token)["alg"] == algorithm
+            assert running.ask("GET", PATH, token=token).status == 200
+        others = provider.token("kim", "https://others.example/")
+        told = problem(running.ask("GET", PATH, token=others), 401)
+        assert told == "the token is for another audience"
+        problem(running.ask("GET", PATH, token=provider.token("stranger")), 401)
+        running.precinct.run("staff", "restrict", "kim")
+        problem(running.ask("GET", PATH, token=token), 401)
