@@ -93,7 +93,7 @@ def _make(standing: Standing, time: str, body: RequestMade) -> None:
 
 def _change_staff(standing: Standing, time: str, member: Staff) -> None:
     before = standing.staff.get(member.id)
-    standing.staff[member.id] = member
+    standing.put_staff(member)
     if member.status != "active" or (before and before.employer != member.employer):
         _end_all_of(standing, member.id, time)
 

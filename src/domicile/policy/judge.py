@@ -87,8 +87,8 @@ def _check_request(standing: Standing, time: str, body: RequestMade) -> None:
     _check_length(standing, time, body)
     if body.extends is not None:
         _check_extension(standing, time, body, body.extends)
-    logins = [one.id for one in standing.staff.values() if one.who == member.who]
-    mine = [held for login in logins for held in standing.of(login)]
+    logins = standing.line.logins(member.who)
+    mine = [held for login in logins for held in standing.of(login.id)]
     if sum(status(held, time) in ("open", "question") for held in mine) >= _MOST_OPEN_REQUESTS:
         raise forbidden(
             f"{_MOST_OPEN_REQUESTS} requests of {member.who} are open", "wait for an answer"

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -74,6 +74,10 @@ class Line:
         for member in staff.values():
             self._logins.setdefault(member.who, []).append(member)
 
+    def logins(self, human: str) -> Sequence[Staff]:
+        """The logins of a human."""
+        return self._logins.get(human, ())
+
     def share(self, one: Staff, other: Staff) -> bool:
         """Whether they are the same human, or one of them is above the other."""
         return (
@@ -87,7 +91,7 @@ class Line:
         found: set[str] = set()
         waiting = [human]
         while waiting:
-            for login in self._logins.get(waiting.pop(), ()):
+            for login in self.logins(waiting.pop()):
                 manager = self._staff.get(login.manager)
                 if manager is not None and manager.who not in found:
                     found.add(manager.who)

@@ -7,6 +7,7 @@ database that was set back to yesterday changes nothing: the ledger says what wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 import msgspec
 
@@ -25,7 +26,7 @@ class Credential(msgspec.Struct):
     ended: bool = False
 
 
-class Standing(msgspec.Struct):
+class Standing(msgspec.Struct, dict=True):
     """How things stand after ``size`` entries of the ledger, for one boundary.
 
     requests_of: the requests of each login, by their names. open: accesses that were not closed.
@@ -43,6 +44,16 @@ class Standing(msgspec.Struct):
     open: dict[str, AccessOpened] = {}
     read_by_job: dict[str, list[str]] = {}
     derived: dict[str, list[str]] = {}
+
+    @cached_property
+    def line(self) -> Line:
+        """Who is in whose line, until staff change. It is not written down with the rest."""
+        return Line(self.staff)
+
+    def put_staff(self, member: Staff) -> None:
+        """A staff member is from here on as they stand here."""
+        self.staff[member.id] = member
+        self.__dict__.pop("line", None)
 
     def member(self, staff: str) -> Staff:
         """An active staff member. Raises AccessForbidden."""
@@ -101,7 +112,7 @@ class Standing(msgspec.Struct):
         holder = self.staff[held.made.staff]
         if member.who == holder.who:
             raise forbidden(f"{approver} would approve their own request", "ask another approver")
-        if Line(self.staff).share(member, holder):
+        if self.line.share(member, holder):
             raise forbidden(
                 f"{approver} is in the line of {holder.id}, who asks", "ask another approver"
             )
