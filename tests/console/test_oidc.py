@@ -9,7 +9,9 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 import jwt
@@ -225,6 +227,21 @@ def test_a_provider_that_is_silent_or_drips_is_not_waited_for(login: Login) -> N
         with pytest.raises(SiteUnreachable):
             issuer.key("r1")
         assert time.monotonic() - begun < 3
+        slow = Issuer(Oidc(issuer=f"http://127.0.0.1:{port}", audience=AUDIENCE), timeout_s=2)
+
+        def ask() -> None:
+            with suppress(SiteUnreachable):
+                slow.key("r1")
+
+        asking = Thread(target=ask)
+        asking.start()
+        silent.accept()[0].close()  # of the one above
+        with silent.accept()[0]:
+            begun = time.monotonic()
+            with pytest.raises(SiteUnreachable):
+                slow.key("r2")  # while the first still waits
+            assert time.monotonic() - begun < 1
+        asking.join()
     provider = login.provider
     provider.pause_s = 0.05
     dripping = Issuer(login.oidc, timeout_s=0.3)

@@ -60,29 +60,36 @@ class Issuer:
 
     def key(self, name: str) -> Jwk | None:
         """The key of this name, if the provider has it. Raises SiteUnreachable where it has not
-        told its keys for an hour."""
-        if name not in self._keys or monotonic() - self._read_at > _FRESH_S:
-            self._refresh()
-        if monotonic() - self._read_at > _STALE_S:
+        told its keys for an hour, or is being asked for this one."""
+        is_old = monotonic() - self._read_at > _FRESH_S
+        is_told = not (is_old or name not in self._keys) or self._refresh()
+        if monotonic() - self._read_at > _STALE_S or not (is_told or name in self._keys):
             raise SiteUnreachable(
-                "the issuer of the token does not tell its keys",
+                "the issuer of the token has not told its keys",
                 expected=f"{self._oidc.issuer}{_DISCOVERY}, and the keys that it names",
                 next_step="try again, or use a token of `domicile staff credential`",
             )
         return self._keys.get(name)
 
-    def _refresh(self) -> None:
-        """Read the keys, unless that was tried just now. One thread does; the others wait."""
-        with self._turn:
-            if monotonic() - self._tried_at < _PAUSE_S:
-                return
-            try:
-                self._keys, self._read_at = self._read(), monotonic()
-            except (_Refused, OSError, HTTPException, msgspec.MsgspecError) as error:
-                _LOG.warning(
-                    "the issuer's keys can't be read: %s", str(error) or type(error).__name__
-                )
-            self._tried_at = monotonic()
+    def _refresh(self) -> bool:
+        """Read the keys, unless that was tried just now. False where another thread is at it: no
+        second one is held up by a slow provider."""
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            if monotonic() - self._tried_at >= _PAUSE_S:
+                self._try()
+        finally:
+            self._turn.release()
+        return True
+
+    def _try(self) -> None:
+        try:
+            self._keys, self._read_at = self._read(), monotonic()
+        except (_Refused, OSError, HTTPException, msgspec.MsgspecError) as error:
+            told = str(error) or type(error).__name__
+            _LOG.warning("the issuer's keys can't be read: %s", told)
+        self._tried_at = monotonic()
 
     def _read(self) -> dict[str, Jwk]:
         url = self._oidc.keys_url
