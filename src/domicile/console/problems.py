@@ -37,7 +37,9 @@ ERRORS = {
     409: ResponseSpec(Problem, description="A rule forbids it now", media_type=_PROBLEM),
     413: ResponseSpec(Problem, description="The body is too large", media_type=_PROBLEM),
     429: ResponseSpec(Problem, description="Too many requests", media_type=_PROBLEM),
-    503: ResponseSpec(Problem, description="It can't be recorded, or not be told who calls", media_type=_PROBLEM),
+    503: ResponseSpec(
+        Problem, description="It can't be recorded, or not be told who calls", media_type=_PROBLEM
+    ),
 }
 """What any operation may answer instead."""
 
