@@ -55,8 +55,8 @@ docs: .venv/dev.stamp ## write the reference pages that are made from the code
 coverage: .venv/dev.stamp ## write docs/coverage.md: what the tests see found, moved, verified, erased
 	$(BIN)/python scripts/make_coverage.py
 
-services: debian-services .venv/services.stamp ## what the full tests need: Debian's packages (as root), key servers
-	@[ -z "$${SUDO_UID:-}" ] || chown -R "$$SUDO_UID:$${SUDO_GID:-0}" .venv
+services: debian-services .venv/services.stamp ## what the full tests need: Debian's packages (as root), key servers, a log-in server
+	@[ -z "$${SUDO_UID:-}" ] || chown -R "$$SUDO_UID:$${SUDO_GID:-0}" .venv tests/services/oidc
 
 debian-services:
 	@command -v apt-get >/dev/null || { echo "make services: this is no Debian;" \
@@ -83,7 +83,7 @@ requirements: .venv/dev.stamp ## pin the newest of everything, with hashes
 	$(BIN)/python scripts/clean_requirements.py requirements/*.txt
 
 clean: ## remove what was made, the virtual environment too
-	rm -rf .venv build dist demo-workspace .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv build dist demo-workspace tests/services/oidc/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -101,8 +101,11 @@ clean: ## remove what was made, the virtual environment too
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Oracle's SDK and OpenBao: 110 MB to download, so not everybody's.
-.venv/services.stamp: requirements/oci.txt requirements/services.txt .venv/dev.stamp
+# Oracle's SDK, OpenBao, and Node with an OpenID provider: too much to download to be everybody's.
+.venv/services.stamp: requirements/oci.txt requirements/services.txt \
+		tests/services/oidc/package-lock.json .venv/dev.stamp
 	@$(PIP) install --require-hashes -r requirements/oci.txt
 	@$(PIP) install --require-hashes -r requirements/services.txt
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/services/oidc --ignore-scripts --no-audit \
+		--no-fund --loglevel error >/dev/null
 	@touch $@

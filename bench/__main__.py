@@ -1,8 +1,8 @@
 """``python -m bench``: measure everything and write docs/benchmarks.md.
 
 ``--pairs N`` and the names of parts (``objects``, ``listing``, ``rows``, ``people``, ``ledger``,
-``custody``, ``categories``) make a quicker run, which prints and writes nothing. ``--people N``
-adds a world of so many.
+``custody``, ``policy``, ``categories``) make a quicker run, which prints and writes nothing.
+``--people N`` adds a world of so many.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import categories, custody, ledger, listing, objects, page, people, rows
+from bench import categories, custody, ledger, listing, objects, page, people, policy, rows
 from bench.services import Missing, Rgw, postgres15, postgres18, require
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-PARTS = ["objects", "listing", "rows", "people", "ledger", "custody", "categories"]
+PARTS = ["objects", "listing", "rows", "people", "ledger", "custody", "policy", "categories"]
 HUGE_BYTES = 1 << 30
 
 
@@ -31,7 +31,7 @@ def main() -> int:
     asked = parser.parse_args()
     parts = asked.parts or PARTS
     try:
-        if set(parts) - {"ledger", "custody", "categories"}:
+        if set(parts) - {"ledger", "custody", "policy", "categories"}:
             require()
         found = measure(parts, asked.pairs, tuple(asked.people))
     except Missing as error:
@@ -72,6 +72,9 @@ def measure(parts: list[str], pairs: int, more: tuple[int, ...] = ()) -> page.Me
         if "custody" in parts:
             print("custody", flush=True)
             found.custody = custody.measure(directory / "custody", pairs)
+        if "policy" in parts:
+            print("policy", flush=True)
+            found.policy = policy.measure(directory / "policy", pairs)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return found

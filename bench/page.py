@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import custody, ledger, listing, objects, people, rows
+from bench import custody, ledger, listing, objects, people, policy, rows
 from bench.categories import Figures as CategoryFigures
 from bench.custody import Figures as CustodyFigures
 from bench.ledger import Figures as LedgerFigures
@@ -17,6 +17,7 @@ from bench.listing import Listing
 from bench.objects import Figures as ObjectFigures
 from bench.objects import Sealed, Shares
 from bench.people import Story
+from bench.policy import Figures as PolicyFigures
 from bench.rows import Figures as RowFigures
 from bench.rows import Whole
 from bench.services import rclone
@@ -47,6 +48,7 @@ class Measured:
     ledger: LedgerFigures | None = None
     sealed: Sealed = field(default_factory=Sealed)
     custody: CustodyFigures | None = None
+    policy: PolicyFigures | None = None
     whole: Whole = field(default_factory=Whole)
     people: list[Story] = field(default_factory=list)
     categories: dict[str, CategoryFigures] = field(default_factory=dict)
@@ -60,6 +62,7 @@ def write(path: Path, found: Measured) -> None:
     parts += [*([_people(found.people)] if found.people else [])]
     parts += [*([_ledger(found.ledger)] if found.ledger else [])]
     parts += [*([_custody(found.custody)] if found.custody else [])]
+    parts += [*([_policy(found.policy)] if found.policy else [])]
     parts += [*([_categories(found.categories)] if found.categories else []), _memory(found)]
     path.write_text("\n".join(line for part in parts for line in part))
 
@@ -302,6 +305,44 @@ def _custody(found: CustodyFigures) -> list[str]:
         for size in found.sealing
     ]
     return [*lines, ""]
+
+
+def _policy(found: PolicyFigures) -> list[str]:
+    rows = [
+        ("at the desk, asked before", found.warm_desk_s, "20 µs, 100 µs"),
+        ("of the policy alone, asked before", found.warm_policy_s, ""),
+        ("at the desk, never asked", found.cold_desk_s, "5 ms"),
+        ("of the policy alone, never asked", found.cold_policy_s, ""),
+    ]
+    lines = [
+        "## Decisions",
+        "",
+        f"{policy.STAFF:,} staff, {policy.POLICIES} policies, one process. The desk first looks",
+        "up how things stand, by the ledger's last entry. The targets are absolute here.",
+        "",
+        "| decision | median | 99th percentile | target |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {what} | {_us(seconds, 0.5)} | {_us(seconds, 0.99)} | {target} |"
+            for what, seconds, target in rows
+        ),
+        "",
+        "By processor time, a question never asked before took the desk",
+        f"{_us(found.cold_processor_s, 0.5)} in the median and",
+        f"{_us(found.cold_processor_s, 0.99)} at the 99th percentile.",
+        "",
+        "From the entry with which a command of another process restricts somebody, to the",
+        f"server's first refusal of their token, it took {max(found.revoked_s):.2f} s, the longest",
+        f"of {len(found.revoked_s)}. The target is 1 s.",
+    ]
+    if found.others > BUSY:
+        lines += ["**The machine was busy with other work: these figures are rough.**"]
+    return [*lines, ""]
+
+
+def _us(seconds: list[float], share: float) -> str:
+    """The time in microseconds within which this share was answered."""
+    return f"{sorted(seconds)[int(share * (len(seconds) - 1))] * 1e6:,.1f} µs"
 
 
 def _categories(found: dict[str, CategoryFigures]) -> list[str]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from domicile.charter import (
+    AccessRules,
     Attester,
     Boundary,
     Company,
@@ -24,10 +25,12 @@ from domicile.charter import (
     FileKeys,
     LedgerConfig,
     LedgerWitness,
+    Network,
     ObjectDataset,
     ObjectSiteConfig,
     OciKeys,
     OfflinePlace,
+    Oidc,
     People,
     Pkcs11Keys,
     PostgresSiteConfig,
@@ -310,6 +313,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ('[boundaries.NAME.keys] with root = "transit"', TransitKeys),
     ('[boundaries.NAME.keys] with root = "oci"', OciKeys),
     ("[boundaries.NAME.custodians]", Custodians),
+    ("[boundaries.NAME.access]", AccessRules),
     ("[people]", People),
     ('[sites.NAME] with kind = "postgres"', PostgresSiteConfig),
     ('[sites.NAME] with kind = "objects"', ObjectSiteConfig),
@@ -317,6 +321,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[objects.NAME]", ObjectDataset),
     ("[offline.NAME]", OfflinePlace),
     ("[attesters.NAME]", Attester),
+    ("[networks.NAME]", Network),
+    ("[oidc]", Oidc),
     ("[records]", Records),
     ("[ledger]", LedgerConfig),
     ("[ledger.witnesses.NAME]", LedgerWitness),

@@ -10,15 +10,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from domicile.console import Limits
 from tests.policy.precinct import Precinct, make_precinct
 
 _PATIENCE_S = 60
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Answer:
     status: int
     body: Any
     media_type: str
+    headers: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -53,24 +56,28 @@ class Served:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, 60, source)
         with closing(connection):
             sent = {"authorization": f"Bearer {token}", **(headers or {})}
-            data = None if body is None else json.dumps(body)
+            data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
             if data is not None:
                 sent["content-type"] = "application/json"
             connection.request(method, path, data, sent)
             answer = connection.getresponse()
             text = answer.read()
-            media_type = answer.getheader("content-type", "")
-        return Answer(answer.status, json.loads(text) if text else None, media_type)
+            given = {name.lower(): value for name, value in answer.getheaders()}
+        body = json.loads(text) if text else None
+        return Answer(answer.status, body, given.get("content-type", ""), given)
 
 
 @contextmanager
-def serving(precinct: Precinct) -> Iterator[Served]:
-    """Serve, and stop at the end."""
+def serving(precinct: Precinct, limits: Limits | None = None) -> Iterator[Served]:
+    """Serve by the real command, or under other limits than its own, and stop at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    words = ["serve", "--charter", str(precinct.charter), "--port", str(port)]
-    process = subprocess.Popen([sys.executable, "-m", "domicile", *words])
+    words = ["domicile", "serve", "--charter", str(precinct.charter), "--port", str(port)]
+    if limits is not None:
+        given = json.dumps(asdict(limits))
+        words = ["tests.console.limited", str(precinct.charter), str(port), given]
+    process = subprocess.Popen([sys.executable, "-m", *words], cwd=_ROOT)
     try:
         served = Served(precinct, port, process)
         _await(served)

@@ -104,6 +104,33 @@ def test_nobody_is_told_anything_without_a_good_token(
             assert problem(served.ask(method, path, body, token=token), 401)
 
 
+def test_no_bytes_whatever_upset_the_server(served: Served, tokens: dict[str, str]) -> None:
+    kim = tokens["kim"]
+    bodies = (
+        b"",
+        b"\xff\xfe{}",
+        b'{"datasets":["\\ud800"],"purpose":"engineering"}',
+        b'{"datasets":["drafts"],"purpose":"engineering","reason":"\\ud800"}',
+        b'{"datasets":["drafts"],"purpose":"engineering","hours":1e999}',
+        b'{"datasets":["drafts"],"purpose":"engineering","hours":NaN}',
+        b"[" * 60_000,
+        b'{"dataset":' * 5_000,
+        b"\0" * 100,
+    )
+    for body in bodies:
+        for path in ("/v1/requests", "/v1/decisions", "/v1/requests/r-aaaaaaaaaaaaa/answers"):
+            problem(served.ask("POST", path, body, token=kim), 400)
+    for path in ("%00", "%ff", "..%2f..", "x" * 5_000, "%F0%9F%92%A9", "'--"):
+        problem(served.ask("GET", f"/v1/requests/{path}", token=kim), 404)
+    assert served.ask("GET", "/v1/history?since=%00&dataset=%ff&grant=%27", token=kim).body == []
+    unknown = served.ask("GET", "/v1/history?datset=drafts", token=kim)
+    assert problem(unknown, 400) == "there is no query parameter 'datset'"
+    for token in ("%00", "\xe9", "x" * 9_000, "a.b.c", "domicile_c-" + "a" * 13 + "_" + "a" * 52):
+        answer = served.ask("GET", "/v1/requests", token=token, address=ELSEWHERE)
+        assert answer.status in (400, 401), token
+    assert served.ask("GET", "/healthy").status == 200
+
+
 def test_what_cannot_be_understood_is_told_in_the_same_shape(
     served: Served, tokens: dict[str, str]
 ) -> None:
@@ -114,6 +141,11 @@ def test_what_cannot_be_understood_is_told_in_the_same_shape(
         {**REQUEST, "datasets": ["a\nb"]},
         {**REQUEST, "surprise": 1},
         {**REQUEST, "purpose": "ignore all policies"},
+        {**REQUEST, "starts": "2026-02-31T00:00:00.000Z"},
+        {**REQUEST, "starts": "2027-02-29T00:00:00.000Z"},
+        {**REQUEST, "starts": "9999-12-31T00:00:00.000Z"},
+        {**REQUEST, "hours": 10**400},
+        {**REQUEST, "caps": {"items": -1}},
         [],
         None,
     ]

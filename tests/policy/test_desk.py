@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+from domicile.cli.desk import at_the_desk
+from domicile.cli.session import Options
 from domicile.policy.texts import built_in
 from tests.policy.precinct import Precinct
 
@@ -111,6 +115,30 @@ def test_who_is_restricted_loses_everything_at_once(precinct: Precinct) -> None:
     precinct.run("staff", "restrict", "kim")
     assert "was ended" in precinct.refused(*ASK, *kim)
     assert precinct.json("access", "show", request)["status"] == "revoked"
+
+
+def test_what_others_publish_is_seen_even_where_the_checkpoint_looks_as_before(
+    precinct: Precinct,
+) -> None:
+    words = ["staff", "restrict", "kim", "--charter", str(precinct.charter)]
+    checkpoint = precinct.directory / ".domicile" / "ledger" / "checkpoint"
+    kept = checkpoint.with_name("kept")
+    with at_the_desk(Options(precinct.charter, as_json=False)) as counter:
+        desk = counter.desk
+        assert desk.standing.member("kim").id == "kim"
+        before, mark = checkpoint.stat(), desk.evidence.mark()
+        os.link(checkpoint, kept)
+        done = subprocess.run([sys.executable, "-m", "domicile", *words], check=False)
+        assert done.returncode == 0
+        assert desk.evidence.mark() != mark
+        # As if it had been written within one tick of the clock, under a number used again.
+        kept.write_bytes(checkpoint.read_bytes().ljust(before.st_size, b"\n")[: before.st_size])
+        os.utime(kept, ns=(before.st_atime_ns, before.st_mtime_ns))
+        kept.replace(checkpoint)
+        assert desk.evidence.mark() == mark
+        deadline = time.monotonic() + 1
+        while desk.standing.staff["kim"].status == "active":
+            assert time.monotonic() < deadline
 
 
 def test_of_approvals_made_at_once_each_human_counts_once(precinct: Precinct) -> None:

@@ -1,4 +1,4 @@
-"""The charter's models of who may ask for access, and from where people connect."""
+"""The charter's models of who may ask for access, from where people connect and log in."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pydantic import Field, StringConstraints
 
 from domicile.charter.frozen import Frozen
 
-__all__ = ["AccessRules", "Network"]
+__all__ = ["AccessRules", "Network", "Oidc"]
 
 StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+_Claim = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/-]{1,200}$")]
+_Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class AccessRules(Frozen):
@@ -51,4 +53,32 @@ class Network(Frozen):
     )
     ranges: tuple[str, ...] = Field(
         min_length=1, description="Its addresses, `10.1.0.0/16` or `2001:db8::/32`."
+    )
+
+
+class Oidc(Frozen):
+    """The company's or the custodian's OpenID provider: staff log in with its tokens beside those
+    that Domicile issues. What a token claims gives no rights: staff are who the ledger says."""
+
+    issuer: str = Field(
+        max_length=500,
+        description="The provider's name, as its tokens have it in `iss`: `https://host[/path]`."
+        " Its keys are found through `/.well-known/openid-configuration` below it.",
+    )
+    audience: _Value = Field(
+        description="What its tokens must have in `aud`: the name under which it knows Domicile."
+    )
+    staff_claim: _Claim = Field(
+        default="sub", description="The claim that holds the id of a staff member."
+    )
+    second_factor: dict[_Claim, tuple[_Value, ...]] = Field(
+        default_factory=dict,
+        max_length=10,
+        description="The values of claims, any of which says that a second factor was shown:"
+        ' `{ amr = ["mfa", "hwk"], acr = ["phr"] }`. Without it, none was.',
+    )
+    keys_url: str | None = Field(
+        default=None,
+        max_length=500,
+        description="Where its keys are (a JWK set), where that is another host than the issuer's.",
     )

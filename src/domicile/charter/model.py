@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from domicile.charter.access import AccessRules, Network
+from domicile.charter.access import AccessRules, Network, Oidc
 from domicile.charter.frozen import EnvironmentName, Frozen
 from domicile.charter.roots import KeysConfig
 
@@ -389,6 +389,9 @@ class Charter(Frozen):
     )
     networks: dict[Name, Network] = Field(
         default_factory=dict, description="From where people connect, and in which country."
+    )
+    oidc: Oidc | None = Field(
+        default=None, description="The OpenID provider whose tokens staff log in with."
     )
     records: Records = Field(default_factory=Records)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)

@@ -15,6 +15,7 @@
 9. The root of a boundary's keys is reached safely, and lies on no site and not in the records.
 10. No offline place has a site's name; every attester has an Ed25519 key, and one of their own.
 11. Custodians who must sign have a key of their own, none of them a witness's, and are enough.
+12. An OpenID provider is reached over TLS, or on this machine.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from domicile.charter.model import (
     ObjectSiteConfig,
     PostgresSiteConfig,
 )
+from domicile.charter.oidc import oidc_problems
 from domicile.charter.places import Place, is_loopback, place_of, url_faults
 from domicile.charter.problems import Problem, where
 from domicile.charter.routes import databases_problems, route_problems
@@ -76,6 +78,7 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *custodian_problems(charter),
         *keys_problems(charter, _places(charter, base), _records(charter, base), base),
         *attester_problems(charter),
+        *oidc_problems(charter.oidc),
     ]
     if problems:
         return problems, []

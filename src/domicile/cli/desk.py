@@ -38,16 +38,16 @@ class Counter:
     def caller(self, token_file: Path | None) -> Caller:
         """Who calls, by their token. Whoever stands at this machine connects from its loopback
         address. Raises SiteRefused where there is none, AccessForbidden where it is not good."""
-        from domicile.policy.credentials import authenticate
-        from domicile.policy.questions import country_of
+        from domicile.policy.logins import Logins
 
         where = (
             EnvironmentCredential(_VARIABLE, os.environ)
             if token_file is None
             else FileCredential(token_file)
         )
-        country = country_of(self.session.loaded.charter, _HERE)
-        return authenticate(self.desk, self.state, where.read(), country)
+        return Logins(self.session.loaded.charter, self.desk, self.state).caller(
+            where.read(), _HERE
+        )
 
     def say(self, text: str, style: str | None = None) -> None:
         """A line on the terminal; nothing in it can disguise itself."""

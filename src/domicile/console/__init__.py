@@ -1,6 +1,8 @@
 """What is served over HTTP: the API of the desk."""
 
-from domicile.console.api import Office, make_api
+from domicile.console.api import make_api
+from domicile.console.limits import Limits
+from domicile.console.office import Office
 from domicile.console.serving import serve_until
 
-__all__ = ["Office", "make_api", "serve_until"]
+__all__ = ["Limits", "Office", "make_api", "serve_until"]

@@ -6,118 +6,70 @@ header says anything about either. Errors have one shape (`Problem`). Acts are d
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
 from datetime import timedelta
-from http import HTTPStatus
 from itertools import islice
-from threading import Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from litestar import Controller, Litestar, Request, Response, get, post
-from litestar.concurrency import sync_to_thread
+from litestar import Controller, Litestar, get, post
 from litestar.datastructures import State as Shared
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
-from litestar.middleware.rate_limit import RateLimitConfig
-from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import domicile
-from domicile.charter import Charter
+from domicile.console.described import describe, refuse_unknown_parameters
 from domicile.console.forms import (
     AnswerForm,
     ChangeForm,
     CloseForm,
     Decided,
     Opened,
-    Problem,
     QuestionForm,
     Requested,
     RequestForm,
     Standing,
 )
-from domicile.errors import (
-    AccessForbidden,
-    BadToken,
-    CharterError,
-    DomicileError,
-    EvidenceError,
-    OperatorError,
-    Unknown,
-)
-from domicile.policy.credentials import authenticate
+from domicile.console.limits import Gate, Limits
+from domicile.console.office import Doorkeeper, Office, find_caller, find_office
+from domicile.console.problems import ERRORS, HANDLERS
 from domicile.policy.decisions import Decision
-from domicile.policy.desk import Denied, Desk, now_text
+from domicile.policy.desk import Desk, now_text
 from domicile.policy.entries import AccessClosed, GrantChanged, RequestAnswered
 from domicile.policy.grants import Held, Wanted, status
 from domicile.policy.history import Line, Sought, told
-from domicile.policy.questions import Caller, country_of
+from domicile.policy.questions import Caller
 from domicile.policy.requests import Asking, make_request
 from domicile.policy.standing import unknown
-from domicile.state import State
 
-__all__ = ["Accesses", "Office", "Requests", "healthy", "make_api"]
+__all__ = ["Accesses", "Requests", "healthy", "make_api"]
 
 T = TypeVar("T")
-_PROBLEM = "application/problem+json"
-_LOG = logging.getLogger(__name__)
 _MOST_BYTES = 64 << 10
-_A_SECOND = 50
 _A_PAGE = 500
-_BEARER = "bearer "
-_NOWHERE = "0.0.0.0"  # noqa: S104 - an address of no network
-_OURS = 500
-_ERRORS = {
-    400: ResponseSpec(Problem, description="It can't be understood", media_type=_PROBLEM),
-    401: ResponseSpec(Problem, description="The token is not good", media_type=_PROBLEM),
-    403: ResponseSpec(Problem, description="The policy in force forbids it", media_type=_PROBLEM),
-    404: ResponseSpec(Problem, description="There is no such thing", media_type=_PROBLEM),
-    409: ResponseSpec(Problem, description="A rule forbids it now", media_type=_PROBLEM),
-    413: ResponseSpec(Problem, description="The body is too large", media_type=_PROBLEM),
-    429: ResponseSpec(Problem, description="Too many requests", media_type=_PROBLEM),
-    503: ResponseSpec(Problem, description="It can't be recorded", media_type=_PROBLEM),
-}
+_LIMITS = Limits()
+_SECURITY: tuple[dict[str, list[str]], ...] = ({"token": []},)
 
 
-class Office:
-    """A desk that several requests share, one at a time."""
-
-    def __init__(self, charter: Charter, desk: Desk, state: State) -> None:
-        self._charter, self._desk, self._state = charter, desk, state
-        self._turn = Lock()
-
-    def caller(self, header: str, address: str) -> Caller:
-        """Who calls. Raises AccessForbidden."""
-        token = header[len(_BEARER) :] if header.lower().startswith(_BEARER) else ""
-        country = country_of(self._charter, address)
-        with self._turn:
-            return authenticate(self._desk, self._state, token, country)
-
-    def do(self, act: Callable[[Desk], T]) -> T:
-        """One act at the desk."""
-        with self._turn:
-            return act(self._desk)
-
-
-def make_api(office: Office) -> Litestar:
+def make_api(office: Office, limits: Limits = _LIMITS) -> Litestar:
     """The application, for an ASGI server."""
-    return Litestar(
+    gate = Gate(limits)
+    app = Litestar(
         route_handlers=[Requests, Accesses, healthy],
-        state=Shared({"office": office}),
-        dependencies={"office": Provide(_office, sync_to_thread=False), "caller": Provide(_caller)},
-        exception_handlers={
-            DomicileError: _tell_ours,
-            HTTPException: _tell_http,
-            Exception: _tell_unknown,
+        state=Shared({"office": office, "gate": gate}),
+        dependencies={
+            "office": Provide(find_office, sync_to_thread=False),
+            "caller": Provide(find_caller),
         },
-        middleware=[RateLimitConfig(rate_limit=("second", _A_SECOND)).middleware],
+        exception_handlers=HANDLERS,
+        middleware=[Doorkeeper(gate)],
+        before_request=refuse_unknown_parameters,
         request_max_body_size=_MOST_BYTES,
         openapi_config=OpenAPIConfig(
             title="Domicile",
             version=domicile.__version__,
             description=__doc__,
-            security=[{"token": []}],
+            render_plugins=[JsonRenderPlugin()],  # others load scripts from elsewhere
             components=Components(
                 security_schemes={
                     "token": SecurityScheme(
@@ -127,21 +79,11 @@ def make_api(office: Office) -> Litestar:
             ),
         ),
     )
+    describe(app)
+    return app
 
 
-def _office(state: Shared) -> Office:
-    office: Office = state["office"]
-    return office
-
-
-async def _caller(request: Request[Any, Any, Any], office: Office) -> Caller:
-    address = request.client.host if request.client else _NOWHERE
-    header = request.headers.get("authorization", "")
-    caller: Caller = await sync_to_thread(office.caller, header, address)
-    return caller
-
-
-@get("/healthy", sync_to_thread=False, security=[])
+@get("/healthy", sync_to_thread=False, responses={429: ERRORS[429]})
 def healthy() -> dict[str, str]:
     """Whether it answers at all."""
     return {"domicile": domicile.__version__}
@@ -152,8 +94,9 @@ class Requests(Controller):
 
     path = "/v1/requests"
     tags = ("requests",)
+    security = _SECURITY
 
-    @post(sync_to_thread=True, responses=_ERRORS)
+    @post(sync_to_thread=True, responses=ERRORS)
     def ask(self, office: Office, caller: Caller, data: RequestForm) -> Requested:
         """Ask for access. A live grant that covers it is named instead."""
         asking = Asking(
@@ -172,7 +115,7 @@ class Requests(Controller):
         held, is_new = office.do(lambda desk: make_request(desk, asking))
         return Requested(held.id, is_new, status(held, now_text()), held.until)
 
-    @get(sync_to_thread=True, responses=_ERRORS)
+    @get(sync_to_thread=True, responses=ERRORS)
     def listed(self, office: Office, caller: Caller, after: str = "") -> list[Standing]:
         """The caller's own requests, and to an approver everybody's, in the order of their names; a
         page begins behind ``after``."""
@@ -186,12 +129,12 @@ class Requests(Controller):
 
         return office.do(found)
 
-    @get("/{request_id:str}", sync_to_thread=True, responses=_ERRORS)
+    @get("/{request_id:str}", sync_to_thread=True, responses=ERRORS)
     def one(self, office: Office, caller: Caller, request_id: str) -> Standing:
         """One of them, as it stands."""
         return office.do(lambda desk: _stands(_visible(desk, caller, request_id)))
 
-    @post("/{request_id:str}/answers", sync_to_thread=True, responses=_ERRORS)
+    @post("/{request_id:str}/answers", sync_to_thread=True, responses=ERRORS)
     def answer(self, office: Office, caller: Caller, request_id: str, data: AnswerForm) -> Standing:
         """Answer a request: an approver of the custodian, or (`informed`, `withdrawn`) who made
         it."""
@@ -208,7 +151,7 @@ class Requests(Controller):
 
         return office.do(answered)
 
-    @post("/{request_id:str}/changes", sync_to_thread=True, responses=_ERRORS)
+    @post("/{request_id:str}/changes", sync_to_thread=True, responses=ERRORS)
     def change(self, office: Office, caller: Caller, request_id: str, data: ChangeForm) -> Standing:
         """Revoke a grant, or say that it was reviewed."""
 
@@ -227,14 +170,15 @@ class Accesses(Controller):
 
     path = "/v1"
     tags = ("accesses",)
+    security = _SECURITY
 
-    @post("/decisions", sync_to_thread=True, responses=_ERRORS, status_code=200)
+    @post("/decisions", sync_to_thread=True, responses=ERRORS, status_code=200)
     def decide(self, office: Office, caller: Caller, data: QuestionForm) -> Decided:
         """What would be decided now, and why. Nothing is recorded."""
         decision, _ = office.do(lambda desk: desk.decide(caller, _wanted(data)))
         return _told(decision)
 
-    @post("/accesses", sync_to_thread=True, responses=_ERRORS)
+    @post("/accesses", sync_to_thread=True, responses=ERRORS)
     def open(self, office: Office, caller: Caller, data: QuestionForm) -> Opened:
         """Begin an access. It is in the ledger before this is answered, and so is a denial."""
         decision, opened = office.do(lambda desk: desk.open(caller, _wanted(data), job=data.job))
@@ -248,9 +192,7 @@ class Accesses(Controller):
             _told(decision),
         )
 
-    @post(
-        "/accesses/{access_id:str}/close", sync_to_thread=True, responses=_ERRORS, status_code=204
-    )
+    @post("/accesses/{access_id:str}/close", sync_to_thread=True, responses=ERRORS, status_code=204)
     def close(self, office: Office, caller: Caller, access_id: str, data: CloseForm) -> None:
         """End an access, with what really went."""
 
@@ -265,7 +207,7 @@ class Accesses(Controller):
 
         office.do(closed)
 
-    @get("/history", sync_to_thread=True, responses=_ERRORS)
+    @get("/history", sync_to_thread=True, responses=ERRORS)
     def history(
         self,
         office: Office,
@@ -327,51 +269,3 @@ def _told(decision: Decision) -> Decided:
         decision.sentence,
         decision.next_step,
     )
-
-
-def _tell_ours(_: Request[Any, Any, Any], error: DomicileError) -> Response[Problem]:
-    code = _code(error)
-    if code >= _OURS:
-        _LOG.error("%s: %s", type(error).__name__, error.failed)
-    policies = error.decision.policies if isinstance(error, Denied) else ()
-    return _problem(code, error.failed, error.expected, error.next_step, policies)
-
-
-_CODES: tuple[tuple[type[DomicileError], int], ...] = (
-    (Denied, 403),
-    (BadToken, 401),
-    (Unknown, 404),
-    (AccessForbidden, 409),
-    (CharterError, 503),  # another one is in force by now
-    (OperatorError, 400),
-    (EvidenceError, 500),
-)
-
-
-def _code(error: DomicileError) -> int:
-    return next((code for kind, code in _CODES if isinstance(error, kind)), 503)
-
-
-def _tell_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
-    extra = error.extra if isinstance(error.extra, list) else []
-    wrong = "; ".join(str(part.get("message", "")) for part in extra if isinstance(part, dict))
-    headers = {name: str(value) for name, value in (error.headers or {}).items()}
-    return _problem(error.status_code, wrong or error.detail, headers=headers)
-
-
-def _tell_unknown(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    _LOG.exception("not answered", exc_info=error)
-    return _problem(500, "it was not answered", next_step="see the server's log")
-
-
-def _problem(
-    code: int,
-    detail: str,
-    expected: str = "",
-    next_step: str = "",
-    policies: Sequence[str] = (),
-    headers: dict[str, str] | None = None,
-) -> Response[Problem]:
-    title = HTTPStatus(code).phrase
-    body = Problem(title, code, detail, expected, next_step, tuple(policies))
-    return Response(body, status_code=code, media_type=_PROBLEM, headers=headers)

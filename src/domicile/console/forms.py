@@ -23,6 +23,14 @@ __all__ = [
 ]
 
 Words = Annotated[str, Meta(max_length=2_000)]
+_DAY = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)"
+    r"|02-(?:0[1-9]|[12]\d))"
+)
+Moment = Annotated[
+    str, Meta(pattern=rf"^2\d{{3}}-{_DAY}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{{3}}Z\Z")
+]
+"""A time as entries write it, in UTC."""
 Hours = Annotated[int, Meta(ge=1, le=366 * 24)]
 
 
@@ -50,7 +58,7 @@ class RequestForm(_Form, frozen=True):
     ticket: Ticket = ""
     reason: Words = ""
     hours: Hours = 8
-    starts: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")] | None = None
+    starts: Moment | None = None
     form: Literal["ordinary", "standing", "break-glass"] = "ordinary"
     caps: Caps = Caps()
     extends: RequestId | None = None

@@ -37,6 +37,7 @@ from domicile.ledger.journal import ID_BYTES
 from domicile.ledger.keys import COSIGN_MLDSA44, Verifier
 from domicile.ledger.note import Note, parse_note
 from domicile.ledger.proposals import Approval, NeedsApproval, read_proposal, use_of
+from domicile.ledger.reader import publication_mark
 from domicile.ledger.texts import TextPart
 from domicile.ledger.witnesses import Quorum, Witnesses
 
@@ -98,7 +99,7 @@ class Evidence:
     """The ledger of a records directory, open for writing under a charter's text."""
 
     def __init__(self, records: Path, loaded: LoadedCharter) -> None:
-        self.records = records
+        self.records, self._directory = records, ledger_directory(records)
         origin, keys = loaded.charter.ledger_origin, records / "keys"
         self.signer = FileSigner.create_or_load(keys / "ledger.key", origin)
         lasting = FileSigner.create_or_load(keys / "ledger-mldsa44.key", origin, COSIGN_MLDSA44)
@@ -106,7 +107,7 @@ class Evidence:
         _check_strangers(asked, [self.signer.vkey, lasting.vkey])
         self._witnesses = Witnesses(asked)
         self._ledger = Ledger.open(
-            ledger_directory(records), [self.signer, lasting], origin, cosigner=self._witnesses
+            self._directory, [self.signer, lasting], origin, cosigner=self._witnesses
         )
         self._charter, self._parts = _charter_parts(loaded.text)
         self._loaded = loaded
@@ -220,6 +221,10 @@ class Evidence:
         for at, data in enumerate(_published(self._ledger, start), start):
             if not marks or any(mark in data for mark in marks):
                 yield at, data
+
+    def mark(self) -> tuple[int, ...]:
+        """See `publication_mark`."""
+        return publication_mark(self._directory)
 
     def run(self, run: str) -> RunEntries:
         """What the ledger holds of a run."""

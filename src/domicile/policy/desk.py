@@ -17,6 +17,7 @@ from base64 import b32encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from secrets import token_bytes
+from time import monotonic
 from typing import NoReturn
 
 import msgspec
@@ -49,6 +50,7 @@ _ASKED = (b'"kind":"access.opened"', b'"kind":"access.denied"')
 _CHARTER = b'"kind":"custody.charter-approved"'
 _TEXTS = (b'"kind":"policy.', _CHARTER)
 _ID_BYTES = 8
+_LONGEST_UNSEEN_S = 0.25
 
 
 class Denied(AccessForbidden):
@@ -71,12 +73,18 @@ class Desk:
         self._estate, self._state = estate, state
         self._fold = Standing(self.boundary)
         self._engine: Engine | None = None
+        self._mark: tuple[int, ...] = ()
+        self._looked_at = float("-inf")
 
     @property
     def standing(self) -> Standing:
-        """How things stand now: what the ledger has more than was read is read first."""
-        for _ in self._read():
-            pass
+        """How things stand now: what the ledger has more than was read is read first. Where its
+        mark stays the same it is looked at again after a quarter of a second."""
+        mark, now = self.evidence.mark(), monotonic()
+        if not mark or mark != self._mark or now - self._looked_at > _LONGEST_UNSEEN_S:
+            for _ in self._read():
+                pass
+            self._mark, self._looked_at = mark, now
         return self._fold
 
     def _read(self) -> Iterator[tuple[Entry, str | None]]:
@@ -139,12 +147,11 @@ class Desk:
     ) -> tuple[Decision, AccessOpened]:
         """What the policy in force says, or another's ``engine``, and the entry with which such an
         access would begin. Nothing is recorded."""
-        standing, now = self.standing, now_text()
+        standing, moment = self.standing, datetime.now(UTC)
         own = labels_of(self._estate.charter, wanted.dataset)
-        asked, grant = ask(self._estate.boundary, standing, own, caller, wanted, now)
-        minute = int(datetime.now(UTC).timestamp()) // 60
+        asked, grant = ask(self._estate.boundary, standing, own, caller, wanted, time_text(moment))
         engine = engine or self.engine
-        decision = engine.decide(asked, minute)
+        decision = engine.decide(asked, int(moment.timestamp()) // 60)
         caps = decision.obligations.within(grant)
         opened = AccessOpened(
             self.boundary,
@@ -170,6 +177,7 @@ class Desk:
         opened = msgspec.structs.replace(opened, job=job)
         self.check(opened)
         self.evidence.record(opened, policy=opened.policy)
+        self._mark = ()
         counts = opened.access in self.standing.open
         if counts and self._engine is engine:
             return decision, opened

@@ -37,13 +37,13 @@ class Asking:
 
 def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
     """The request, and whether it is new: otherwise it is a live grant that covers what is asked.
-    Raises AccessForbidden."""
+    Raises AccessForbidden; UsageError where its start is no time."""
     now = now_text()
     covering = _covering(desk.standing, asking, now)
     if covering is not None:
         return covering, False
     starts = asking.starts or now
-    ends = _later(starts, asking.lasts)
+    ends = _end(starts, asking.lasts)
     made = RequestMade(
         boundary=desk.boundary,
         request=new_id("r"),
@@ -66,6 +66,17 @@ def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
     return desk.standing.requests[made.request], True
 
 
+def _end(starts: str, lasts: timedelta) -> str:
+    try:
+        return time_text(datetime.fromisoformat(starts).astimezone(UTC) + lasts)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            "the start is no time, or too late to have an end",
+            expected="such as 2026-01-31T08:00:00.000Z",
+            next_step="correct the start",
+        ) from None
+
+
 def _covering(standing: Standing, asking: Asking, now: str) -> Held | None:
     """A live grant of all that is asked for now, with no narrower caps; not of another person."""
     if asking.starts is not None or asking.extends is not None:
@@ -83,19 +94,8 @@ def _covering(standing: Standing, asking: Asking, now: str) -> Held | None:
     if grant is None or any(one is not grant for one in found):
         return None
     same = (grant.made.person, grant.made.form) == (asking.person, asking.form)
-    lasts = grant.until >= _later(now, asking.lasts)
+    lasts = grant.until >= _end(now, asking.lasts)
     return grant if same and lasts and _fits(asking.caps, grant.left()) else None
-
-
-def _later(starts: str, lasts: timedelta) -> str:
-    try:
-        return time_text(datetime.fromisoformat(starts).astimezone(UTC) + lasts)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{starts} is no time, or too late a one",
-            expected="a time like 2026-03-31T12:00:00.000Z",
-            next_step="name another start",
-        ) from None
 
 
 def _fits(wanted: Caps, left: Caps) -> bool:

@@ -1,0 +1,87 @@
+"""Who calls over HTTP, and the desk that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+from typing import Any, TypeVar
+
+from litestar import Request
+from litestar.concurrency import sync_to_thread
+from litestar.datastructures import State as Shared
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from domicile.charter import Charter
+from domicile.console.limits import Gate
+from domicile.errors import BadToken
+from domicile.policy.desk import Desk
+from domicile.policy.logins import Logins
+from domicile.policy.questions import Caller
+from domicile.state import State
+
+__all__ = ["Doorkeeper", "Office", "find_caller", "find_office"]
+
+T = TypeVar("T")
+_BEARER = "bearer "
+_NOWHERE = "0.0.0.0"  # noqa: S104 - an address of no network
+
+
+class Office:
+    """A desk that several requests share, one at a time."""
+
+    def __init__(self, charter: Charter, desk: Desk, state: State) -> None:
+        self._desk, self._turn = desk, Lock()
+        self._logins = Logins(charter, desk, state, self._turn)
+
+    def caller(self, token: str, address: str) -> Caller:
+        """Who calls. Raises AccessForbidden."""
+        return self._logins.caller(token, address)
+
+    def do(self, act: Callable[[Desk], T]) -> T:
+        """One act at the desk."""
+        with self._turn:
+            return act(self._desk)
+
+
+class Doorkeeper(ASGIMiddleware):
+    """Lets nobody in who calls too often."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Pass a call on. Raises TooOften."""
+        self._gate.enter(*_shown(Request(scope)), monotonic())
+        await next_app(scope, receive, send)
+
+
+def find_office(state: Shared) -> Office:
+    """The office of an application."""
+    office: Office = state["office"]
+    return office
+
+
+async def find_caller(request: Request[Any, Any, Any], office: Office, state: Shared) -> Caller:
+    """Who calls. Raises AccessForbidden."""
+    token, address = _shown(request)
+    gate: Gate = state["gate"]
+    try:
+        caller: Caller = await sync_to_thread(office.caller, token, address)
+    except BadToken:
+        if token:
+            gate.failed(token, address, monotonic())
+        raise
+    gate.succeeded(token)
+    return caller
+
+
+def _shown(request: Request[Any, Any, Any]) -> tuple[str, str]:
+    """The token and the address of a call."""
+    header = request.headers.get("authorization", "")
+    token = header[len(_BEARER) :] if header.lower().startswith(_BEARER) else ""
+    return token, request.client.host if request.client else _NOWHERE

@@ -1,0 +1,50 @@
+"""Who calls: by a token of Domicile's own, or by one of the charter's OpenID provider."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+from domicile.charter import Charter
+from domicile.errors import AccessForbidden, BadToken
+from domicile.policy.credentials import authenticate
+from domicile.policy.desk import Desk
+from domicile.policy.issuer import Issuer
+from domicile.policy.jwt import Shown, is_jwt, read_jwt
+from domicile.policy.questions import Caller, country_of
+from domicile.state import State
+
+__all__ = ["Logins"]
+
+
+class Logins:
+    """The log-ins of a desk. turn: held while the desk is asked, and not while the provider is."""
+
+    def __init__(
+        self,
+        charter: Charter,
+        desk: Desk,
+        state: State,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
+        self._charter, self._desk, self._state = charter, desk, state
+        self._turn = nullcontext() if turn is None else turn
+        self._issuer = Issuer(charter.oidc) if charter.oidc is not None else None
+
+    def caller(self, token: str, address: str) -> Caller:
+        """Who shows this token, connecting from this address. Raises AccessForbidden, as BadToken
+        where it is not good; SiteUnreachable where that can't be told."""
+        country = country_of(self._charter, address)
+        oidc, issuer = self._charter.oidc, self._issuer
+        if oidc is None or issuer is None or not is_jwt(token):
+            with self._turn:
+                return authenticate(self._desk, self._state, token, country)
+        shown = read_jwt(token, oidc, issuer.key)
+        with self._turn:
+            return self._by_claims(shown, country)
+
+    def _by_claims(self, shown: Shown, country: str) -> Caller:
+        try:
+            member = self._desk.standing.member(shown.staff)
+        except AccessForbidden as error:
+            raise BadToken(error.failed, next_step=error.next_step) from None
+        return Caller(member.id, country, shown.second_factor)

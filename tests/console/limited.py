@@ -1,0 +1,22 @@
+"""`domicile serve` under other limits: ``python -m tests.console.limited CHARTER PORT LIMITS``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from domicile.cli.desk import at_the_desk
+from domicile.cli.session import Options
+from domicile.console import Limits, Office, make_api, serve_until
+
+
+def main(charter: str, port: str, limits: str) -> None:
+    """Serve until stopped."""
+    with at_the_desk(Options(Path(charter), as_json=False)) as counter:
+        office = Office(counter.session.loaded.charter, counter.desk, counter.state)
+        serve_until(make_api(office, Limits(**json.loads(limits))), "127.0.0.1", int(port))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
