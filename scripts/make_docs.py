@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from domicile.charter import (
+    AccessRules,
     Attester,
     Boundary,
     Company,
@@ -24,6 +25,9 @@ from domicile.charter import (
     FileKeys,
     LedgerConfig,
     LedgerWitness,
+    Mail,
+    Network,
+    Notices,
     ObjectDataset,
     ObjectSiteConfig,
     OciKeys,
@@ -129,6 +133,10 @@ about = "monthly backup tapes of both databases"
 role = "Head of backup operations"
 key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 
+[notices.approvers]
+url = "https://hooks.reel.example/access"
+secret_env = "NOTICE_SECRET"
+
 [ledger]
 origin = "ledger.reel.example/us"
 cosignatures = 1
@@ -225,6 +233,8 @@ treatment = "erase"
 - A witness of the ledger has keys and a name of its own, none of them the log's; no more must
   co-sign than there are.
 - No offline place has the name of a site. Each attester has an Ed25519 key, and one of their own.
+- Notices go to one place each, a webhook or a mail server, in the clear on this machine alone; a
+  webhook has a secret, and a URL nothing behind its path.
 - A site's country and provider do not contradict what its URL says, where a cloud's host names
   tell (Oracle, AWS, Google, Azure).
 """
@@ -237,6 +247,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ('[boundaries.NAME.keys] with root = "transit"', TransitKeys),
     ('[boundaries.NAME.keys] with root = "oci"', OciKeys),
     ("[boundaries.NAME.custodians]", Custodians),
+    ("[boundaries.NAME.access]", AccessRules),
     ("[people]", People),
     ('[sites.NAME] with kind = "postgres"', PostgresSiteConfig),
     ('[sites.NAME] with kind = "objects"', ObjectSiteConfig),
@@ -244,6 +255,9 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[objects.NAME]", ObjectDataset),
     ("[offline.NAME]", OfflinePlace),
     ("[attesters.NAME]", Attester),
+    ("[networks.NAME]", Network),
+    ("[notices.NAME]", Notices),
+    ("[notices.NAME.email]", Mail),
     ("[records]", Records),
     ("[ledger]", LedgerConfig),
     ("[ledger.witnesses.NAME]", LedgerWitness),

@@ -23,6 +23,8 @@ from domicile.charter.model import (
     SiteConfig,
     TableDataset,
 )
+from domicile.charter.notices import Mail, Notices
+from domicile.charter.places import is_loopback
 from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
 from domicile.charter.template import Template
 
@@ -39,7 +41,9 @@ __all__ = [
     "LedgerConfig",
     "LedgerWitness",
     "LoadedCharter",
+    "Mail",
     "Network",
+    "Notices",
     "ObjectDataset",
     "ObjectSiteConfig",
     "OciKeys",
@@ -55,6 +59,7 @@ __all__ = [
     "attester_key",
     "country_name",
     "custodians_in",
+    "is_loopback",
     "load_charter",
     "parse_charter",
 ]

@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints
 
 from domicile.charter.access import AccessRules, Network
 from domicile.charter.frozen import EnvironmentName, Frozen
+from domicile.charter.notices import Notices
 from domicile.charter.roots import KeysConfig
 
 __all__ = [
@@ -350,6 +351,9 @@ class Charter(Frozen):
     )
     networks: dict[Name, Network] = Field(
         default_factory=dict, description="From where people connect, and in which country."
+    )
+    notices: dict[Name, Notices] = Field(
+        default_factory=dict, description="Who is told about requests and grants."
     )
     records: Records = Field(default_factory=Records)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)

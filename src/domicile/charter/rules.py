@@ -14,6 +14,7 @@
 9. The root of a boundary's keys is reached safely, and lies on no site and not in the records.
 10. No offline place has a site's name; every attester has an Ed25519 key, and one of their own.
 11. Custodians who must sign have a key of their own, none of them a witness's, and are enough.
+12. Notices go to one place each, in the clear on this machine alone, and a webhook has a secret.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from domicile.charter.model import (
 )
 from domicile.charter.places import Place, is_loopback, place_of, url_faults
 from domicile.charter.problems import Problem, where
+from domicile.charter.told import notices_problems
 from domicile.charter.witnesses import witness_problems
 
 __all__ = ["Doubt", "check", "same_words"]
@@ -72,6 +74,7 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *custodian_problems(charter),
         *keys_problems(charter, _places(charter, base), _records(charter, base), base),
         *attester_problems(charter),
+        *notices_problems(charter),
     ]
     if problems:
         return problems, []

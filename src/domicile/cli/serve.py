@@ -20,10 +20,11 @@ __all__ = ["serve"]
 def serve(charter: Path, as_json: bool, address: str, port: int) -> int:
     """Serve the API of requests, grants and decisions over HTTP, until stopped. It is described at
     /schema. Put TLS before it where it leaves this machine."""
-    from domicile.console import Office, make_api, serve_until
+    from domicile.console import Office, make_api, notifying, serve_until
 
     with at_the_desk(Options(charter, as_json)) as counter:
         office = Office(counter.session.loaded.charter, counter.desk, counter.state)
         counter.session.err.print(f"serving on {address}:{port}", markup=False)
-        serve_until(make_api(office), address, port)
+        with notifying(office, counter.post):
+            serve_until(make_api(office), address, port)
     return Exit.WELL

@@ -56,7 +56,7 @@ from domicile.policy.requests import Asking, make_request
 from domicile.policy.standing import unknown
 from domicile.state import State
 
-__all__ = ["Office", "make_api"]
+__all__ = ["Accesses", "Office", "Requests", "healthy", "make_api"]
 
 T = TypeVar("T")
 _PROBLEM = "application/problem+json"

@@ -190,14 +190,18 @@ class Desk:
                 case _:
                     pass
 
-    def events(self) -> Iterator[tuple[int, Entry, str | None]]:
-        """Every entry of the desk from the ledger's beginning, with its index and why it does not
-        count, if it does not."""
-        fold = Standing(self.boundary)
-        for index, data in self.evidence.since(0, _MARKS):
+    def events(self, start: int = 0) -> Iterator[tuple[int, Entry, str | None]]:
+        """Every entry of the desk from this index of the ledger on, with its index and why it does
+        not count, if it does not."""
+        fold = _kept(self._state, self.boundary, self.evidence) if start else None
+        if fold is None or fold.size > start:
+            fold = Standing(self.boundary)
+        for index, data in self.evidence.since(fold.size, _MARKS):
             entry = decode(data)
             fold.size = index
-            yield index, entry, take(fold, time_text(entry.time), entry.body)
+            why = take(fold, time_text(entry.time), entry.body)
+            if index >= start:
+                yield index, entry, why
 
     def require_may_answer(self, caller: Caller, request: str) -> None:
         """Raise Denied where the policy does not let somebody answer a request."""

@@ -27,6 +27,8 @@ __all__ = [
     "ERASED_PERSONS",
     "ERASED_SUBJECTS",
     "FOLDS",
+    "NOTIFIED",
+    "NOTIFIED_ENDS",
     "PSEUDONYMS",
     "SECRETS",
     "SHREDS",
@@ -36,7 +38,7 @@ __all__ = [
     "State",
 ]
 
-HEAD = "0007"
+HEAD = "0008"
 """The schema's newest version; a test holds it to the migrations."""
 
 _METADATA = sa.MetaData()
@@ -156,6 +158,26 @@ FOLDS = sa.Table(
 )
 """Policy's: how staff, requests and grants stood at some entry of the ledger, so that only later
 ones are read. It can be thrown away."""
+NOTIFIED = sa.Table(
+    "notified",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.String(24), nullable=False),
+)
+"""Policy's: up to which entry of the ledger each of the charter's notices was sent; how often in a
+row sending failed, and before when it isn't tried again."""
+NOTIFIED_ENDS = sa.Table(
+    "notified_ends",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("request", sa.String(20), primary_key=True),
+    sa.Column("until", sa.String(24), primary_key=True),
+)
+"""Policy's: grants whose coming end was told."""
 
 
 @dataclass(frozen=True, slots=True)
