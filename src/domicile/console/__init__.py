@@ -2,6 +2,6 @@
 
 from domicile.console.api import Office, make_api
 from domicile.console.notifying import notifying
-from domicile.console.serving import serve_until
+from domicile.console.serving import Tls, serve_until
 
-__all__ = ["Office", "make_api", "notifying", "serve_until"]
+__all__ = ["Office", "Tls", "make_api", "notifying", "serve_until"]
