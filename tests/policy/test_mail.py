@@ -33,6 +33,14 @@ class _Keeps(Sink):
         super().__init__()
         self._taken = taken
 
+    async def handle_RCPT(  # noqa: N802 - the server's name for it
+        self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: list[str]
+    ) -> str:
+        if address.startswith("gone@"):
+            return "550 nobody here: \x1b[31m"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(  # noqa: N802 - the server's name for it
         self, _: SMTP, session: Session, envelope: Envelope
     ) -> str:
@@ -161,3 +169,17 @@ def test_a_server_without_tls_takes_mail_without_a_login() -> None:
     assert not under_tls
     assert b"request.made" not in data  # in words
     assert b"somebody asks for access" in data
+
+
+def test_an_address_that_the_server_refuses_is_told_and_the_others_get_it() -> None:
+    taken: Taken = []
+    with server(taken, None) as port:
+        to = mail(port, login=False).email
+        assert to is not None
+        some = to.model_copy(update={"to": ("duty@custodian.example", "gone@custodian.example")})
+        said = deliver(notice(), Notices(email=some), Path(), {})
+        none = to.model_copy(update={"to": ("gone@custodian.example",)})
+        with pytest.raises(NotSent, match="takes it for nobody"):
+            deliver(notice(), Notices(email=none), Path(), {})
+    assert said == "the mail server took it for all but gone@custodian.example"
+    assert [recipients for _, recipients, _ in taken] == [["duty@custodian.example"]]

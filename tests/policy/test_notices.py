@@ -212,6 +212,12 @@ def test_a_server_that_can_not_be_reached_is_named_by_nothing_it_said() -> None:
         )
 
 
+def test_a_name_that_no_resolver_takes_is_told_like_any_other_failure() -> None:
+    to = Notices(url=f"https://{'a' * 70}.example/hook", secret_env="S")
+    with pytest.raises(NotSent):
+        deliver(notice(), to, Path(), {"S": SECRET})
+
+
 def test_names_can_not_make_headers_or_lines() -> None:
     hostile = ("a\u202eb", "x\u2028Bcc:eve@example.org", "Subject:\u0085spam", "é" * 50)
     mail = Mail(server="localhost", sender="a@b.example", to=("c@d.example",))

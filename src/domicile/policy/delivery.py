@@ -36,27 +36,26 @@ class NotSent(Exception):
         self.again = again
 
 
-def deliver(notice: Notice, to: Notices, base: Path, environ: Mapping[str, str]) -> None:
-    """Send it, in three attempts at most. base: where relative paths of secrets begin. Raises
-    NotSent, whose text holds no secret and nothing that the other side wrote."""
+def deliver(notice: Notice, to: Notices, base: Path, environ: Mapping[str, str]) -> str:
+    """Send it, in three attempts at most. base: where relative paths of secrets begin. What is to
+    be said though it was taken, if anything. Raises NotSent. Neither text holds a secret, or what
+    the other side wrote."""
     for pause in (*_PAUSES_S, None):
         try:
-            _once(notice, to, base, environ)
+            return _once(notice, to, base, environ)
         except NotSent as error:
             if pause is None or not error.again:
                 raise
             time.sleep(pause)
-        else:
-            return
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _once(notice: Notice, to: Notices, base: Path, environ: Mapping[str, str]) -> None:
+def _once(notice: Notice, to: Notices, base: Path, environ: Mapping[str, str]) -> str:
     try:
         if to.email is not None:
-            _mail(notice, to.email, base, environ)
-        elif to.url is not None:
-            secret = _secret(to.secret_env, to.secret_file, base, environ)
-            _post(to.url, notice.body, signed_headers(notice, secret, int(time.time())))
+            return _mail(notice, to.email, base, environ)
+        secret = _secret(to.secret_env, to.secret_file, base, environ)
+        _post(str(to.url), notice.body, signed_headers(notice, secret, int(time.time())))
     except SiteRefused as error:
         raise NotSent(error.failed, again=False) from None
     except smtplib.SMTPResponseException as error:
@@ -67,6 +66,9 @@ def _once(notice: Notice, to: Notices, base: Path, environ: Mapping[str, str]) -
     except (OSError, HTTPException) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else ""
         raise NotSent(why or type(error).__name__, again=True) from None
+    except ValueError as error:  # a name or password that can't be written
+        raise NotSent(type(error).__name__, again=False) from None
+    return ""
 
 
 def _post(address: str, body: bytes, headers: Mapping[str, str]) -> None:
@@ -88,7 +90,7 @@ def _post(address: str, body: bytes, headers: Mapping[str, str]) -> None:
         raise NotSent(f"the webhook answered {what}", again=code == 429 or code >= 500)
 
 
-def _mail(notice: Notice, mail: Mail, base: Path, environ: Mapping[str, str]) -> None:
+def _mail(notice: Notice, mail: Mail, base: Path, environ: Mapping[str, str]) -> str:
     name = mail.sender.rpartition("@")[2]
     with smtplib.SMTP(mail.server, mail.port, name, _SILENCE_S) as server, _cut_off(server):
         server.ehlo()
@@ -100,7 +102,8 @@ def _mail(notice: Notice, mail: Mail, base: Path, environ: Mapping[str, str]) ->
         if mail.user is not None:
             secret = _secret(mail.password_env, mail.password_file, base, environ)
             server.login(mail.user, secret)
-        server.send_message(mail_of(notice, mail), mail.sender, mail.to)
+        refused = server.send_message(mail_of(notice, mail), mail.sender, mail.to)
+    return f"the mail server took it for all but {', '.join(sorted(refused))}" if refused else ""
 
 
 def _secret(variable: str | None, file: str | None, base: Path, environ: Mapping[str, str]) -> str:

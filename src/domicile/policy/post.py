@@ -10,6 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ __all__ = ["Batch", "Post"]
 _LONGEST = timedelta(hours=1)
 _FIRST = timedelta(seconds=30)
 _GIVEN_UP = timedelta(days=7)
+_TURN_S = 20.0  # so long one of them is told things at a time, before others are and the act ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,13 @@ class Post:
         said = []
         if batch.late:
             said.append(f"{batch.late:,} notices to {batch.name} waited a week and were given up")
+        over = time.monotonic() + _TURN_S
         for at, (index, notice) in enumerate(batch.notices):
+            if time.monotonic() > over:
+                self._note(batch.name, batch.end if index is None else index, 0, "")
+                return said
             try:
-                deliver(notice, self._to[batch.name], self._base, self._environ)
+                note = deliver(notice, self._to[batch.name], self._base, self._environ)
             except NotSent as error:
                 wait = min(_FIRST * 2 ** min(batch.failures, 10), _LONGEST)
                 again = time_text(datetime.now(UTC) + wait)
@@ -108,6 +114,8 @@ class Post:
                     f" {again}"
                 )
                 return said
+            if note:
+                said.append(f"of {batch.name}: {note}")
             if index is None:
                 self._note_end(batch.name, notice)
         self._note(batch.name, batch.end, 0, "")
