@@ -172,6 +172,15 @@ def test_what_a_killed_process_left_untold_is_told_by_the_next(told: Precinct, h
     assert [one["type"] for one in hook.told] == ["request.made"]
 
 
+def test_only_what_the_signed_charter_names_is_told_anything(told: Precinct, hook: Hook) -> None:
+    elsewhere = hook.url.replace("/hook", "/elsewhere")
+    told.charter.write_text(told.charter.read_text().replace(hook.url, elsewhere))
+    token = told.directory / "nobody.token"
+    said = told.refused(*ASKED, "--token-file", str(token))
+    assert "0 of the 2 custodians who must sign it did" in said
+    assert hook.taken == []
+
+
 def _forget_waiting(precinct: Precinct) -> None:
     state = State.beside(precinct.directory / ".domicile")
     with state.begin() as connection:
