@@ -25,7 +25,9 @@ from domicile.charter import (
     FileKeys,
     LedgerConfig,
     LedgerWitness,
+    Mail,
     Network,
+    Notices,
     ObjectDataset,
     ObjectSiteConfig,
     OciKeys,
@@ -131,6 +133,10 @@ about = "monthly backup tapes of both databases"
 [attesters.backup_operations]
 role = "Head of backup operations"
 key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+[notices.approvers]
+url = "https://hooks.reel.example/access"
+secret_env = "NOTICE_SECRET"
 
 [ledger]
 origin = "ledger.reel.example/us"
@@ -301,6 +307,8 @@ of = "orders"
 - A witness of the ledger has keys and a name of its own, none of them the log's; no more must
   co-sign than there are.
 - No offline place has the name of a site. Each attester has an Ed25519 key, and one of their own.
+- Notices go to one place each, a webhook or a mail server, in the clear on this machine alone; a
+  webhook has a secret, and a URL nothing behind its path.
 - A site's country and provider do not contradict what its URL says, where a cloud's host names
   tell (Oracle, AWS, Google, Azure).
 """
@@ -323,6 +331,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[attesters.NAME]", Attester),
     ("[networks.NAME]", Network),
     ("[oidc]", Oidc),
+    ("[notices.NAME]", Notices),
+    ("[notices.NAME.email]", Mail),
     ("[records]", Records),
     ("[ledger]", LedgerConfig),
     ("[ledger.witnesses.NAME]", LedgerWitness),

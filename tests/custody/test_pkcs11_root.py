@@ -91,7 +91,7 @@ def test_a_pin_that_is_not_there_is_refused_and_nothing_is_shown(
         (tmp_path / name).chmod(mode)
         pins.append(FileCredential(tmp_path / name))
     for pin in pins:
-        with pytest.raises(SiteRefused, match="cannot be opened"):
+        with pytest.raises(SiteRefused, match="cannot be read"):
             Token(MODULE, "no-pin", pin).run(lambda _: None)
     softhsm.token("no-pin").run(lambda _: None)  # so nothing was counted as refused
 

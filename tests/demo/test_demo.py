@@ -17,10 +17,17 @@ def test_a_world_whose_buckets_hold_nothing_of_a_member_comes_home_too(tmp_path:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    told_as_one = " ".join(done.stderr.split())
     assert "verdict: home" in done.stderr
     assert "4 certificates of erasure: complete" in done.stderr
     assert "\nHOLDS " in done.stderr
     assert "with ML-DSA-44\n" in done.stderr
+    assert "denied by home-team-only: the caller is employed by the company, in SG" in told_as_one
+    assert ": active\n" in done.stderr
+    assert ": revoked\n" in done.stderr
+    history = done.stderr.partition("domicile access history")[2]
+    assert all(word in history for word in ("asked to", "approved", "began to", "revoked"))
+    assert "domicile_c-" not in done.stderr  # nobody's token
     assert "WRONG" not in done.stderr
     assert "NOT CHECKED" not in done.stderr
     told = json.loads(done.stdout)

@@ -23,6 +23,8 @@ from domicile.charter.model import (
     SiteConfig,
     TableDataset,
 )
+from domicile.charter.notices import Mail, Notices
+from domicile.charter.places import is_loopback
 from domicile.charter.roots import FileKeys, KeysConfig, OciKeys, Pkcs11Keys, TransitKeys
 from domicile.charter.routes import Route, narrowed, routes_of
 from domicile.charter.template import Template
@@ -42,7 +44,9 @@ __all__ = [
     "LedgerConfig",
     "LedgerWitness",
     "LoadedCharter",
+    "Mail",
     "Network",
+    "Notices",
     "ObjectDataset",
     "ObjectSiteConfig",
     "OciKeys",
@@ -61,6 +65,7 @@ __all__ = [
     "attester_key",
     "country_name",
     "custodians_in",
+    "is_loopback",
     "load_charter",
     "narrowed",
     "parse_charter",

@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints
 
 from domicile.charter.access import AccessRules, Network, Oidc
 from domicile.charter.frozen import EnvironmentName, Frozen
+from domicile.charter.notices import Notices
 from domicile.charter.roots import KeysConfig
 
 __all__ = [
@@ -392,6 +393,9 @@ class Charter(Frozen):
     )
     oidc: Oidc | None = Field(
         default=None, description="The OpenID provider whose tokens staff log in with."
+    )
+    notices: dict[Name, Notices] = Field(
+        default_factory=dict, description="Who is told about requests and grants."
     )
     records: Records = Field(default_factory=Records)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)

@@ -16,6 +16,7 @@
 10. No offline place has a site's name; every attester has an Ed25519 key, and one of their own.
 11. Custodians who must sign have a key of their own, none of them a witness's, and are enough.
 12. An OpenID provider is reached over TLS, or on this machine.
+13. Notices go to one place each, in the clear on this machine alone, and a webhook has a secret.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from domicile.charter.oidc import oidc_problems
 from domicile.charter.places import Place, is_loopback, place_of, url_faults
 from domicile.charter.problems import Problem, where
 from domicile.charter.routes import databases_problems, route_problems
+from domicile.charter.told import notices_problems
 from domicile.charter.witnesses import witness_problems
 
 __all__ = ["Doubt", "check", "same_words"]
@@ -79,6 +81,7 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *keys_problems(charter, _places(charter, base), _records(charter, base), base),
         *attester_problems(charter),
         *oidc_problems(charter.oidc),
+        *notices_problems(charter),
     ]
     if problems:
         return problems, []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
+from domicile.charter.access import AccessRules, Network
 from domicile.charter.countries import suggest_country
 from domicile.charter.lines import KeyPath
 from domicile.charter.model import (
@@ -30,6 +31,7 @@ from domicile.charter.model import (
     Records,
     TableDataset,
 )
+from domicile.charter.notices import Mail, Notices
 from domicile.charter.problems import Problem, dotted
 from domicile.charter.roots import FileKeys, OciKeys, Pkcs11Keys, TransitKeys
 
@@ -60,6 +62,13 @@ _NAMED: Mapping[object, type[BaseModel]] = {
     "objects": ObjectDataset,
     "offline": OfflinePlace,
     "attesters": Attester,
+    "networks": Network,
+    "notices": Notices,
+}
+_BELOW: Mapping[tuple[str, str], type[BaseModel]] = {
+    ("boundaries", "custodians"): Custodians,
+    ("boundaries", "access"): AccessRules,
+    ("notices", "email"): Mail,
 }
 
 _COUNTRY_PATTERN = "^[A-Z]{2}$"
@@ -112,8 +121,9 @@ def model_at(path: KeyPath, values: Mapping[str, object]) -> type[BaseModel] | N
             return Charter
         case (section,):
             return _SINGLE.get(section)
-        case ("ledger", "witnesses", _) | ("boundaries", _, "custodians"):
-            return LedgerWitness if path[0] == "ledger" else Custodians
+        case (section, _, table):
+            is_witness = path[:2] == ("ledger", "witnesses")
+            return LedgerWitness if is_witness else _BELOW.get((str(section), str(table)))
         case (section, _):
             return _NAMED.get(section)
         case _:

@@ -8,18 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.rule import Rule
 
+from domicile.cli.demo_access import Custodians, tell_access
 from domicile.cli.exits import Exit
 from domicile.errors import EvidenceError, PlanError
 
 __all__ = ["demo"]
 
 _CAP = 1_000_000  # what `domicile erase` erases at a site without being told that it may more
+_DOMICILE = (sys.executable, "-m", "domicile")
 _SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
 
 
@@ -88,6 +92,7 @@ class _Story:
         }
 
     def _generate(self, people: int, seed: int) -> None:
+        from domicile.demo.custodians import name_custodians
         from domicile.demo.workspace import give_keys, remove_workspace, write_workspace
         from domicile.demo.world import build
 
@@ -99,25 +104,27 @@ class _Story:
         remove_workspace(self.workspace)
         made = write_workspace(self.workspace, build(people, seed))
         give_keys(self.workspace)
+        name_custodians(self.workspace)
         self.rows = sum(made.rows.values())
         self.objects = made.objects
         self.console.print(f"{self.rows:,} rows and {self.objects:,} objects")
 
     def _commands(self) -> None:
-        self._run("custody", "create")
-        self._run("scan", *self.workers, expected=Exit.REMAINS)
-        self._run("plan")
-        self._run("move", *self.workers)
-        self._run("verify", *self.workers)
+        Custodians(self).enact_charter()
+        self.run("custody", "create")
+        self.run("scan", *self.workers, expected=Exit.REMAINS)
+        self.run("plan")
+        self.run("move", *self.workers)
+        self.run("verify", *self.workers)
         sites = [word for site in _SITES for word in ("--site", site, "--confirm", site)]
         cap = ("--max-items", str(self.rows)) if self.rows > _CAP else ()
-        self._run("erase", *self.workers, *cap, *sites)
-        self._run("scan", *self.workers)
+        self.run("erase", *self.workers, *cap, *sites)
+        self.run("scan", *self.workers)
         self._open()
-        self._run("ledger", "verify")
-        self._run("status")
-        self._run("report")
-        self._run("ledger", "export", "--kind", "erase", "--out", str(self._bundle))
+        self.run("ledger", "verify")
+        self.run("status")
+        self.run("report")
+        self.run("ledger", "export", "--kind", "erase", "--out", str(self._bundle))
 
     def _open(self) -> None:
         """What lies at home is no use to whoever has no key, and all of it to whoever has."""
@@ -125,14 +132,17 @@ class _Story:
         away = root.with_name("root.key.away")
         root.rename(away)
         try:
-            self._run("open", str(self.workspace / "stolen"), expected=Exit.SITE)
+            self.run("open", str(self.workspace / "stolen"), expected=Exit.SITE)
         finally:
             away.rename(root)
         opened = self.workspace / "opened"
-        self._run("open", str(opened), "--dataset", "drafts")
+        self.run("open", str(opened), "--dataset", "drafts")
         draft = next((path for path in sorted(opened.rglob("*")) if path.is_file()), None)
         if draft is not None:  # small worlds may have none
             self._compare(draft, draft.relative_to(opened))
+        key = "drafts/0/none" if draft is None else str(draft.relative_to(opened))
+        tell_access(self, key, there=draft is not None)
+        if draft is not None:
             self._shred(draft.parent.name)
 
     def _compare(self, draft: Path, names: Path) -> None:
@@ -146,20 +156,37 @@ class _Story:
         """One member's key is destroyed: what it sealed opens no more, everybody else's does."""
         persons = self.workspace / "one-member.txt"
         persons.write_text(f"{person}\n", encoding="utf-8")
-        self._run("shred", "request", "--persons-from", str(persons))
-        self._run("shred", "run", "--confirm", "us")
+        self.run("shred", "request", "--persons-from", str(persons))
+        self.run("shred", "run", "--confirm", "us", *Custodians(self).approve_shred())
         after = str(self.workspace / "opened-after")
-        self._run("open", after, "--dataset", "drafts", expected=Exit.EVIDENCE)
+        self.run("open", after, "--dataset", "drafts", expected=Exit.EVIDENCE)
 
     @property
     def _bundle(self) -> Path:
         return self.workspace / "erasure.bundle.json"
 
-    def _run(self, *words: str, expected: int = Exit.WELL) -> None:
+    def run(self, *words: str, expected: int = Exit.WELL) -> None:
         """Run one command and insist on how it ends."""
-        shown = shlex.join(("domicile", *words))
-        command = [sys.executable, "-m", "domicile", *words, "--charter", str(self.charter)]
-        self._insist(shown, command, expected)
+        self._insist(_shown(words), [*_DOMICILE, *words, *self._under], expected)
+
+    def run_apart(self, *words: str) -> None:
+        """Run one that needs no charter, as a custodian does elsewhere."""
+        self._insist(_shown(words), [*_DOMICILE, *words], Exit.WELL)
+
+    def ask(self, *words: str) -> dict[str, Any]:
+        """Run one whose answer the story needs; what it prints may be a secret."""
+        command = [*_DOMICILE, *words, *self._under, "--json"]
+        printed = self._insist(_shown(words), command, Exit.WELL, subprocess.PIPE)
+        answer: dict[str, Any] = json.loads(printed)
+        return answer
+
+    def say(self, text: str) -> None:
+        """A line between two commands."""
+        self.console.print(f"\n{text}", markup=False, soft_wrap=True)
+
+    @property
+    def _under(self) -> tuple[str, str]:
+        return "--charter", str(self.charter)
 
     def _check(self) -> None:
         """Check the erasures as an outsider does: with the one file, in a process of its own."""
@@ -172,13 +199,17 @@ class _Story:
         shown = shlex.join(("python", program.name, *words))
         self._insist(shown, [sys.executable, "-I", str(program), *words], Exit.WELL)
 
-    def _insist(self, shown: str, command: list[str], expected: int) -> None:
+    def _insist(
+        self, shown: str, command: list[str], expected: int, into: int | None = None
+    ) -> bytes:
+        """Run a command, which must end so; what it printed ``into`` a pipe."""
         self.console.print()
         self.console.print(Rule(shown, style="dim", align="left"))
-        where = sys.stderr if self.console.stderr else None
-        code = subprocess.run(command, check=False, stdout=where).returncode  # noqa: S603 - ourselves
+        where = into or (sys.stderr if self.console.stderr else None)
+        done = subprocess.run(command, check=False, stdout=where)  # noqa: S603 - ourselves
+        code = done.returncode
         if code == expected:
-            return
+            return done.stdout or b""
         kind = EvidenceError if code == Exit.EVIDENCE else PlanError
         raise kind(
             f"`{shown}` ended with exit code {code}",
@@ -207,6 +238,10 @@ class _Story:
             soft_wrap=True,
         )
         self.console.print(f"took {self.seconds} s")
+
+
+def _shown(words: Sequence[str]) -> str:
+    return shlex.join(("domicile", *words))
 
 
 def _serve(console: Console, workspace: Path) -> int:

@@ -14,9 +14,11 @@ from rich.markup import escape
 
 from domicile.cli.session import Options, Session
 from domicile.custody.credential import EnvironmentCredential, FileCredential
+from domicile.errors import DomicileError
 
 if TYPE_CHECKING:
     from domicile.policy.desk import Desk
+    from domicile.policy.post import Post
     from domicile.policy.questions import Caller
     from domicile.state import State
 
@@ -34,6 +36,7 @@ class Counter:
     session: Session
     desk: Desk
     state: State
+    post: Post
 
     def caller(self, token_file: Path | None) -> Caller:
         """Who calls, by their token. Whoever stands at this machine connects from its loopback
@@ -58,12 +61,28 @@ class Counter:
 def at_the_desk(options: Options) -> Iterator[Counter]:
     """The desk of the charter's boundary, under the rules of the charter in force."""
     from domicile.policy.desk import Desk
+    from domicile.policy.post import Post
 
     with Session.open(options) as session:
         state = session.state
         desk = Desk(session.estate, session.evidence, state)
         desk.set_rules()
-        yield Counter(session, desk, state)
+        charter = session.loaded.charter
+        post = Post(charter, desk.boundary, state, session.estate.base, os.environ)
+        post.begin(desk)
+        yield Counter(session, desk, state, post)
+        _notify(session, desk, post)
+
+
+def _notify(session: Session, desk: Desk, post: Post) -> None:
+    """Tell whom the charter names what the ledger has new. What was done stands, whatever comes of
+    it."""
+    try:
+        said = post.send(post.collect(desk))
+    except DomicileError as error:
+        said = [f"notices were not sent: {error.failed}"]
+    for line in said:
+        session.err.print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
 def token_option(function: F) -> F:

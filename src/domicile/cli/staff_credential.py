@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from domicile.cli.desk import at_the_desk
+from domicile.cli.desk import Counter, at_the_desk
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, common_options, emit_json
+from domicile.errors import UsageError
 
 __all__ = ["credential"]
 
@@ -21,18 +22,50 @@ __all__ = ["credential"]
     "--days", type=click.IntRange(1, 366), default=90, show_default=True, help="Its life."
 )
 @click.option("--second-factor", is_flag=True, help="It was handed over against a second factor.")
-def credential(staff: str, charter: Path, as_json: bool, days: int, second_factor: bool) -> int:
+@click.option("--rotate", metavar="C-...", help="It takes the place of this one of theirs.")
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, 7 * 24 * 60),
+    help="With --rotate: for so many minutes both are good.  [default: 0]",
+)
+def credential(
+    staff: str,
+    charter: Path,
+    as_json: bool,
+    days: int,
+    second_factor: bool,
+    rotate: str | None,
+    overlap: int | None,
+) -> int:
     """Give STAFF a token. It is printed once, and nobody can show it again."""
-    from domicile.policy.credentials import issue_token
+    if overlap is not None and rotate is None:
+        raise UsageError(
+            "--overlap is about a credential that ends",
+            expected="--rotate and its name",
+            next_step="name it, or leave --overlap out",
+        )
+    from domicile.policy.credentials import end_credential, issue_token
 
     with at_the_desk(Options(charter, as_json)) as counter:
+        desk, state = counter.desk, counter.state
+        if rotate is not None:
+            _require(counter, staff, rotate)
         until = datetime.now(UTC) + timedelta(days=days)
-        name, token = issue_token(
-            counter.desk, counter.state, staff, until, by="", second_factor=second_factor
-        )
+        name, token = issue_token(desk, state, staff, until, by="", second_factor=second_factor)
+        if rotate is not None:
+            end_credential(desk, state, rotate, by="", after=timedelta(minutes=overlap or 0))
         if as_json:
             emit_json({"credential": name, "staff": staff, "token": token})
         else:
             counter.session.err.print(f"credential {name} of {staff}, {days} days; its token:")
             click.echo(token)
     return Exit.WELL
+
+
+def _require(counter: Counter, staff: str, name: str) -> None:
+    """Raise AccessForbidden where this is no good credential of theirs."""
+    from domicile.policy.desk import now_text
+    from domicile.policy.standing import unknown
+
+    if counter.desk.standing.credential(name, now_text()).issued.staff != staff:
+        raise unknown(f"credential of {staff}", name)

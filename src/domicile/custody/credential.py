@@ -70,7 +70,7 @@ class FileCredential:
 
 def _refused(why: str) -> SiteRefused:
     return SiteRefused(
-        f"a root key cannot be opened: {why}",
-        expected="its passphrase, PIN or token, in a variable or in a file of mode 0600",
+        f"a secret cannot be read: {why}",
+        expected="the passphrase, PIN, password or token, in a variable or in a file of mode 0600",
         next_step="put it there; never on a command line",
     )

@@ -7,7 +7,8 @@
       virginia/             postgres/, media/: where the application is
       singapore/            postgres/, media/: a standby and a backup
       oracle/               postgres/, media/: home, empty at first
-      custodian/            passphrase, and the root of the keys once it is made: nobody else's
+      custodian/            passphrase, the root of the keys once it is made, and what custodians
+                            sign with: nobody else's
 """
 
 from __future__ import annotations

@@ -202,6 +202,10 @@ class Evidence:
         """The SHA-256 (hex) of the policy in force; empty for none."""
         return self.standing().read.policy
 
+    def policy_at(self, time: str) -> str:
+        """The SHA-256 (hex) of the policy that was in force then; empty for none."""
+        return read_standing(self._ledger_entries(), self._loaded, time).read.policy
+
     def text(self, kind: type[TextPart], sha256: str) -> str:
         """A text that the ledger holds. Raises EvidenceError where it does not."""
         parts = [part for part in self.of(kind) if part.sha256 == sha256]

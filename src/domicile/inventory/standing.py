@@ -129,12 +129,14 @@ class Standing:
         )
 
 
-def read_standing(entries: Iterable[bytes], loaded: LoadedCharter) -> Standing:
-    """How a charter stands after these entries of its ledger."""
+def read_standing(entries: Iterable[bytes], loaded: LoadedCharter, until: str = "9999") -> Standing:
+    """How a charter stands after these entries of its ledger, or after those up to a time."""
     read = ApprovalsRead(loaded.charter.ledger_origin)
     for data in entries:
         if any(mark in data for mark in _MARKS):
             entry = decode(data)
+            if time_text(entry.time) > until:
+                break
             if isinstance(entry.body, TextPart):
                 list(read.take_text(entry.body))
             elif isinstance(entry.body, Approval | NeedsApproval):

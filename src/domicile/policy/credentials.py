@@ -5,10 +5,11 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import b32encode
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from secrets import token_bytes
 
+import msgspec
 import sqlalchemy as sa
 
 from domicile.errors import AccessForbidden, BadToken
@@ -44,8 +45,18 @@ def issue_token(
     return name, f"domicile_{name}_{secret}"
 
 
-def end_credential(desk: Desk, state: State, name: str, *, by: str) -> None:
-    """End a credential at once. Raises AccessForbidden."""
+def end_credential(
+    desk: Desk, state: State, name: str, *, by: str, after: timedelta = timedelta()
+) -> None:
+    """End a credential at once, or, of one that is good, once this has passed. Raises
+    AccessForbidden."""
+    if after:
+        now = datetime.now(UTC)
+        issued = desk.standing.credential(name, time_text(now)).issued
+        end = time_text(now + after)
+        if end < issued.until:
+            desk.record(msgspec.structs.replace(issued, by=by, until=end))
+        return
     desk.record(CredentialEnded(desk.boundary, by, name))
     with state.begin() as connection:
         connection.execute(SECRETS.delete().where(*_at(desk.boundary, name)))

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from domicile.errors import AccessForbidden, EvidenceError
 from domicile.inventory import Estate, Evidence
 from domicile.ledger import Body, Entry, decode, time_text
+from domicile.policy.could import Could, Then, who_could
 from domicile.policy.decisions import Decision, Engine
 from domicile.policy.entries import (
     AccessClosed,
@@ -211,14 +212,34 @@ class Desk:
                 case _:
                     pass
 
-    def events(self) -> Iterator[tuple[int, Entry, str | None]]:
-        """Every entry of the desk from the ledger's beginning, with its index and why it does not
-        count, if it does not."""
+    def events(self, start: int = 0) -> Iterator[tuple[int, Entry, str | None]]:
+        """Every entry of the desk from this index of the ledger on, with its index and why it does
+        not count, if it does not."""
         fold = Standing(self.boundary)
         for index, data in self.evidence.since(0, _MARKS):
             entry = decode(data)
             fold.size = index
-            yield index, entry, take(fold, time_text(entry.time), entry.body)
+            why = take(fold, time_text(entry.time), entry.body)
+            if index >= start:
+                yield index, entry, why
+
+    def at(self, time: str) -> Then:
+        """How things stood at a time: after every entry that is no later."""
+        fold = Standing(self.boundary)
+        for _, data in self.evidence.since(0, _MARKS):
+            entry = decode(data)
+            moment = time_text(entry.time)
+            if moment > time:
+                break
+            take(fold, moment, entry.body)
+        sha256 = self.evidence.policy_at(time)
+        text = self.evidence.text(PolicyWritten, sha256) if sha256 else ""
+        return Then(time, fold, Engine(PolicyText.parse(text)) if text else None)
+
+    def could(self, time: str, dataset: str, staff: str | None) -> list[Could]:
+        """Who could do something with a dataset at a time."""
+        labels = labels_of(self._estate.charter, dataset)
+        return list(who_could(self.at(time), self._estate.boundary, labels, dataset, staff))
 
     def require_may_answer(self, caller: Caller, request: str) -> None:
         """Raise Denied where the policy does not let somebody answer a request, or say something

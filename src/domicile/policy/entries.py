@@ -143,8 +143,8 @@ class StaffChanged(Body, frozen=True):
 
 @entry_kind("access.credential-issued", version=1)
 class CredentialIssued(Body, frozen=True):
-    """A staff member has a new credential, until it expires or is ended. Nothing of its secret is
-    here."""
+    """A staff member has a credential, until it expires or is ended. Nothing of its secret is here.
+    Under the name of one that is there, its end comes earlier."""
 
     boundary: str
     by: By

@@ -9,7 +9,8 @@ Rules:
 3. A grant is revoked by its holder, an approver, or whoever runs the records; with its holder, when
    that one is restricted or ended.
 4. Who has ended does not come back: a new login takes a new id.
-5. An access is by active staff, under their own grant while it is live, where it names one, and
+5. A credential is issued once. Issued again as it was, it ends earlier, and never later.
+6. An access is by active staff, under their own grant while it is live, where it names one, and
    takes no more than that has left.
 """
 
@@ -94,10 +95,17 @@ def _check_human(standing: Standing, told: Mapping[str, Staff], member: Staff) -
 
 def _check_credential(standing: Standing, time: str, body: CredentialIssued) -> None:
     standing.member(body.staff)
-    if body.credential in standing.credentials:
+    before = standing.credentials.get(body.credential)
+    if before is not None and (before.ended or not _shortens(before.issued, body)):
         raise forbidden(f"credential {body.credential} is there already", "issue another")
     if body.until <= time:
         raise forbidden("the credential would have expired already", "name a later end")
+
+
+def _shortens(before: CredentialIssued, body: CredentialIssued) -> bool:
+    """Whether it is the same credential, with an earlier end."""
+    same = msgspec.structs.replace(before, by=body.by, until=body.until) == body
+    return same and body.until < before.until
 
 
 def _check_request(standing: Standing, time: str, body: RequestMade) -> None:

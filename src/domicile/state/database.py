@@ -26,6 +26,8 @@ __all__ = [
     "DATA_KEYS",
     "ERASED_PERSONS",
     "ERASED_SUBJECTS",
+    "NOTIFIED",
+    "NOTIFIED_ENDS",
     "PSEUDONYMS",
     "SECRETS",
     "SHREDS",
@@ -35,7 +37,7 @@ __all__ = [
     "State",
 ]
 
-HEAD = "0007"
+HEAD = "0008"
 """The schema's newest version; a test holds it to the migrations."""
 
 _METADATA = sa.MetaData()
@@ -146,6 +148,26 @@ WORDS = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
 )
 """Policy's: why people asked, and what they answered; the ledger has the digests."""
+NOTIFIED = sa.Table(
+    "notified",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.String(24), nullable=False),
+)
+"""Policy's: up to which entry of the ledger each of the charter's notices was sent; how often in a
+row sending failed, and before when it isn't tried again."""
+NOTIFIED_ENDS = sa.Table(
+    "notified_ends",
+    _METADATA,
+    sa.Column("boundary", sa.String(63), primary_key=True),
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("request", sa.String(20), primary_key=True),
+    sa.Column("until", sa.String(24), primary_key=True),
+)
+"""Policy's: grants whose coming end was told."""
 
 
 @dataclass(frozen=True, slots=True)
