@@ -280,7 +280,7 @@ def test_staff_log_in_with_either_token_and_claims_give_no_rights(
     assert own.ask("GET", PATH, token=own.precinct.token("kim")).status == 200
     problem(own.ask("GET", PATH, token=token(sub="stranger", roles=["auditor"])), 401)
 
-    request = {"datasets": ["drafts"], "purpose": "engineering", "hours": 1}
+    request = {"datasets": ["drafts"], "purpose": "engineering", "hours": 2}
     claims = {"roles": ["moderation"], "employed_by": "custodian", "country": "US", "groups": ["a"]}
     asked = own.ask("POST", PATH, request, token=token(**claims))
     path = f"{PATH}/{asked.body['request']}/answers"
@@ -298,7 +298,7 @@ def test_staff_log_in_with_either_token_and_claims_give_no_rights(
     shown.touch(mode=0o600)
     shown.write_text(token())
     words = ("access", "request", "--dataset", "drafts", "--purpose", "engineering")
-    again = own.precinct.json(*words, "--token-file", str(shown))
+    again = own.precinct.json(*words, "--hours", "1", "--token-file", str(shown))
     assert (again["request"], again["granted"]) == (asked.body["request"], True)
 
 
