@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -77,9 +78,11 @@ def test_parts_listed_at_a_time_are_the_whole_in_its_order(
 def test_a_stretch_is_cut_without_gap_or_overlap(
     after: str, until: str, at: list[str], key: str
 ) -> None:
-    whole = Stretch(after, "token", until)
+    whole = Stretch(after, "token", until, skips=True)
     parts = cut(whole, at)
-    assert (parts[0].after, parts[0].token, parts[-1].until) == (after, "token", until)
+    assert parts[0] == replace(whole, until=parts[0].until)
+    assert parts[-1].until == until
+    assert not any(part.skips for part in parts[1:])
     assert all(left.until == right.after for left, right in pairwise(parts))
     holding = [p for p in parts if p.after.encode() < key.encode() and not p.ends_before(key)]
     assert len(holding) == (after.encode() < key.encode() <= until.encode())
@@ -230,6 +233,19 @@ def test_a_real_bucket_is_listed_as_by_one_chain_of_pages(
         steps="found",
         note="the very versions, markers and order of one chain of pages; nothing is moved",
     )
+
+
+@pytest.mark.parametrize("after", ["\x01", "a+b", "media/3/04"])
+def test_a_listing_behind_a_key_has_none_of_its_versions_however_many_pages_they_fill(
+    crowded: TestBucket, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ceph begins at the key itself."""
+    site = crowded.site()
+    behind = [version for version in listed(site) if version.key.encode() > after.encode()]
+    monkeypatch.setattr(s3_listing, "_PAGE", 5)
+    monkeypatch.setattr(s3_parallel, "_PAGES", 2)
+    assert [version for page in site.versions(after=after) for version in page] == behind
+    site.close()
 
 
 def test_no_key_is_missed_behind_a_page_that_ends_with_an_escape(
