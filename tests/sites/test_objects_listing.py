@@ -171,6 +171,36 @@ def test_what_is_not_a_whole_page_of_s3s_is_refused_and_soon(document: str) -> N
     assert time.monotonic() - began < 5
 
 
+def truncated(marker: str, *keys: str) -> bytes:
+    head = f"{URL}<IsTruncated>true</IsTruncated><NextKeyMarker>{marker}</NextKeyMarker>"
+    return ROOT.format(head + "".join(map(ENTRY.format, keys))).encode()
+
+
+@pytest.mark.parametrize(
+    ("marker", "keys", "following"),
+    [
+        ("x%41", (), "x%41"),  # "xA" may be, or what comes before it
+        ("x+", (), "x "),
+        ("x%41", ("x%41",), "xA"),
+        ("x%2525", ("x%2525",), "x%25"),
+        ("x%25", ("x%2525",), "x%25"),
+        ("x%41", ("x5",), "xA"),  # "x%41" lies before "x5"
+        ("x%41", ("a",), "x%41"),
+        ("y", (), "y"),
+        ("", ("x",), "x"),
+    ],
+)
+def test_no_key_is_passed_over_whichever_way_a_marker_is_meant(
+    marker: str, keys: tuple[str, ...], following: str
+) -> None:
+    assert parse_versions(truncated(marker, *keys)).following == (following, "")
+
+
+def test_a_page_that_would_begin_before_the_last_one_ended_is_refused() -> None:
+    with pytest.raises(NotAListing, match="before this one's last key"):
+        parse_versions(truncated("x%41", "y"))
+
+
 DEEP = [f"media/{person}/{n:02}" for person in range(12) for n in range(9)]
 SUFFIXED = ["k" * 300 + end for end in ("", "0", "00", "/", "~", "\x01", "\U0001f600")]
 LONG_HISTORY = 40
@@ -288,3 +318,12 @@ def test_a_store_that_begins_before_the_marker_is_refused() -> None:
 
     with pytest.raises(SiteRefused, match="out of order"):
         confused(Stretch("k020"), 1)
+
+
+def test_a_store_whose_next_page_would_begin_before_what_was_listed_is_refused() -> None:
+    """It would list ``k1`` again, and that is in order."""
+    first = Page(versions_in({"k0": 1, "k1": 1}), ("k1", "0"))
+    pages = {("", ""): first, ("k1", "0"): Page([], ("k0", "0"))}
+    walk = s3_listing._Walk("far", "", lambda *at: pages.get(at, Page(first.versions[1:], None)))
+    with pytest.raises(SiteRefused, match="out of order"):
+        walk(Stretch(), 8)

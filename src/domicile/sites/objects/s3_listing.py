@@ -89,6 +89,8 @@ class _Walk:
                 return Turn(found, None)
             if page.following == at or not any(page.following):
                 raise _confused(self.site)  # or we would list for ever
+            if page.following[0] and page.following[0] < last:
+                raise _confused(self.site)  # or what was listed would be listed again
             at = page.following
         skips = stretch.is_behind_key and at[0] == stretch.after
         return Turn(found, Stretch(*at, stretch.until, skips))
