@@ -16,7 +16,6 @@ from domicile.erase.objects import OBJECTS_ERASED, erase_objects
 from domicile.inventory import RunEntries
 from domicile.ledger import Entry
 from domicile.sites.objects.s3 import S3Site
-from tests.erase.stores import Unversioned
 from tests.erase.test_objects import Row, listed, proof, proofs, put, states
 from tests.services.objects import MakeBucket
 
@@ -68,15 +67,24 @@ def test_a_marker_stays_over_a_held_version_or_what_was_deleted_could_be_read_ag
     assert listed(site)[0].is_latest
 
 
-def test_a_marker_over_a_version_that_could_not_be_erased_has_failed_with_it() -> None:
-    bucket = Unversioned("old")
-    bucket.put("a", b"1")
-    bucket.stuck.add("a")
-    (version,) = bucket.listing()
-    marker = proof("old", version, kind="marker") | {"version_id": "m"}
-    rows = erase_objects(bucket, [marker, proof("old", version)])
-    assert [row["state"] for row in rows] == ["failed", "failed"]
-    assert rows[0]["reason"] == "a version of its key stays (AccessDenied)"
+def test_the_newest_version_stays_over_a_held_one_and_goes_with_it(site: S3Site) -> None:
+    """The other way round, the store would answer to the key with what was replaced."""
+    put(site, "a", b"1")
+    held, between, newest = put(site, "a", b"2"), put(site, "a", b"3"), put(site, "a", b"4")
+    retain(site, "a", held)
+    verified = proofs(site)
+    rows = {row["version_id"]: row for row in erase_objects(site, verified)}
+    assert rows[between]["state"] == "erased"
+    assert (rows[held]["state"], rows[newest]["state"]) == ("held", "held")
+    assert rows[newest]["reason"] == "its key has a held version"
+    assert rows[newest]["held_until"] == UNTIL
+    assert [(v.version_id, v.is_latest) for v in listed(site)] == [(newest, True), (held, False)]
+
+    site._client.delete_object(
+        Bucket=site._bucket.bucket, Key="a", VersionId=held, BypassGovernanceRetention=True
+    )
+    assert {row["state"] for row in erase_objects(site, verified)} == {"erased"}
+    assert listed(site) == []
 
 
 def test_an_unfinished_upload_of_a_held_key_is_aborted(site: S3Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -77,9 +78,11 @@ def test_parts_listed_at_a_time_are_the_whole_in_its_order(
 def test_a_stretch_is_cut_without_gap_or_overlap(
     after: str, until: str, at: list[str], key: str
 ) -> None:
-    whole = Stretch(after, "token", until)
+    whole = Stretch(after, "token", until, skips=True)
     parts = cut(whole, at)
-    assert (parts[0].after, parts[0].token, parts[-1].until) == (after, "token", until)
+    assert parts[0] == replace(whole, until=parts[0].until)
+    assert parts[-1].until == until
+    assert not any(part.skips for part in parts[1:])
     assert all(left.until == right.after for left, right in pairwise(parts))
     holding = [p for p in parts if p.after.encode() < key.encode() and not p.ends_before(key)]
     assert len(holding) == (after.encode() < key.encode() <= until.encode())
@@ -168,6 +171,36 @@ def test_what_is_not_a_whole_page_of_s3s_is_refused_and_soon(document: str) -> N
     assert time.monotonic() - began < 5
 
 
+def truncated(marker: str, *keys: str) -> bytes:
+    head = f"{URL}<IsTruncated>true</IsTruncated><NextKeyMarker>{marker}</NextKeyMarker>"
+    return ROOT.format(head + "".join(map(ENTRY.format, keys))).encode()
+
+
+@pytest.mark.parametrize(
+    ("marker", "keys", "following"),
+    [
+        ("x%41", (), "x%41"),  # "xA" may be, or what comes before it
+        ("x+", (), "x "),
+        ("x%41", ("x%41",), "xA"),
+        ("x%2525", ("x%2525",), "x%25"),
+        ("x%25", ("x%2525",), "x%25"),
+        ("x%41", ("x5",), "xA"),  # "x%41" lies before "x5"
+        ("x%41", ("a",), "x%41"),
+        ("y", (), "y"),
+        ("", ("x",), "x"),
+    ],
+)
+def test_no_key_is_passed_over_whichever_way_a_marker_is_meant(
+    marker: str, keys: tuple[str, ...], following: str
+) -> None:
+    assert parse_versions(truncated(marker, *keys)).following == (following, "")
+
+
+def test_a_page_that_would_begin_before_the_last_one_ended_is_refused() -> None:
+    with pytest.raises(NotAListing, match="before this one's last key"):
+        parse_versions(truncated("x%41", "y"))
+
+
 DEEP = [f"media/{person}/{n:02}" for person in range(12) for n in range(9)]
 SUFFIXED = ["k" * 300 + end for end in ("", "0", "00", "/", "~", "\x01", "\U0001f600")]
 LONG_HISTORY = 40
@@ -232,6 +265,19 @@ def test_a_real_bucket_is_listed_as_by_one_chain_of_pages(
     )
 
 
+@pytest.mark.parametrize("after", ["\x01", "a+b", "media/3/04"])
+def test_a_listing_behind_a_key_has_none_of_its_versions_however_many_pages_they_fill(
+    crowded: TestBucket, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ceph begins at the key itself."""
+    site = crowded.site()
+    behind = [version for version in listed(site) if version.key.encode() > after.encode()]
+    monkeypatch.setattr(s3_listing, "_PAGE", 5)
+    monkeypatch.setattr(s3_parallel, "_PAGES", 2)
+    assert [version for page in site.versions(after=after) for version in page] == behind
+    site.close()
+
+
 def test_no_key_is_missed_behind_a_page_that_ends_with_an_escape(
     rgw_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,3 +318,12 @@ def test_a_store_that_begins_before_the_marker_is_refused() -> None:
 
     with pytest.raises(SiteRefused, match="out of order"):
         confused(Stretch("k020"), 1)
+
+
+def test_a_store_whose_next_page_would_begin_before_what_was_listed_is_refused() -> None:
+    """It would list ``k1`` again, and that is in order."""
+    first = Page(versions_in({"k0": 1, "k1": 1}), ("k1", "0"))
+    pages = {("", ""): first, ("k1", "0"): Page([], ("k0", "0"))}
+    walk = s3_listing._Walk("far", "", lambda *at: pages.get(at, Page(first.versions[1:], None)))
+    with pytest.raises(SiteRefused, match="out of order"):
+        walk(Stretch(), 8)

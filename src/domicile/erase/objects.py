@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
+from domicile.erase.covering import goes_last, stays_on_top
 from domicile.sites.objects import (
     DeleteFailure,
     ObjectSite,
@@ -41,20 +41,25 @@ Row = dict[str, Any]
 
 
 def erase_objects(site: ObjectSite, proofs: Sequence[Row]) -> list[Row]:
-    """Erase what these proofs verified at this site. A version id names content that can't
-    change; where a store has none (``null``), the listing must still show what was verified, or
-    the item is left alone and reported. A delete marker goes last, and stays where a version of
-    its key does: without it, what was deleted could be read by its key again. Older versions go
-    before newer ones, which therefore uncover none of them."""
-    chosen = [proof for proof in proofs if proof["site"] == site.name]
-    chosen = [proof for proof in chosen if proof["state"] == "verified"]
-    left = _changed(site, [proof for proof in chosen if proof["kind"] != "upload"])
-    versions = [_ref(proof) for proof in chosen if proof["kind"] == "version"]
-    left |= _delete(site, [ref for ref in reversed(versions) if ref not in left])
-    under = {ref.key: left[ref] for ref in versions if ref in left}
-    markers = [_ref(proof) for proof in chosen if proof["kind"] == "marker"]
-    left |= {ref: _hiding(ref, under[ref.key]) for ref in markers if ref.key in under}
-    left |= _delete(site, [ref for ref in markers if ref not in left])
+    """Erase what these proofs (a key's newest first) verified at this site. A version id names
+    content that can't change; where a store has none (``null``), the listing must still show what
+    was verified, or the item is left alone and reported.
+
+    No older version is uncovered, wherever this is killed: the newest item of a key and its delete
+    markers go last, in requests of their own, and stay where a version under them does. No marker
+    is put in their place: a later plan would take it for a deletion at the source."""
+    mine = [proof for proof in proofs if proof["site"] == site.name]
+    there = [p for p in mine if p["kind"] != "upload" and p["state"] in {"verified", "failed"}]
+    chosen = [proof for proof in mine if proof["state"] == "verified"]
+    items = [proof for proof in there if proof["state"] == "verified"]
+    left = _changed(site, items)
+    last = goes_last((_ref(proof), proof["kind"] == "marker") for proof in there)
+    going = [ref for ref in map(_ref, items) if ref not in left]
+    left |= _delete(site, [ref for ref in reversed(going) if ref not in last])
+    unproven = {_ref(proof) for proof in there if proof["kind"] == "version"} - {*going}
+    last &= {*going}
+    left |= _on_top(site, last, left, {ref.key for ref in (*unproven, *left)})
+    left |= _delete(site, [ref for ref in reversed(going) if ref in last and ref not in left])
     for proof in chosen:
         if proof["kind"] == "upload":
             site.abort(Upload(proof["key"], proof["version_id"], _EPOCH, proof["size_bytes"]))
@@ -62,13 +67,21 @@ def erase_objects(site: ObjectSite, proofs: Sequence[Row]) -> list[Row]:
 
 
 def _delete(site: ObjectSite, refs: Sequence[VersionRef]) -> dict[VersionRef, DeleteFailure]:
-    return {failure.ref: failure for failure in site.delete(refs)}
+    return {failure.ref: failure for failure in site.delete(refs)} if refs else {}
 
 
-def _hiding(marker: VersionRef, version: DeleteFailure) -> DeleteFailure:
-    """A marker that stays for the sake of the version under it."""
-    hold = replace(version.hold, reason="its key has a held version") if version.hold else None
-    return DeleteFailure(marker, f"a version of its key stays ({version.reason})", hold)
+def _on_top(
+    site: ObjectSite,
+    last: Collection[VersionRef],
+    left: Mapping[VersionRef, DeleteFailure],
+    keys: Collection[str],
+) -> dict[VersionRef, DeleteFailure]:
+    """Those of what goes last that stay, as these keys have something that does."""
+    doubtful = sorted({ref.key for ref in last} & {*keys})
+    stays: dict[VersionRef, DeleteFailure] = {}
+    for versions in versions_of(site, doubtful).values():
+        stays |= stays_on_top(versions, last, left)
+    return stays
 
 
 def listed_versions(site: ObjectSite, keys: Sequence[str]) -> dict[VersionRef, ObjectVersion]:

@@ -89,8 +89,11 @@ class _Walk:
                 return Turn(found, None)
             if page.following == at or not any(page.following):
                 raise _confused(self.site)  # or we would list for ever
+            if page.following[0] and page.following[0] < last:
+                raise _confused(self.site)  # or what was listed would be listed again
             at = page.following
-        return Turn(found, Stretch(*at, stretch.until))
+        skips = stretch.is_behind_key and at[0] == stretch.after
+        return Turn(found, Stretch(*at, stretch.until, skips))
 
     def _require_order(self, page: Page, last: str) -> None:
         """What came before its stretch would be in none at all."""
@@ -101,9 +104,10 @@ class _Walk:
 
 
 def _wanted(page: Page, stretch: Stretch) -> list[ObjectVersion]:
-    """What of a page is in the stretch. Ceph RGW begins at the marker itself, others after it."""
+    """What of a page is in the stretch. Ceph RGW begins at the marker itself, others after it: a
+    key with a long history may fill more pages than a turn has."""
     versions = page.versions
-    if versions and versions[0].key == stretch.after and not stretch.token:
+    if versions and versions[0].key == stretch.after and stretch.is_behind_key:
         versions = [version for version in versions if version.key != stretch.after]
     if _passes(page, stretch):
         versions = [version for version in versions if not stretch.ends_before(version.key)]

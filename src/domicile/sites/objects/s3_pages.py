@@ -61,16 +61,25 @@ _OBJECTS = _kind("ListBucketResult", "Contents")
 def parse_versions(body: bytes) -> Page:
     """A page of ListObjectVersions. Raises `NotAListing`.
 
-    Ceph RGW says that it encodes keys, and leaves NextKeyMarker as it is: where that is the last
-    key, by either reading, it is taken for it.
+    Ceph RGW says that it encodes keys, and leaves NextKeyMarker as it is: see `_next_key`.
     """
     text, read = _opened(body, _VERSIONS)
     versions = _entries(text, _VERSIONS, read)
     if _header(text, "IsTruncated") != "true":
         return Page(versions, None)
     marker, last = _header(text, "NextKeyMarker"), versions[-1].key if versions else ""
-    key = last if last in {_plain(marker), read(marker)} or not marker else read(marker)
+    key = _next_key({_plain(marker), read(marker)}, last) if marker else last
     return Page(versions, (key, _header(text, "NextVersionIdMarker")))
+
+
+def _next_key(readings: set[str], last: str) -> str:
+    """Behind which key the next page begins: the last one that this page lists, where the marker
+    may be read so; else the first that does not lie before it. A page that then lists again what
+    came before is refused; behind a later one, keys could be passed over."""
+    ahead = [reading for reading in readings if reading >= last]
+    if not ahead:
+        raise NotAListing("the next page would begin before this one's last key")
+    return min(ahead)
 
 
 def parse_objects(body: bytes) -> Page:

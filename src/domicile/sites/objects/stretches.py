@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from domicile.sites.objects.model import ObjectVersion
@@ -23,11 +23,18 @@ _FINER = 8
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """The keys behind ``after`` (with a ``token``, also the rest of that key's versions: those
-    behind the one that it names), up to and including ``until``; to the end where that is empty."""
+    behind the one that it names, but for ``skips``: then the token only says where to ask on), up
+    to and including ``until``; to the end where that is empty."""
 
     after: str = ""
     token: str = ""
     until: str = ""
+    skips: bool = False
+
+    @property
+    def is_behind_key(self) -> bool:
+        """Whether no version of the key ``after`` is in it."""
+        return self.skips or not self.token
 
     def ends_before(self, key: str) -> bool:
         """Whether this key, and whatever comes after it, is not in it."""
@@ -65,10 +72,10 @@ def cut(stretch: Stretch, at: Iterable[str]) -> list[Stretch]:
     """A stretch, cut behind each of these keys that lies in it; in order."""
     within = {key for key in at if key > stretch.after and key != stretch.until}
     borders = sorted(key for key in within if not stretch.ends_before(key))
-    starts = [(stretch.after, stretch.token), *((border, "") for border in borders)]
+    starts = [stretch, *map(Stretch, borders)]
     return [
-        Stretch(after, token, until)
-        for (after, token), until in zip(starts, [*borders, stretch.until], strict=True)
+        replace(start, until=until)
+        for start, until in zip(starts, [*borders, stretch.until], strict=True)
     ]
 
 
