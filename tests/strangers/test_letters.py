@@ -230,7 +230,9 @@ UPDATE {DUET} SET takes = '{{"shared": 3}}' WHERE one = 8 AND other = 4;
 INSERT INTO {LETTER} (id, sender, receiver, answers, video, body)
     VALUES (25, 6, 1, 21, 4, 'Fred to Ana');
 DELETE FROM {ATTACHMENT} WHERE letter = 22 AND n = 2;
+SELECT lo_put(voice, 0, 'anew to Dirk') FROM {ATTACHMENT} WHERE letter = 20 AND n = 1;
 """
+_VOICE = f"SELECT lo_get(voice)::text FROM {ATTACHMENT} WHERE letter = 20 AND n = 1"
 
 
 def _lives_on(story: Story) -> None:
@@ -239,7 +241,7 @@ def _lives_on(story: Story) -> None:
     away = story.source.tables()
     assert "3 of them are not at home" in words(story.run("scan", expected=1))
     told = words(story.run("status", expected=1))
-    assert "home lacks 4 rows of members and of others too" in told
+    assert "home lacks 5 rows of members and of others too" in told
     finish(story, erased=False)
     assert differences(away, story.source.tables()) == []
     for table, condition in {**SHARED, LETTER: "id IN (20, 21, 22, 23, 25)"}.items():
@@ -247,6 +249,7 @@ def _lives_on(story: Story) -> None:
         there = story.home.rows(f"SELECT * FROM {table} WHERE {condition}")
         assert not here - there
         assert (there - here).total() == (table == ATTACHMENT)
+    assert story.home.rows(_VOICE) == story.source.rows(_VOICE)
     assert story.home.broken_foreign_keys() == []
 
 

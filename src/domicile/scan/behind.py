@@ -14,7 +14,7 @@ from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules, Workplace, identity
 from domicile.scan.tables import TableCount
-from domicile.sites.postgres import TableName, site_errors, table_rows
+from domicile.sites.postgres import TableName, readable_large_objects, site_errors, table_rows
 
 __all__ = ["compared_with_home"]
 
@@ -67,11 +67,26 @@ def _behind(
                 into.write(chunk)
         with site_errors(home_site):
             row = connection.execute(_missing(table)).fetchone()
+        missing = int(row[0]) if row else count.shared
+        return missing or min(count.shared, _lacking_objects(table, session, connection))
     finally:
         for each in (session[0], connection):
             if not each.closed:
                 each.rollback()
-    return int(row[0]) if row else count.shared
+
+
+def _lacking_objects(table: TableRules, session: _Session, home: psycopg.Connection) -> int:
+    """How many large objects of shared rows home doesn't hold as they are there. What may not be
+    read is listed as not examined."""
+    if not table.large_objects:
+        return 0
+    rows = sql.SQL("SELECT * FROM {} AS t WHERE {}").format(
+        table_rows(table.table.name), table.shared(session[1].key, "t")
+    )
+    there = readable_large_objects(session[0], rows, table.large_objects)
+    everything = sql.SQL("SELECT * FROM {}").format(table_rows(table.table.name))
+    at_home = readable_large_objects(home, everything, table.large_objects)
+    return sum(at_home.get(oid) != contents for oid, contents in there.items())
 
 
 def _columns(table: TableRules) -> list[tuple[str, str]]:
