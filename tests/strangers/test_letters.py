@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -191,6 +191,7 @@ def test_a_row_with_several_persons_goes_to_each_of_them(
     _is_told(story)
     _lives_on(story)
     _others_become_members(story)
+    _lies_at_a_replica_alone(story)
     covers("Persons", "rows with several persons, of which each gets a copy", note=_NOTE)
 
 
@@ -271,6 +272,28 @@ def _others_become_members(story: Story) -> None:
     assert not any("Ana" in row or "Ben" in row for row in left[LETTER])
     assert story.source.broken_foreign_keys() == []
     assert story.home.broken_foreign_keys() == []
+
+
+def _lies_at_a_replica_alone(story: Story) -> None:
+    """Rows come home from the primary: what of a replica's home lacks is not examined there."""
+    place = replace(story.source, database=f"{story.source.database}_replica")
+    copied = f"CREATE DATABASE {place.database} TEMPLATE {story.source.database}"
+    with replace(story.source, database="postgres").connect() as connection:
+        connection.autocommit = True
+        connection.execute(copied.encode())
+    charter = story.directory / "domicile.toml"
+    site = place.table("replica", "company") + 'role = "replica"\n'
+    charter.write_text(charter.read_text(encoding="utf-8") + site, encoding="utf-8")
+    story.run("scan")
+    with place.connect() as connection:
+        connection.execute(b"UPDATE public.letter SET body = 'of long ago' WHERE id = 23")
+        connection.execute(b"INSERT INTO public.friendship VALUES (9, 1, 5)")
+    found = json.loads(story.run("scan", "--json", expected=1))
+    there = {c["dataset"]: c for c in found["tables"] if c["site"] == "replica"}
+    lacking = {name: count["unexamined"] for name, count in there.items() if count["unexamined"]}
+    assert lacking == {"letters": 1, "friendships": 1}
+    assert "rows come home from old alone" in there["friendships"]["reason"]
+    assert not sum(count["behind"] for count in found["tables"])
 
 
 _CHANGES_TO_FILES = {"move": 150, "erase": 100}

@@ -1,4 +1,4 @@
-"""Which shared rows home doesn't hold as they are at the primary: they live on there, and change.
+"""Which shared rows home doesn't hold as they are away: they live on there, and change.
 
 Rows go from one session to the other as digests beside their keys. Nothing is written but a
 temporary table in home's session.
@@ -26,21 +26,35 @@ def compared_with_home(
     here: Workplace, counts: Sequence[TableCount], site: str, session: _Session
 ) -> list[TableCount]:
     """The counts of a site away from home, with what home lacks of its shared rows. Rows come home
-    from the primary: what other sites have of them is not compared. Raises SiteError."""
+    from the primary: what home lacks of another site's is not examined there. Raises SiteError."""
     estate = here.estate
     if not any(count.shared for count in counts):
         return list(counts)
-    if site != estate.source_database and estate.source_database is not None:
-        return list(counts)
-    home = None
-    if estate.source_database is not None and estate.home_database is not None:
+    home, source = None, estate.source_database
+    if source is not None and estate.home_database is not None:
         home = (estate.home_database, here.session(estate.home_database, read_only=False))
     return [
-        msgspec.structs.replace(count, behind=_behind(count, site, session, home))
+        _with_lacking(count, _behind(count, site, session, home), site, source or site)
         if count.shared
         else count
         for count in counts
     ]
+
+
+def _with_lacking(count: TableCount, lacking: int, site: str, source: str) -> TableCount:
+    """A count, of whose shared rows home lacks some. Pure."""
+    if site == source or not lacking:
+        return msgspec.structs.replace(count, behind=lacking)
+    reason = (
+        f"home doesn't hold {lacking:,} rows of members and of others too as they are here, and"
+        f" rows come home from {source} alone: bring them there, or see that this site follows it"
+    )
+    return msgspec.structs.replace(
+        count,
+        shared=count.shared - lacking,
+        unexamined=count.unexamined + lacking,
+        reason="; ".join(filter(None, (count.reason, reason))),
+    )
 
 
 def _behind(
