@@ -101,6 +101,12 @@ class Unkept:
     def keeps(self, columns: object) -> bool:
         return not columns
 
+    def names_one(self, columns: object) -> bool:
+        return bool(columns)
+
+    def never_null(self, columns: object) -> bool:
+        return bool(columns)
+
 
 def test_a_way_over_rows_that_may_be_several_persons_is_not_examined() -> None:
     name, over, users = (TableName("public", each) for each in ("calls", "phones", "users"))
@@ -109,12 +115,67 @@ def test_a_way_over_rows_that_may_be_several_persons_is_not_examined() -> None:
         PersonPath(name, (soft, Hop(("owner",), users, ("id",), "owner"))),
         PersonPath(name, (Hop(("callee",), users, ("id",), None),)),
     )
-    why = unfit_for_copies({name: Unkept(ways)}, {name}, name)
+    why = unfit_for_copies({name: Unkept(ways)}, {name}, name, ("id",))
     assert why is not None
     assert "may be several persons'" in why.reason
-    assert unfit_for_copies({name: Unkept(ways[1:] * 2)}, {name}, name) is None
+    assert unfit_for_copies({name: Unkept(ways[1:] * 2)}, {name}, name, ("id",)) is None
 
 
 def test_what_hangs_on_a_shared_row_finds_it_whole_whatever_may_be_null() -> None:
     found = rules(["messages", "files"], [SENDER, RECEIVER, MESSAGE], messages())
     assert not found.undecided
+
+
+CALL = refers("calls(who)", "users(id)")
+
+
+def test_one_way_that_may_lead_to_several_persons_is_not_examined() -> None:
+    over = {
+        "messages": TableDataset(table="messages", person=("id -> calls.room",), persons="copy")
+    }
+    files: list[str | Table] = [table("calls", "room", "who"), "messages", "files"]
+    found = rules(files, [CALL, MESSAGE], over)
+    for name in ("messages", "files"):
+        assert "may be several persons'" in found.undecided[TableName("public", name)].reason
+    assert copied(found) == set()
+
+
+def test_a_person_who_is_not_named_by_key_is_not_examined() -> None:
+    """Two persons may share an address; and an erasure takes it away."""
+    users = table("users", "mail", unique=(("mail",),))
+    letters = table("letters", "one", "other")
+    for there, fit in (("mail", False), ("id", True)):
+        person = (f"one -> users.{there}", "other")
+        dataset = TableDataset(table="letters", person=person, persons="copy")
+        found = rules_for(charter({"letters": dataset}), database([users, letters]))
+        assert copied(found) == ({"letters"} if fit else set())
+        assert (TableName("public", "letters") in found.undecided) is not fit
+
+
+@pytest.mark.parametrize(
+    ("unique", "not_null", "fit"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_what_follows_without_a_foreign_key_must_lead_to_one_row_that_names_all(
+    *, unique: bool, not_null: bool, fit: bool
+) -> None:
+    """A thread's messages may be several persons'; one without a receiver is its sender's alone,
+    and what hangs on it must be so too."""
+    names = [column(name, not_null=not_null) for name in BOTH]
+    parent = table("messages", "thread", *names, unique=(("thread",),) if unique else ())
+    child = TableDataset(table="files", person=("thread -> messages.thread",))
+    tables: list[str | Table] = [parent, table("files", "thread")]
+    found = rules(tables, [SENDER, RECEIVER], messages() | {"files": child})
+    assert copied(found) == ({"messages", "files"} if fit else {"messages"})
+    files = TableName("public", "files")
+    assert (files in found.undecided) is not fit
+    if not fit:
+        assert found.undecided[files].table == files
+        assert "may be several persons', or nobody's" in found.undecided[files].reason
+
+
+def test_what_follows_a_table_that_is_not_examined_says_so_of_itself() -> None:
+    keyless = table("messages", *(column(name) for name in ("id", *BOTH)), key=())
+    found = rules([keyless, "files"], [SENDER, RECEIVER, MESSAGE], messages())
+    why = found.undecided[TableName("public", "files")]
+    assert why.table == TableName("public", "files")
+    assert why.reason.startswith("its rows are whose those of messages are: ")

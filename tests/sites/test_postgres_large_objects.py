@@ -56,6 +56,29 @@ def test_contents_arrive_in_pieces_as_they_are(
         assert home.execute("SELECT lo_get(77)").fetchone() == (contents,)
 
 
+@pytest.mark.parametrize("size", [0, 3, PIECE_BYTES + 1])
+def test_what_may_be_replaced_has_nothing_of_what_was_there(
+    postgres15: PostgresServer, postgres18: PostgresServer, size: int
+) -> None:
+    old, new = b"o" * (PIECE_BYTES + 7), b"n" * size
+    asked: list[str] = []
+
+    def replaceable(seen: str) -> bool:
+        asked.append(seen)
+        return True
+
+    with (
+        fresh_database(postgres15).connect() as source,
+        fresh_database(postgres18).connect() as home,
+    ):
+        make(source, 77, new)
+        make(home, 77, old)
+        found = bring_large_object(source, home, 77, replaceable)
+        assert asked == [hashlib.sha256(old).hexdigest()]
+        assert found == hashlib.sha256(new).hexdigest()
+        assert home.execute("SELECT lo_get(77)").fetchone() == (new,)
+
+
 def test_what_is_listed_is_there_and_named_by_these_columns(postgres18: PostgresServer) -> None:
     with fresh_database(postgres18).connect() as connection:
         connection.execute("CREATE TABLE public.t (a oid, b oid, c oid)")

@@ -40,12 +40,14 @@ INSERT INTO public.letter (id, sender, receiver, answers, video, body) VALUES
     (40, 3, 7, NULL, NULL, 'Cleo to Nils');
 
 -- What hangs on a letter is whose the letter is.
+CREATE DOMAIN public.lo AS oid;
 CREATE TABLE public.attachment (
-    letter integer NOT NULL REFERENCES public.letter, n smallint, file bytea,
+    letter integer NOT NULL REFERENCES public.letter, n smallint, file bytea, voice public.lo,
     PRIMARY KEY (letter, n)
 );
 INSERT INTO public.attachment
 SELECT id, n, convert_to('with ' || body, 'UTF8') FROM public.letter, generate_series(1, 2) AS n;
+UPDATE public.attachment SET voice = lo_from_bytea(0, 'to Dirk') WHERE letter = 20 AND n = 1;
 
 -- No foreign key: who dances with whom.
 CREATE TABLE public."Duet's" (

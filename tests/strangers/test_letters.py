@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -191,6 +191,7 @@ def test_a_row_with_several_persons_goes_to_each_of_them(
     _is_told(story)
     _lives_on(story)
     _others_become_members(story)
+    _lies_at_a_replica_alone(story)
     covers("Persons", "rows with several persons, of which each gets a copy", note=_NOTE)
 
 
@@ -230,7 +231,9 @@ UPDATE {DUET} SET takes = '{{"shared": 3}}' WHERE one = 8 AND other = 4;
 INSERT INTO {LETTER} (id, sender, receiver, answers, video, body)
     VALUES (25, 6, 1, 21, 4, 'Fred to Ana');
 DELETE FROM {ATTACHMENT} WHERE letter = 22 AND n = 2;
+SELECT lo_put(voice, 0, 'anew to Dirk') FROM {ATTACHMENT} WHERE letter = 20 AND n = 1;
 """
+_VOICE = f"SELECT lo_get(voice)::text FROM {ATTACHMENT} WHERE letter = 20 AND n = 1"
 
 
 def _lives_on(story: Story) -> None:
@@ -239,7 +242,7 @@ def _lives_on(story: Story) -> None:
     away = story.source.tables()
     assert "3 of them are not at home" in words(story.run("scan", expected=1))
     told = words(story.run("status", expected=1))
-    assert "home lacks 4 rows of members and of others too" in told
+    assert "home lacks 5 rows of members and of others too" in told
     finish(story, erased=False)
     assert differences(away, story.source.tables()) == []
     for table, condition in {**SHARED, LETTER: "id IN (20, 21, 22, 23, 25)"}.items():
@@ -247,6 +250,7 @@ def _lives_on(story: Story) -> None:
         there = story.home.rows(f"SELECT * FROM {table} WHERE {condition}")
         assert not here - there
         assert (there - here).total() == (table == ATTACHMENT)
+    assert story.home.rows(_VOICE) == story.source.rows(_VOICE)
     assert story.home.broken_foreign_keys() == []
 
 
@@ -268,6 +272,28 @@ def _others_become_members(story: Story) -> None:
     assert not any("Ana" in row or "Ben" in row for row in left[LETTER])
     assert story.source.broken_foreign_keys() == []
     assert story.home.broken_foreign_keys() == []
+
+
+def _lies_at_a_replica_alone(story: Story) -> None:
+    """Rows come home from the primary: what of a replica's home lacks is not examined there."""
+    place = replace(story.source, database=f"{story.source.database}_replica")
+    copied = f"CREATE DATABASE {place.database} TEMPLATE {story.source.database}"
+    with replace(story.source, database="postgres").connect() as connection:
+        connection.autocommit = True
+        connection.execute(copied.encode())
+    charter = story.directory / "domicile.toml"
+    site = place.table("replica", "company") + 'role = "replica"\n'
+    charter.write_text(charter.read_text(encoding="utf-8") + site, encoding="utf-8")
+    story.run("scan")
+    with place.connect() as connection:
+        connection.execute(b"UPDATE public.letter SET body = 'of long ago' WHERE id = 23")
+        connection.execute(b"INSERT INTO public.friendship VALUES (9, 1, 5)")
+    found = json.loads(story.run("scan", "--json", expected=1))
+    there = {c["dataset"]: c for c in found["tables"] if c["site"] == "replica"}
+    lacking = {name: count["unexamined"] for name, count in there.items() if count["unexamined"]}
+    assert lacking == {"letters": 1, "friendships": 1}
+    assert "rows come home from old alone" in there["friendships"]["reason"]
+    assert not sum(count["behind"] for count in found["tables"])
 
 
 _CHANGES_TO_FILES = {"move": 150, "erase": 100}

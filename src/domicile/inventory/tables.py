@@ -78,6 +78,15 @@ class TableRules:
         """Whether an erasure leaves these columns as they are in rows that stay."""
         return not self.protected or self.projection.keeps(columns)
 
+    def names_one(self, columns: Sequence[str]) -> bool:
+        """Whether no two rows have the same in these columns."""
+        keys = [key for key in (self.table.primary_key, *self.table.unique) if key]
+        return any(set(key) <= set(columns) for key in keys)
+
+    def never_null(self, columns: Sequence[str]) -> bool:
+        """Whether every row holds something in each of these columns."""
+        return all(self.table.column(name).not_null for name in columns)
+
     @property
     def reducible(self) -> bool:
         """Whether rows may have to stay, reduced: others can refer to them, by a key."""
@@ -195,9 +204,10 @@ def rules_for(charter: Charter, database: Database, register: Sequence[str] = ()
         name: _rules(charter, database, database.tables[name], dataset, paths[name], holding)
         for name, dataset in decided.items()
     }
+    key = charter.people.key
     copied = copied_to_each(charter, attribution.paths) & tables.keys()
     for name in sorted(copied):
-        if tables[name].protected and (unfit := unfit_for_copies(tables, copied, name)):
+        if tables[name].protected and (unfit := unfit_for_copies(tables, copied, name, key)):
             undecided[name] = unfit
     lists = _lists(charter, database, register)
     tables = {

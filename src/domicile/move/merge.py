@@ -35,6 +35,7 @@ __all__ = [
     "remove_ours",
     "still_shared",
     "update_ours",
+    "written_by_copies",
 ]
 
 _WHOLE = ("members", "shared")
@@ -187,6 +188,11 @@ def insert_missing(connection: psycopg.Connection, table: Table) -> None:
             query,
         )
     )
+
+
+def written_by_copies(table: TableName) -> sql.Composable:
+    """Whether home's row ``t`` of this table is ours."""
+    return _OURS.format(sql.Literal(table.schema), sql.Literal(table.name), sql.SQL("true"))
 
 
 def _came_as_shared(rules: TableRules, key: Sequence[str], shard: RowShard) -> sql.Composable:

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from domicile.errors import PlanError, SiteRefused
 from domicile.inventory import DatabaseRules, TableRules, Workplace, identity, read_batches
+from domicile.move.large_objects import bring_large_objects
 from domicile.move.merge import (
     KEPT,
     STAGE,
@@ -43,7 +44,6 @@ from domicile.sites.postgres import (
     CopyResult,
     Table,
     TableName,
-    bring_large_object,
     copy_format,
     large_objects_in,
     pipe,
@@ -84,6 +84,10 @@ CREATE TABLE IF NOT EXISTS domicile.copies (
     "table" text NOT NULL,
     PRIMARY KEY (cluster, transaction)
 );
+CREATE TABLE IF NOT EXISTS domicile.large_objects (
+    oid bigint PRIMARY KEY,
+    sha256 text NOT NULL
+);
 COMMENT ON SCHEMA domicile IS 'Written by Domicile: which shards of rows were brought here';
 """
 
@@ -111,9 +115,8 @@ def copy_rows(
                 result = _straight(source, home, shard)
             else:
                 result = _merge(source, home, here.run.id, shard, guarded)
-            for oid in _large_objects(source, shard):
-                bring_large_object(source[0], home[0], oid)
             _mark(home[0], here.run.id, shard, result)
+            bring_large_objects(source[0], home[0], _large_objects(source, shard))
             home[0].commit()
     except BaseException:
         home[0].rollback()

@@ -1,4 +1,4 @@
-"""Which shared rows home doesn't hold as they are at the primary: they live on there, and change.
+"""Which shared rows home doesn't hold as they are away: they live on there, and change.
 
 Rows go from one session to the other as digests beside their keys. Nothing is written but a
 temporary table in home's session.
@@ -14,7 +14,7 @@ from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules, Workplace, identity
 from domicile.scan.tables import TableCount
-from domicile.sites.postgres import TableName, site_errors, table_rows
+from domicile.sites.postgres import TableName, readable_large_objects, site_errors, table_rows
 
 __all__ = ["compared_with_home"]
 
@@ -26,22 +26,37 @@ def compared_with_home(
     here: Workplace, counts: Sequence[TableCount], site: str, session: _Session
 ) -> list[TableCount]:
     """The counts of a site away from home, with what its home lacks of its shared rows. Rows come
-    home from the primary: what other sites have of them is not compared. Raises SiteError."""
+    home from the primary: what home lacks of another site's is not examined there. Raises
+    SiteError."""
     estate = here.estate
     if not any(count.shared for count in counts):
         return list(counts)
     route = estate.route_at(site)
-    if route.source is not None and site != route.source:
-        return list(counts)
-    home = None
-    if route.source is not None and route.home is not None:
+    home, source = None, route.source
+    if source is not None and route.home is not None:
         home = (route.home, here.session(route.home, read_only=False))
     return [
-        msgspec.structs.replace(count, behind=_behind(count, site, session, home))
+        _with_lacking(count, _behind(count, site, session, home), site, source or site)
         if count.shared
         else count
         for count in counts
     ]
+
+
+def _with_lacking(count: TableCount, lacking: int, site: str, source: str) -> TableCount:
+    """A count, of whose shared rows home lacks some. Pure."""
+    if site == source or not lacking:
+        return msgspec.structs.replace(count, behind=lacking)
+    reason = (
+        f"home doesn't hold {lacking:,} rows of members and of others too as they are here, and"
+        f" rows come home from {source} alone: bring them there, or see that this site follows it"
+    )
+    return msgspec.structs.replace(
+        count,
+        shared=count.shared - lacking,
+        unexamined=count.unexamined + lacking,
+        reason="; ".join(filter(None, (count.reason, reason))),
+    )
 
 
 def _behind(
@@ -68,11 +83,26 @@ def _behind(
                 into.write(chunk)
         with site_errors(home_site):
             row = connection.execute(_missing(table)).fetchone()
+        missing = int(row[0]) if row else count.shared
+        return missing or min(count.shared, _lacking_objects(table, session, connection))
     finally:
         for each in (session[0], connection):
             if not each.closed:
                 each.rollback()
-    return int(row[0]) if row else count.shared
+
+
+def _lacking_objects(table: TableRules, session: _Session, home: psycopg.Connection) -> int:
+    """How many large objects of shared rows home doesn't hold as they are there. What may not be
+    read is listed as not examined."""
+    if not table.large_objects:
+        return 0
+    rows = sql.SQL("SELECT * FROM {} AS t WHERE {}").format(
+        table_rows(table.table.name), table.shared(session[1].key, "t")
+    )
+    there = readable_large_objects(session[0], rows, table.large_objects)
+    everything = sql.SQL("SELECT * FROM {}").format(table_rows(table.table.name))
+    at_home = readable_large_objects(home, everything, table.large_objects)
+    return sum(at_home.get(oid) != contents for oid, contents in there.items())
 
 
 def _columns(table: TableRules) -> list[tuple[str, str]]:

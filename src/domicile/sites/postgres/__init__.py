@@ -22,6 +22,8 @@ from domicile.sites.postgres.large_objects import (
     forgotten_large_objects,
     large_objects_in,
     note_large_objects,
+    readable_large_objects,
+    referring_columns,
     remove_large_objects,
 )
 from domicile.sites.postgres.model import (
@@ -102,6 +104,8 @@ __all__ = [
     "pipe",
     "read_database",
     "read_grants",
+    "readable_large_objects",
+    "referring_columns",
     "refresh_view",
     "remains",
     "remove_large_objects",

@@ -51,6 +51,7 @@ WHERE n.nspname = 'domicile' AND c.relkind IN ('r', 'p', 'f', 'm') AND (c.relnam
     SELECT a.attname::text FROM pg_catalog.pg_attribute a
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)) NOT IN (
   ('shard_markers', ARRAY['run', 'shard', 'rows', 'sha256', 'copied_at']),
+  ('large_objects', ARRAY['oid', 'sha256']),
   ('copies', ARRAY['cluster', 'transaction', 'run', 'shard', 'kind', 'schema', 'table']))
 ORDER BY 2
 """

@@ -8,7 +8,7 @@ or a grant, removing one its owner's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import LiteralString
 
 import psycopg
@@ -27,16 +27,19 @@ __all__ = [
     "forgotten_large_objects",
     "large_objects_in",
     "note_large_objects",
+    "readable_large_objects",
+    "referring_columns",
     "remove_large_objects",
 ]
 
 LARGE_OBJECT_TABLE = TableName("pg_catalog", "pg_largeobject", is_root=False)
 PIECE_BYTES = 1024 * 1024
 _NOTED = "domicile_large_objects"
+_FOR_WRITING = 0x20000  # libpq's INV_WRITE
 
 # Every column that may hold an oid of a large object, domains such as `lo` among them.
 _OID_COLUMNS: LiteralString = """
-SELECT n.nspname, c.relname, a.attname FROM pg_attribute a
+SELECT n.nspname, c.relname, a.attname, c.relkind = 'p' FROM pg_attribute a
   JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -73,22 +76,60 @@ def digest_large_object(connection: Connection, oid: int) -> str:
     return seen.hexdigest()
 
 
-def bring_large_object(source: Connection, home: Connection, oid: int) -> None:
+def readable_large_objects(
+    connection: Connection, rows: sql.Composable, columns: Sequence[str]
+) -> dict[int, str]:
+    """The digests of those of `large_objects_in` that the site's user may read, by oid."""
+    query = sql.SQL(
+        "SELECT m.oid::bigint FROM pg_catalog.pg_largeobject_metadata AS m"
+        " WHERE m.oid IN ({}) AND ({})"
+    ).format(_values(rows, columns), sql.SQL(_MAY_READ))
+    with site_errors(site_name(connection)):
+        found = [int(oid) for (oid,) in connection.execute(query).fetchall()]
+    return {oid: digest_large_object(connection, oid) for oid in found}
+
+
+def referring_columns(connection: Connection) -> list[tuple[TableName, str]]:
+    """Every column of the database that may name large objects."""
+    with site_errors(site_name(connection)):
+        return [
+            (TableName(schema, table, is_root=root), column)
+            for schema, table, column, root in connection.execute(_OID_COLUMNS).fetchall()
+        ]
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+def bring_large_object(
+    source: Connection,
+    home: Connection,
+    oid: int,
+    replaceable: Callable[[str], bool] = _never,
+) -> str:
     """Make a large object at home, under its oid, as it is at the source; within the callers'
-    transactions. One that is there already must be the same. Raises `SiteRefused` where it is
-    another; `SiteError`."""
+    transactions. Answers the SHA-256 of its contents, in hex. One that is there already must be the
+    same, or ``replaceable``, which is told the digest of what home has. Raises `SiteRefused` where
+    it is another; `SiteError`."""
     with site_errors(site_name(home)):
         try:
             with home.transaction():
                 home.execute("SELECT pg_catalog.lo_create(%s::oid)", (oid,))
         except psycopg.errors.UniqueViolation:
-            _must_be_equal(source, home, oid)
-            return
-    offset = 0
+            at_home = digest_large_object(home, oid)
+            if digest_large_object(source, oid) == at_home:
+                return at_home
+            if not replaceable(at_home):
+                raise _another(home, oid) from None
+            _empty(home, oid)
+    offset, seen = 0, hashlib.sha256()
     for piece in _pieces(source, oid):
         with site_errors(site_name(home)):
             home.execute("SELECT pg_catalog.lo_put(%s::oid, %s, %b)", (oid, offset, piece))
         offset += len(piece)
+        seen.update(piece)
+    return seen.hexdigest()
 
 
 def forgotten_large_objects(
@@ -129,10 +170,10 @@ def note_large_objects(
 def remove_large_objects(connection: Connection) -> None:
     """Remove what was noted and no row refers to any more, of whatever table."""
     noted = sql.SQL("pg_temp.{}").format(sql.Identifier(_NOTED))
-    for schema, table, column in connection.execute(_OID_COLUMNS).fetchall():
+    for name, column in referring_columns(connection):
         connection.execute(
             sql.SQL("DELETE FROM {} AS o WHERE o.oid IN (SELECT {} FROM {} AS t)").format(
-                noted, sql.Identifier("t", column), table_identifier(TableName(schema, table))
+                noted, sql.Identifier("t", column), table_identifier(name)
             )
         )
     connection.execute(
@@ -167,11 +208,18 @@ def _pieces(connection: Connection, oid: int) -> Iterator[bytes]:
                 return
 
 
-def _must_be_equal(source: Connection, home: Connection, oid: int) -> None:
-    if digest_large_object(source, oid) != digest_large_object(home, oid):
-        raise SiteRefused(
-            f"site {site_name(home)}: there is another large object {oid}",
-            expected="none under an oid that comes home, or the same",
-            next_step=f"where nobody needs home's, SELECT lo_unlink({oid}) there; else give the"
-            " source's another oid, in its rows too",
-        )
+def _empty(home: Connection, oid: int) -> None:
+    row = home.execute("SELECT pg_catalog.lo_open(%s::oid, %s)", (oid, _FOR_WRITING)).fetchone()
+    opened = row and row[0]
+    home.execute("SELECT pg_catalog.lo_truncate64(%s, 0)", (opened,))
+    home.execute("SELECT pg_catalog.lo_close(%s)", (opened,))
+
+
+def _another(home: Connection, oid: int) -> SiteRefused:
+    return SiteRefused(
+        f"site {site_name(home)}: there is another large object {oid}",
+        expected="none under an oid that comes home, or the same, or what a copy brought and nobody"
+        " changed",
+        next_step=f"where nobody needs home's, SELECT lo_unlink({oid}) there; else give the"
+        " source's another oid, in its rows too",
+    )
