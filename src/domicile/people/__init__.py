@@ -17,6 +17,7 @@ from domicile.people.members import (
     set_listed,
     set_people,
 )
+from domicile.people.ownerless import End, ownerless
 from domicile.people.paths import (
     Attribution,
     PersonPath,
@@ -39,6 +40,7 @@ __all__ = [
     "MEMBERS",
     "UNKNOWN",
     "Attribution",
+    "End",
     "Hop",
     "Listed",
     "Lists",
@@ -60,6 +62,7 @@ __all__ = [
     "names_person",
     "names_somebody",
     "orphaned",
+    "ownerless",
     "parent_values",
     "paths_to_people",
     "person_text",
