@@ -294,7 +294,7 @@ def _rules(
         table,
         classification,
         paths,
-        project(database, table, public, holding),
+        project(database, table, (*public, *_person_key(charter, table)), holding),
         tuple(
             key
             for key in references
@@ -306,6 +306,11 @@ def _rules(
             if column.is_lo or (dataset and column.name in dataset.large_objects)
         ),
     )
+
+
+def _person_key(charter: Charter, table: Table) -> tuple[str, ...]:
+    """What stays in a row of the people table because its person's rows are found by it."""
+    return charter.people.key if TableName.parse(charter.people.table) == table.name else ()
 
 
 def _unreadable(database: Database, name: TableName) -> bool:
