@@ -89,6 +89,32 @@ def test_a_child_without_a_key_of_its_own_to_a_person_is_not_examined(
     assert "no foreign key leads to a person (and none is inherited)" in counts["admins"].reason
 
 
+NICKNAMES = """
+CREATE TABLE users (id bigint PRIMARY KEY, country text, handle text);
+CREATE TABLE vips () INHERITS (users);
+INSERT INTO users VALUES (2, 'DE', 'bob');
+INSERT INTO vips VALUES (1, 'US', 'ann'), (4, 'DE', 'cleo');
+CREATE TABLE posts (id int PRIMARY KEY, handle text, owner bigint);
+INSERT INTO posts VALUES (1, 'ann', 1), (2, 'bob', 2), (3, 'cleo', 4), (4, 'nobody', 9);
+"""
+
+
+@pytest.mark.parametrize(
+    ("person", "counted"), [("handle -> users.handle", (0, 3)), ("owner", (1, 1))]
+)
+def test_who_is_in_a_table_that_inherits_is_found_by_the_key_alone(
+    postgres18: PostgresServer, person: str, counted: tuple[int, int]
+) -> None:
+    """By another column the row may be anybody's: it is not examined."""
+    datasets = {
+        "posts": TableDataset(table="posts", person=(person,)),
+        "vips": TableDataset(table="vips", person=("id",)),
+    }
+    with member_database(postgres18, NICKNAMES, charter(datasets), ["1"]) as (connection, rules):
+        counts = {c.table: c for c in count_tables(connection, rules, "old", at_home=False)}
+    assert (counts["posts"].members, counts["posts"].unexamined) == counted
+
+
 # The albums 1 (nothing protected is left in it) and 3 are nobody's; of photos in them nobody can
 # say whose they are, or they are nobody's. The photo 14, which a mark needs, has nothing in it.
 ALBUMS = """

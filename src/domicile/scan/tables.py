@@ -187,8 +187,8 @@ def _reason(unexamined: int, emptied: int) -> str:
     if emptied:
         reasons.append(
             f"the way from {emptied:,} ends at a row that names nobody and has nothing but its"
-            " public projection left: they may be members', written since; delete them, or give it an"
-            " owner"
+            " public projection left: they may be members', written since; delete them, or give"
+            " it an owner"
         )
     return "; ".join(reasons)
 
@@ -263,7 +263,7 @@ def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
         member=table.belong(rules.key, "t"),
         shared=table.shared(rules.key, "t"),
         unknown=_unknown(table, rules.key),
-        orphaned=orphaned(table.paths, "t"),
+        orphaned=orphaned(table.paths, rules.key, "t"),
         nobody=_nobody(rules, table.paths),
         emptied=_emptied(rules, table),
         table=table_rows(table.table.name),
