@@ -181,9 +181,10 @@ def rules_for(charter: Charter, database: Database) -> DatabaseRules:
         else:
             decided[name] = dataset
     paths = {name: attribution.paths.get(name, ()) for name in decided}
-    protected = {name: ways for name, ways in paths.items() if _is_protected(decided[name])}
-    soft = tuple(soft_references(protected, charter.people.key))
-    holding = _holding(database, decided, soft)
+    for unnamed in _unnamed(database, paths, _held(charter, database, decided, paths)[1]):
+        undecided[unnamed.table] = unnamed
+        del decided[unnamed.table], paths[unnamed.table]
+    soft, holding = _held(charter, database, decided, paths)
     tables = {
         name: _rules(charter, database, database.tables[name], dataset, paths[name], holding)
         for name, dataset in decided.items()
@@ -205,6 +206,54 @@ def rules_for(charter: Charter, database: Database) -> DatabaseRules:
 
 def _is_protected(dataset: TableDataset | None) -> bool:
     return dataset is None or dataset.classification == "protected"
+
+
+def _held(
+    charter: Charter,
+    database: Database,
+    decided: Mapping[TableName, TableDataset | None],
+    paths: Mapping[TableName, tuple[PersonPath, ...]],
+) -> tuple[tuple[SoftReference, ...], tuple[SoftReference, ...]]:
+    """The soft references of protected tables, and those of them that hold a row."""
+    protected = {name: ways for name, ways in paths.items() if _is_protected(decided[name])}
+    soft = tuple(soft_references(protected, charter.people.key))
+    return soft, _holding(database, decided, soft)
+
+
+def _unnamed(
+    database: Database,
+    paths: Mapping[TableName, tuple[PersonPath, ...]],
+    holding: Sequence[SoftReference],
+) -> list[Undecided]:
+    """The tables whose rows may stay, reduced, and must hold rows that no key names; and those
+    whose ways lead over them."""
+    unnamed = {
+        reference.child: Undecided(
+            reference.child,
+            f"its rows may stay, reduced, and are found through rows of {reference.parent}, which"
+            " has neither primary nor unique key to name those by that must stay with them",
+            f"add a primary key to {reference.parent}",
+        )
+        for reference in holding
+        if not identity(database.tables[reference.parent])
+    }
+    over = {
+        name: parent
+        for name, ways in paths.items()
+        for parent in (hop.parent for way in ways for hop in way.hops)
+        if parent in unnamed and name not in unnamed
+    }
+    return [
+        *unnamed.values(),
+        *(
+            Undecided(
+                name,
+                f"its way leads over {parent}, which is undecided: {unnamed[parent].reason}",
+                f"decide {parent} first",
+            )
+            for name, parent in over.items()
+        ),
+    ]
 
 
 def _holding(
