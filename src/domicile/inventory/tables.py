@@ -143,7 +143,7 @@ class TableRules:
 @dataclass(frozen=True, slots=True)
 class DatabaseRules:
     """Every table of one database: treated by its rules, or undecided with the reason. soft: the
-    soft hops of protected tables; holding: those by which a row that stays holds another."""
+    soft hops of tables, public ones too; holding: those by which a row that stays holds another."""
 
     database: Database
     tables: Mapping[TableName, TableRules]
@@ -214,10 +214,10 @@ def _held(
     decided: Mapping[TableName, TableDataset | None],
     paths: Mapping[TableName, tuple[PersonPath, ...]],
 ) -> tuple[tuple[SoftReference, ...], tuple[SoftReference, ...]]:
-    """The soft references of protected tables, and those of them that hold a row."""
-    protected = {name: ways for name, ways in paths.items() if _is_protected(decided[name])}
-    soft = tuple(soft_references(protected, charter.people.key))
-    return soft, _holding(database, decided, soft)
+    """The soft references of tables, and those of protected ones that hold a row."""
+    soft = tuple(soft_references(paths, charter.people.key))
+    protected = [reference for reference in soft if _is_protected(decided[reference.child])]
+    return soft, _holding(database, decided, protected)
 
 
 def _unnamed(
