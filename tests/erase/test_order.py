@@ -6,9 +6,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domicile.charter import TableDataset
 from domicile.erase.order import erasure_groups, refers_to_itself
+from domicile.inventory import rules_for
 from domicile.sites.postgres import ForeignKey, TableName
-from tests.people.catalogues import refers
+from tests.people.catalogues import charter, database, refers, table
 
 NAMES = [TableName("public", name) for name in "abcdefg"]
 
@@ -33,6 +35,18 @@ def test_children_come_before_their_parents() -> None:
 
 def test_tables_in_a_circle_are_erased_together_between_children_and_parents() -> None:
     assert groups("abcd", "ab", "bc", "cb", "cd") == ["a", "bc", "d"]
+
+
+def test_what_is_found_over_a_public_table_without_a_foreign_key_comes_first() -> None:
+    """That table's rows stay, and lead to nobody afterwards."""
+    world = charter(
+        {"b": TableDataset(table="b", classification="public", person=("code -> c.code",))}
+    )
+    keys = [refers("a(b)", "b(id)"), refers("c(owner)", "users(id)")]
+    catalogue = database(["a", table("b", "code"), table("c", "code", "owner"), "users"], keys)
+    rules = rules_for(world, catalogue)
+    order = [name for (name,) in erasure_groups(rules.database.tables, rules.erased_first)]
+    assert order == [*NAMES[:3], TableName("public", "users")]
 
 
 def test_tables_without_references_are_all_erased() -> None:

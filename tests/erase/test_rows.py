@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from domicile.charter import Charter, TableDataset
+from domicile.charter import Charter, People, TableDataset
 from domicile.erase.rows import RowErasure, erase_rows
 from domicile.errors import ShardError, SourceChanged
 from domicile.move import RowShard, site_digest
@@ -113,3 +113,62 @@ def test_no_row_is_reduced_through_which_another_is_found(postgres18: PostgresSe
         erase(session, shards_of(session, "photo"))
         erase(session, shards_of(session, "album"))
         assert column(session[0], "SELECT id FROM public.album") == []
+
+
+# The way from a comment breaks two tables up: the post keeps its blog, the blog not its owner.
+BLOG = """
+CREATE TABLE blog (id int PRIMARY KEY, owner bigint REFERENCES users, title text);
+CREATE TABLE post (id int PRIMARY KEY, blog int NOT NULL REFERENCES blog, body text);
+CREATE TABLE comment (id int PRIMARY KEY, post int NOT NULL REFERENCES post, secret text);
+INSERT INTO blog VALUES (1, 1, 'ours'), (2, 2, 'theirs');
+INSERT INTO post VALUES (1, 1, 'ours'), (2, 2, 'theirs');
+INSERT INTO comment VALUES (1, 1, 'ours'), (2, 2, 'theirs');
+"""
+SOFT_POSTS = "ALTER TABLE post DROP CONSTRAINT post_blog_fkey;"
+
+
+@pytest.mark.parametrize("more", ["", SOFT_POSTS], ids=["foreign keys", "a soft hop"])
+def test_no_row_is_reduced_through_which_another_is_found_over_several(
+    postgres18: PostgresServer, more: str
+) -> None:
+    posts = TableDataset(table="post", person=("blog -> blog.id",))
+    world = charter({"posts": posts} if more else {})
+    with member_database(postgres18, USERS + BLOG + more, world, ["1"]) as session:
+        shards = {table: shards_of(session, table) for table in ("comment", "post", "blog")}
+        erase(session, shards["comment"])
+        session[0].execute("INSERT INTO public.comment VALUES (3, 1, 'ours, written since')")
+        session[0].commit()
+        assert [one.reduced for one in erase(session, shards["post"])] == [1]
+        with pytest.raises(ShardError, match="find their person through rows of blog"):
+            erase(session, shards["blog"])
+        assert [shard.rows for shard in shards_of(session, "comment")] == [1]
+        erase(session, shards_of(session, "comment"))
+        assert [one.reduced for one in erase(session, shards["blog"])] == [1]
+
+
+# A person goes by what is not the primary key.
+KEYED = """
+CREATE TABLE users (id bigint PRIMARY KEY, uid text NOT NULL UNIQUE, country text);
+CREATE TABLE posts (id int PRIMARY KEY, author bigint NOT NULL REFERENCES users, secret text);
+CREATE TABLE likes (id int PRIMARY KEY, who bigint NOT NULL REFERENCES users,
+    liked bigint NOT NULL REFERENCES users);
+INSERT INTO users VALUES (1, 'u1', 'US'), (2, 'u2', 'DE');
+INSERT INTO posts VALUES (1, 1, 'ours');
+INSERT INTO likes VALUES (1, 2, 1);
+"""
+
+
+def test_a_reduced_person_is_known_by_the_key_that_is_not_the_primary_key(
+    postgres18: PostgresServer,
+) -> None:
+    """What is written to it since is a member's."""
+    likes = TableDataset(table="likes", person=("who",))
+    world = charter({"likes": likes}, people=People(table="users", key=("uid",), country="country"))
+    with member_database(postgres18, KEYED, world, ["u1"]) as session:
+        erase(session, shards_of(session, "posts"))
+        assert [one.reduced for one in erase(session, shards_of(session, "users"))] == [1]
+        rows = session[0].execute("SELECT * FROM public.users ORDER BY id").fetchall()
+        assert rows == [(1, "u1", None), (2, "u2", "DE")]
+        session[0].execute("INSERT INTO public.posts VALUES (2, 1, 'ours, written since')")
+        session[0].commit()
+        assert [shard.rows for shard in shards_of(session, "posts")] == [1]

@@ -141,3 +141,35 @@ def test_rows_that_nobody_can_refer_to_are_never_bare(session: Session) -> None:
     assert having(session, comments, comments.bare(key, "t")) == set()
     assert having(session, comments, comments.reduced("t")) == set()
     assert having(session, comments, comments.members(key, "t")) == {31, 32}
+
+
+def test_rows_that_would_hold_what_no_key_names_are_undecided() -> None:
+    """And what leads over them. Nothing else of the database is: it can be planned."""
+    datasets = {
+        "boxes": TableDataset(table="boxes", person=("number -> orders.number",)),
+        "labels": TableDataset(table="labels", person=("box",)),
+        "marks": TableDataset(table="marks", person=("who",)),
+    }
+    number = a_column("number", not_null=True)
+    keys = [
+        refers("orders(buyer)", "users(id)"),
+        refers("marks(box)", "boxes(id)"),
+        refers("marks(who)", "users(id)"),
+        refers("labels(box)", "boxes(id)"),
+    ]
+    others = ("users", "marks", "labels", table("boxes", number))
+
+    def decide(*, keyed: bool) -> DatabaseRules:
+        orders = table("orders", "number", "buyer", key=("id",) if keyed else ())
+        return rules_for(charter(datasets), database([*others, orders], keys))
+
+    found = decide(keyed=False)
+    assert set(found.tables) == {public("users"), public("orders"), public("marks")}
+    assert "found through rows of orders, which has neither" in (
+        found.undecided[public("boxes")].reason
+    )
+    assert found.undecided[public("boxes")].next_step == "add a primary key to orders"
+    assert found.undecided[public("labels")].next_step == "decide boxes first"
+    assert not found.holding
+    assert [held.child for held in decide(keyed=True).holding] == [public("boxes")]
+    assert not decide(keyed=True).undecided

@@ -79,7 +79,7 @@ def test_each_way_ends_at_the_register(session: Session) -> None:
         found[name] = (
             of(name, table.belong(rules.key, "t")),
             of(name, belongs(table.paths, rules.key, "t", table.lists.unknown)),
-            of(name, orphaned(table.paths, "t")),
+            of(name, orphaned(table.paths, rules.key, "t")),
         )
     assert found == {
         "orders": ([1], [4], [3]),

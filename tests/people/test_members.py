@@ -116,7 +116,7 @@ def test_rows_are_found_along_their_paths(
     assert {len(path.hops) for path in paths} == {hops}
     assert ids(session, table, belongs(paths, KEY, "t")) == members
     assert ids(session, table, belongs(paths, KEY, "t", UNKNOWN)) == unknown
-    assert ids(session, table, orphaned(paths, "t")) == orphans
+    assert ids(session, table, orphaned(paths, KEY, "t")) == orphans
 
 
 def test_people_are_members_themselves(session: Session) -> None:
@@ -126,7 +126,7 @@ def test_people_are_members_themselves(session: Session) -> None:
         sql.SQL("SELECT handle FROM app.users AS t WHERE {}").format(belongs(paths, KEY, "t"))
     ).fetchall()
     assert {row[0] for row in found} == {"ada", "b,c"}
-    assert ids(session, "app.users", orphaned(paths, "t")) == set()
+    assert ids(session, "app.users", orphaned(paths, KEY, "t")) == set()
 
 
 @pytest.mark.parametrize("table", ["videos", "comments", "likes", "profiles", "events", "messages"])

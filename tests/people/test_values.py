@@ -51,7 +51,7 @@ def found(
                 for what, condition in {
                     "member": belongs(paths, ("id",), "t"),
                     "unknown": belongs(paths, ("id",), "t", UNKNOWN),
-                    "orphan": orphaned(paths, "t"),
+                    "orphan": orphaned(paths, ("id",), "t"),
                     "nobody": sql.SQL("NOT {}").format(names_somebody(paths[0].hops[0], "t")),
                 }.items()
             }

@@ -33,10 +33,10 @@ from domicile.inventory import (
     read_batches,
     write_bytes,
 )
-from domicile.move import Plan
+from domicile.move import Plan, latest_verified
 from domicile.sites.postgres import TableName
 
-__all__ = ["certify", "erasures", "last_held_until", "unsigned"]
+__all__ = ["certify", "erasures", "last_held_until", "unproven", "unsigned"]
 
 _FORMAT = "domicile erasure certificate 1 (after NIST SP 800-88 Rev. 2, section 4.6)"
 _REWRITTEN = (
@@ -68,7 +68,7 @@ def certify(
     lacks: dict[Lack, bool] = {
         "failed": any(item.failed for item in items),
         "held": any(item.held for item in items),
-        "not proven": _unproven(plan, site, entries),
+        "not proven": unproven(plan, site, entries),
         "remaining": absence.entry.remaining > 0,
         "not examined": absence.entry.unexamined > 0,
         "not rewritten": not all(check.passed for check in rewriting),
@@ -225,12 +225,21 @@ def _rewriting(entries: RunEntries, site: str, plan: Plan) -> tuple[Check, ...]:
     )
 
 
-def _unproven(plan: Plan, site: str, entries: RunEntries) -> bool:
-    """Whether some shard of the site was not erased, for want of proof or otherwise."""
+def unproven(plan: Plan, site: str, entries: RunEntries) -> bool:
+    """Whether some shard of the site was not erased, for want of proof or otherwise: at its
+    primary's, if it is a standby. Rows that a verification did not find there need no erasure."""
+    site = plan.primary_of(site) or site
     erased = {body.shard for body in entries.of(ShardErased) if body.site == site}
     if site in plan.stores:
         return any(site in shard.sites and shard.id not in erased for shard in plan.objects)
-    return False
+    verified = latest_verified(entries)
+    left = [shard.id for shard in plan.rows if shard.erasable and shard.id not in erased]
+    return site in plan.databases and any(
+        (proof := verified.get(shard)) is None
+        or proof.failed > 0
+        or site in (*proof.sites, *proof.partly)
+        for shard in left
+    )
 
 
 def unsigned(data: bytes) -> Certificate:

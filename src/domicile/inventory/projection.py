@@ -1,8 +1,9 @@
 """The public projection of a table's rows: what may stay where others still refer to them. Pure.
 
-Kept: the primary key, the columns the charter calls public, whatever other tables' foreign keys
-refer to, and the columns of foreign keys that may not be null (those references stay). So it is
-with soft references, to the register too; values inside JSON do not stay.
+Kept: the primary key, a person's key in the people table, the columns the charter calls public,
+whatever other tables' foreign keys refer to, and the columns of foreign keys that may not be null
+(those references stay). So it is with soft references, to the register too; values inside JSON do
+not stay.
 Every other column becomes null, or a named placeholder where null is not allowed.
 """
 

@@ -155,8 +155,9 @@ class TableRules:
 @dataclass(frozen=True, slots=True)
 class DatabaseRules:
     """Every table of one database: treated by its rules, or undecided with the reason. soft: the
-    soft hops of protected tables to others; holding: those by which a row that stays holds another.
-    register: the base types of a person's key, where the database has no people table of its own.
+    soft hops of tables to others, public ones too; holding: those by which a row that stays holds
+    another. register: the base types of a person's key, where the database has no people table of
+    its own.
     """
 
     database: Database
@@ -197,9 +198,10 @@ def rules_for(charter: Charter, database: Database, register: Sequence[str] = ()
         else:
             decided[name] = dataset
     paths = {name: attribution.paths.get(name, ()) for name in decided}
-    protected = {name: ways for name, ways in paths.items() if _is_protected(decided[name])}
-    soft = tuple(soft_references(protected, charter.people.key))
-    holding = _holding(database, decided, soft)
+    for unnamed in _unnamed(database, paths, _held(charter, database, decided, paths)[1]):
+        undecided[unnamed.table] = unnamed
+        del decided[unnamed.table], paths[unnamed.table]
+    soft, holding = _held(charter, database, decided, paths)
     tables = {
         name: _rules(charter, database, database.tables[name], dataset, paths[name], holding)
         for name, dataset in decided.items()
@@ -230,6 +232,54 @@ def rules_for(charter: Charter, database: Database, register: Sequence[str] = ()
 
 def _is_protected(dataset: TableDataset | None) -> bool:
     return dataset is None or dataset.classification == "protected"
+
+
+def _held(
+    charter: Charter,
+    database: Database,
+    decided: Mapping[TableName, TableDataset | None],
+    paths: Mapping[TableName, tuple[PersonPath, ...]],
+) -> tuple[tuple[SoftReference, ...], tuple[SoftReference, ...]]:
+    """The soft references of tables, and those of protected ones that hold a row."""
+    soft = tuple(soft_references(paths, charter.people.key))
+    protected = [reference for reference in soft if _is_protected(decided[reference.child])]
+    return soft, _holding(database, decided, protected)
+
+
+def _unnamed(
+    database: Database,
+    paths: Mapping[TableName, tuple[PersonPath, ...]],
+    holding: Sequence[SoftReference],
+) -> list[Undecided]:
+    """The tables whose rows may stay, reduced, and must hold rows that no key names; and those
+    whose ways lead over them."""
+    unnamed = {
+        reference.child: Undecided(
+            reference.child,
+            f"its rows may stay, reduced, and are found through rows of {reference.parent}, which"
+            " has neither primary nor unique key to name those by that must stay with them",
+            f"add a primary key to {reference.parent}",
+        )
+        for reference in holding
+        if not identity(database.tables[reference.parent])
+    }
+    over = {
+        name: parent
+        for name, ways in paths.items()
+        for parent in (hop.parent for way in ways for hop in way.hops)
+        if parent in unnamed and name not in unnamed
+    }
+    return [
+        *unnamed.values(),
+        *(
+            Undecided(
+                name,
+                f"its way leads over {parent}, which is undecided: {unnamed[parent].reason}",
+                f"decide {parent} first",
+            )
+            for name, parent in over.items()
+        ),
+    ]
 
 
 def _holding(
@@ -327,7 +377,7 @@ def _rules(
         table,
         classification,
         paths,
-        project(database, table, public, holding),
+        project(database, table, (*public, *_person_key(charter, table)), holding),
         tuple(
             key
             for key in references
@@ -339,6 +389,11 @@ def _rules(
             if column.is_lo or (dataset and column.name in dataset.large_objects)
         ),
     )
+
+
+def _person_key(charter: Charter, table: Table) -> tuple[str, ...]:
+    """What stays in a row of the people table because its person's rows are found by it."""
+    return charter.people.key if TableName.parse(charter.people.table) == table.name else ()
 
 
 def _unreadable(database: Database, name: TableName) -> bool:

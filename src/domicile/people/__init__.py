@@ -19,6 +19,7 @@ from domicile.people.members import (
     set_listed,
     set_people,
 )
+from domicile.people.ownerless import End, ownerless
 from domicile.people.paths import (
     Attribution,
     PersonPath,
@@ -43,6 +44,7 @@ __all__ = [
     "MEMBERS",
     "UNKNOWN",
     "Attribution",
+    "End",
     "Hop",
     "Listed",
     "Lists",
@@ -66,6 +68,7 @@ __all__ = [
     "names_person",
     "names_somebody",
     "orphaned",
+    "ownerless",
     "parent_rows",
     "parent_values",
     "paths_to_people",

@@ -202,29 +202,35 @@ def belongs(
     )
 
 
-def orphaned(paths: Sequence[PersonPath], alias: str) -> sql.Composable:
+def orphaned(paths: Sequence[PersonPath], key: Sequence[str], alias: str) -> sql.Composable:
     """Whether the row ``alias`` names somebody, by any of ``paths``, of whom this database knows
     nothing: a soft hop on the way leads nowhere. Foreign keys always lead somewhere."""
-    ways = [way for path in paths if (way := _nowhere(path.hops, alias)) is not None]
+    ways = [way for path in paths if (way := _nowhere(path.hops, key, alias)) is not None]
     return sql.SQL("({})").format(sql.SQL(" OR ").join(ways)) if ways else sql.SQL("false")
 
 
-def _nowhere(hops: Sequence[Hop], alias: str) -> sql.Composable | None:
+def _nowhere(hops: Sequence[Hop], key: Sequence[str], alias: str) -> sql.Composable | None:
     if not any(hop.foreign_key is None for hop in hops):
         return None
     hop, rest = hops[0], hops[1:]
     ways: list[sql.Composable] = []
     if hop.foreign_key is None:
-        # Who is in a table that inherits from the people's is a person all the same.
-        there = parent_rows(hop, heirs=not rest)
+        # Who is in a table that inherits from the people's is a person all the same, but found by
+        # the key alone: a row that names another column's value there may be anybody's.
+        there = parent_rows(hop, heirs=_by_key(hops, key))
         somewhere = _in_rows(hop, alias, there, sql.SQL("true"), "p")
         ways.append(
             sql.SQL("({} AND {} IS NOT TRUE)").format(names_somebody(hop, alias), somewhere)
         )
     inner = f"h{len(rest)}"
-    if (further := _nowhere(rest, inner)) is not None:
+    if (further := _nowhere(rest, key, inner)) is not None:
         ways.append(sql.SQL("({} IS TRUE)").format(_in_parent(hop, alias, further, inner)))
     return sql.SQL("({})").format(sql.SQL(" OR ").join(ways))
+
+
+def _by_key(hops: Sequence[Hop], key: Sequence[str]) -> bool:
+    """Whether what is left of a way is one hop to the person's own key."""
+    return len(hops) == 1 and set(hops[0].parent_columns) == set(key)
 
 
 def _through(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: Listed) -> sql.Composable:
@@ -239,7 +245,7 @@ def _nested(hops: Sequence[Hop], key: Sequence[str], alias: str, listed: Listed)
     """``(alias.columns) IN (SELECT parent_columns FROM parent WHERE ...)``, a semi-join a hop;
     the last hop asks the listed persons directly where it refers to the person's key."""
     hop, rest = hops[0], hops[1:]
-    if not rest and set(hop.parent_columns) == set(key):
+    if _by_key(hops, key):
         return sql.SQL("({}) IN (SELECT {} FROM {} AS m)").format(
             _list(held_values(hop, alias)),
             _list(key_values(hop, hop.parent_columns, "m")),

@@ -54,7 +54,7 @@ def shared(
         sql.SQL("({} IS NOT TRUE OR {} IS TRUE OR ({} IS NOT TRUE AND {} IS NOT TRUE))").format(
             names_person(path, alias),
             belongs([path], key, alias, lists.members),
-            orphaned([path], alias),
+            orphaned([path], key, alias),
             belongs([path], key, alias, lists.unknown),
         )
         for path in paths

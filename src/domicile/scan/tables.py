@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from domicile.inventory import DatabaseRules, TableRules
-from domicile.people import PersonPath, belongs, names_somebody, orphaned
+from domicile.people import End, Hop, PersonPath, belongs, names_somebody, orphaned, ownerless
 from domicile.sites.postgres import (
     LARGE_OBJECT_TABLE,
     Beside,
@@ -157,7 +157,7 @@ def _count_treated(
     if at_home:
         table = replace(table, copies=False)
     row = connection.execute(_counting(rules, table)).fetchone()
-    total, members, reduced, nobody, unexamined, shared = map(int, row or (0, 0, 0, 0, 0, 0))
+    total, members, reduced, nobody, unexamined, shared, emptied = map(int, row or (0,) * 7)
     if at_home:
         members, reduced = members + reduced, 0
     return TableCount(
@@ -172,11 +172,25 @@ def _count_treated(
         unexamined=unexamined,
         bytes_members=table.table.size_bytes * members // max(total, 1),
         path=path,
-        reason="these rows name persons whom no site knows, or whose country nobody wrote down"
-        if unexamined
-        else "",
+        reason=_reason(unexamined, emptied),
         shared=shared,
     )
+
+
+def _reason(unexamined: int, emptied: int) -> str:
+    """Why so many rows are not examined, some of them since they hang on emptied ones."""
+    reasons = []
+    if unexamined > emptied:
+        reasons.append(
+            "these rows name persons whom no site knows, or whose country nobody wrote down"
+        )
+    if emptied:
+        reasons.append(
+            f"the way from {emptied:,} ends at a row that names nobody and has nothing but its"
+            " public projection left: they may be members', written since; delete them, or give"
+            " it an owner"
+        )
+    return "; ".join(reasons)
 
 
 def _count_view(
@@ -234,20 +248,24 @@ def _counting(rules: DatabaseRules, table: TableRules) -> sql.Composed:
         " count(*) FILTER (WHERE domicile_member AND domicile_reduced),"
         " count(*) FILTER (WHERE NOT domicile_known AND NOT domicile_unknown AND domicile_nobody),"
         " count(*) FILTER (WHERE NOT domicile_known AND domicile_unknown),"
-        " count(*) FILTER (WHERE domicile_shared) FROM ("
-        "SELECT domicile_member, domicile_shared, domicile_unknown, domicile_nobody,"
+        " count(*) FILTER (WHERE domicile_shared),"
+        " count(*) FILTER (WHERE NOT domicile_known AND domicile_emptied) FROM ("
+        "SELECT domicile_member, domicile_shared, domicile_nobody, domicile_emptied,"
+        " domicile_unknown OR domicile_emptied AS domicile_unknown,"
         " domicile_member OR domicile_shared AS domicile_known,"
         " CASE WHEN domicile_member THEN {reduced} ELSE false END AS domicile_reduced FROM ("
         "SELECT t.*, coalesce({member}, false) AS domicile_member, {shared} AS domicile_shared,"
         " (coalesce({unknown}, false) OR {orphaned}) AS domicile_unknown,"
-        " {nobody} AS domicile_nobody FROM {table} AS t OFFSET 0) AS t OFFSET 0) AS s"
+        " {nobody} AS domicile_nobody, {emptied} AS domicile_emptied"
+        " FROM {table} AS t OFFSET 0) AS t OFFSET 0) AS s"
     ).format(
         reduced=table.reduced("t"),
         member=table.belong(rules.key, "t"),
         shared=table.shared(rules.key, "t"),
         unknown=_unknown(table, rules.key),
-        orphaned=orphaned(table.paths, "t"),
-        nobody=_nobody(table.paths),
+        orphaned=orphaned(table.paths, rules.key, "t"),
+        nobody=_nobody(rules, table.paths),
+        emptied=_emptied(rules, table),
         table=table_rows(table.table.name),
     )
 
@@ -263,12 +281,49 @@ def _unknown(table: TableRules, key: tuple[str, ...]) -> sql.Composable:
     )
 
 
-def _nobody(paths: Sequence[PersonPath]) -> sql.Composable:
-    return sql.SQL("NOT ({})").format(
-        sql.SQL(" OR ").join(
-            names_somebody(path.hops[0], "t") if path.hops else sql.SQL("true") for path in paths
+def _nobody(rules: DatabaseRules, paths: Sequence[PersonPath]) -> sql.Composable:
+    """Whether a row names nobody: neither by itself nor by the row to which it leads."""
+    return sql.SQL("({})").format(
+        sql.SQL(" AND ").join(
+            sql.SQL("(NOT {} OR {})").format(
+                names_somebody(path.hops[0], "t"), ownerless(path, "t", _null(rules))
+            )
+            if path.hops
+            else sql.SQL("false")
+            for path in paths
         )
     )
+
+
+def _null(rules: DatabaseRules) -> End:
+    """Rows that can name nobody."""
+
+    def end(name: TableName, hop: Hop, _alias: str) -> sql.Composable | None:
+        table = rules.database.tables[name]
+        never = not hop.pointer and all(table.column(part).not_null for part in hop.columns)
+        return None if never else sql.SQL("true")
+
+    return end
+
+
+def _emptied(rules: DatabaseRules, table: TableRules) -> sql.Composable:
+    """Whether a row in which something is protected leads to one that names nobody, as an erasure
+    leaves members' rows: nobody can say any more whose it is."""
+    reduced = _reduced(rules)
+    ways = (ownerless(path, "t", reduced) for path in table.paths)
+    return sql.SQL("(({}) AND NOT {})").format(sql.SQL(" OR ").join(ways), table.empty("t"))
+
+
+def _reduced(rules: DatabaseRules) -> End:
+    """Rows of which only the public projection may be left, without whom they name."""
+
+    def end(name: TableName, hop: Hop, alias: str) -> sql.Composable | None:
+        table = rules.tables.get(name)
+        if table is None or table.keeps(hop.columns):
+            return None
+        return sql.SQL("({})").format(table.projection.at_placeholders(alias))
+
+    return end
 
 
 def _rows(connection: psycopg.Connection, name: TableName) -> int:
