@@ -1,6 +1,7 @@
 """What lies where: the estate's sites, runs and their immutable files, rules per table, shards."""
 
 from domicile.inventory.archives import Archives, memberships, writing
+from domicile.inventory.deciding import dataset_name, rules_for
 from domicile.inventory.estate import Estate, Job
 from domicile.inventory.evidence import (
     Evidence,
@@ -33,9 +34,7 @@ from domicile.inventory.standbys import find_standbys, replay_lacking
 from domicile.inventory.tables import (
     DatabaseRules,
     TableRules,
-    dataset_name,
     identity,
-    rules_for,
 )
 from domicile.inventory.workers import (
     Crew,

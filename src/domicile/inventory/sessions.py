@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from domicile.errors import SiteMissing
-from domicile.inventory.tables import DatabaseRules, rules_for
+from domicile.inventory.deciding import rules_for
+from domicile.inventory.tables import DatabaseRules
 from domicile.people import (
     Register,
     key_columns,
