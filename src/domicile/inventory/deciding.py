@@ -108,7 +108,7 @@ def _unnamed(
             f"add a primary key to {reference.parent}",
         )
         for reference in holding
-        if not identity(database.tables[reference.parent])
+        if _is_here(reference) and not identity(database.tables[reference.parent])
     }
     over = {
         name: parent
