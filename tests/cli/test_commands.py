@@ -61,7 +61,8 @@ def test_the_demo_allows_as_many_items_as_it_made(
 ) -> None:
     story = _Story(Console(), tmp_path, None)
     said: list[tuple[str, ...]] = []
-    monkeypatch.setattr(story, "_run", lambda *words, **_: said.append(words))
+    for runs in ("run", "run_apart"):
+        monkeypatch.setattr(story, runs, lambda *words, **_: said.append(words))
     monkeypatch.setattr(story, "_open", lambda: None)
     story.rows = rows
     story._commands()

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -157,28 +159,33 @@ def test_a_worker_whose_lease_lapsed_while_it_was_idle_comes_back_when_it_change
     path = left_behind(tmp_path)
     released = list[int]()
     watch = Watch(path, lambda: released.append(1))
-    path.write_bytes(b"%020d" % 6)
-    with watch.working():
+    with beating(path, 6), watch.working():
         pass
     eventually(lambda: len(released) == 1)
     with pytest.raises(SiteUnreachable, match="is gone"), watch.working():
         raise AssertionError
+    with beating(path, 1_000), watch.working():
+        pass
+
+
+@contextmanager
+def beating(path: Path, number: int) -> Iterator[None]:
+    """The lease changes, as often as a command changes it."""
     stop = threading.Event()
 
     def beat() -> None:
-        number = 7
-        while not stop.wait(module.BEAT_S):
-            path.write_bytes(b"%020d" % number)
-            number += 1
+        for beats in count(number):
+            path.write_bytes(b"%020d" % beats)
+            if stop.wait(module.BEAT_S):
+                break
 
-    beating = threading.Thread(target=beat)
-    beating.start()
+    thread = threading.Thread(target=beat)
+    thread.start()
     try:
-        with watch.working():
-            pass
+        yield
     finally:
         stop.set()
-        beating.join()
+        thread.join()
 
 
 def eventually(holds: Callable[[], bool]) -> None:
