@@ -64,15 +64,15 @@ def test_sessions_read_alike_whatever_the_database_configures(
             "bytea_output = 'escape'",
             "extra_float_digits = 0",
             "search_path = 'public'",
-            "statement_timeout = '1ms'",
-            "lock_timeout = '1ms'",
+            "statement_timeout = '300ms'",
+            "lock_timeout = '300ms'",
         ):
             name = connection.info.dbname
             connection.execute(f"ALTER DATABASE {name} SET {setting}")
     with site.connect() as connection:
         row = connection.execute(
             "SELECT '2024-01-02 03:04:05+00'::timestamptz::text, '1 mon'::interval::text,"
-            " '\\xff'::bytea::text, 0.1::float8 + 0.2::float8 || '', pg_sleep(0.01)::text"
+            " '\\xff'::bytea::text, 0.1::float8 + 0.2::float8 || '', pg_sleep(0.5)::text"
         ).fetchone()
         assert row == ("2024-01-02 03:04:05+00", "1 mon", "\\xff", "0.30000000000000004", "")
         assert shown(connection, "search_path") == "pg_catalog, pg_temp"
