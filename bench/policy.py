@@ -204,7 +204,7 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def _token(counter: Counter, staff: str) -> str:
     until = datetime.now(UTC) + timedelta(days=1)
-    _, token = issue_token(counter.desk, counter.state, staff, until, by="", second_factor=False)
+    _, token = issue_token(counter.desk, staff, until, by="", second_factor=False)
     return token
 
 

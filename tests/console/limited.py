@@ -14,7 +14,7 @@ from domicile.console import Limits, Office, make_api, serve_until
 def main(charter: str, port: str, limits: str) -> None:
     """Serve until stopped."""
     with at_the_desk(Options(Path(charter), as_json=False)) as counter:
-        office = Office(counter.session.loaded.charter, counter.desk, counter.state)
+        office = Office(counter.session.loaded.charter, counter.desk)
         serve_until(make_api(office, Limits(**json.loads(limits))), "127.0.0.1", int(port))
 
 

@@ -85,7 +85,7 @@ def changed(number: int, by: str, change: Any = "revoked") -> GrantChanged:
 def issued(number: int, staff: str, until: int) -> CredentialIssued:
     """A credential."""
     return CredentialIssued(
-        US, "", name("c", number), staff, "token", second_factor=False, until=at(until)
+        US, "", name("c", number), staff, "token", DIGEST, second_factor=False, until=at(until)
     )
 
 

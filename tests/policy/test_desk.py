@@ -37,11 +37,20 @@ def test_a_state_database_of_yesterday_brings_no_revoked_grant_or_token_back(
     precinct.run("access", "revoke", request, *kim)
     credential = Path(kim[1]).read_text().split("_")[1]
     precinct.run("staff", "revoke", credential)
-    assert "the token is not good" in precinct.refused(*ASK, *kim)
+    assert f"credential {credential} was ended" in precinct.refused(*ASK, *kim)
     shutil.copy(yesterday, state)
     assert f"credential {credential} was ended" in precinct.refused(*ASK, *kim)
     assert precinct.json("access", "show", request)["status"] == "revoked"
     assert not precinct.json(*ASK, *precinct.showing("kim"))["granted"]
+
+
+def test_without_a_state_database_tokens_and_grants_are_as_the_ledger_has_them(
+    precinct: Precinct,
+) -> None:
+    request, kim = granted(precinct)
+    (precinct.directory / ".domicile" / "state.sqlite").unlink()
+    again = precinct.json(*ASK, "--hours", "1", *kim)
+    assert again == {"request": request, "new": False, "granted": True}
 
 
 def test_a_wrong_token_is_told_nothing_but_that_it_is_wrong(precinct: Precinct) -> None:

@@ -48,9 +48,7 @@ class Counter:
             if token_file is None
             else FileCredential(token_file)
         )
-        return Logins(self.session.loaded.charter, self.desk, self.state).caller(
-            where.read(), _HERE
-        )
+        return Logins(self.session.loaded.charter, self.desk).caller(where.read(), _HERE)
 
     def say(self, text: str, style: str | None = None) -> None:
         """A line on the terminal; nothing in it can disguise itself."""

@@ -44,7 +44,7 @@ def serve(
         )
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     with at_the_desk(Options(charter, as_json)) as counter:
-        office = Office(counter.session.loaded.charter, counter.desk, counter.state)
+        office = Office(counter.session.loaded.charter, counter.desk)
         session = counter.session
         if tls is None and not is_loopback(address):
             warning = "warning: tokens travel in the clear to this address: see --tls-cert"

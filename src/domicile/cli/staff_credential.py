@@ -47,13 +47,13 @@ def credential(
     from domicile.policy.credentials import end_credential, issue_token
 
     with at_the_desk(Options(charter, as_json)) as counter:
-        desk, state = counter.desk, counter.state
+        desk = counter.desk
         if rotate is not None:
             _require(counter, staff, rotate)
         until = datetime.now(UTC) + timedelta(days=days)
-        name, token = issue_token(desk, state, staff, until, by="", second_factor=second_factor)
+        name, token = issue_token(desk, staff, until, by="", second_factor=second_factor)
         if rotate is not None:
-            end_credential(desk, state, rotate, by="", after=timedelta(minutes=overlap or 0))
+            end_credential(desk, rotate, by="", after=timedelta(minutes=overlap or 0))
         if as_json:
             emit_json({"credential": name, "staff": staff, "token": token})
         else:

@@ -21,7 +21,7 @@ def revoke(credential: str, charter: Path, as_json: bool) -> int:
     from domicile.policy.credentials import end_credential
 
     with at_the_desk(Options(charter, as_json)) as counter:
-        end_credential(counter.desk, counter.state, credential, by="")
+        end_credential(counter.desk, credential, by="")
         if as_json:
             emit_json({"credential": credential, "ended": True})
         else:

@@ -20,7 +20,6 @@ from domicile.errors import BadToken
 from domicile.policy.desk import Desk
 from domicile.policy.logins import Logins
 from domicile.policy.questions import Caller
-from domicile.state import State
 
 __all__ = ["Doorkeeper", "Office", "find_caller", "find_office"]
 
@@ -32,9 +31,9 @@ _NOWHERE = "0.0.0.0"  # noqa: S104 - an address of no network
 class Office:
     """A desk that several requests share, one at a time."""
 
-    def __init__(self, charter: Charter, desk: Desk, state: State) -> None:
+    def __init__(self, charter: Charter, desk: Desk) -> None:
         self._desk, self._turn = desk, Lock()
-        self._logins = Logins(charter, desk, state, self._turn)
+        self._logins = Logins(charter, desk, self._turn)
 
     def caller(self, token: str, address: str) -> Caller:
         """Who calls. Raises AccessForbidden."""

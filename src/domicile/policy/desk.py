@@ -4,8 +4,8 @@ Invariants:
 - What changes who may do what is in the ledger, durable, before it takes effect; while the ledger
   takes no entries, nothing is granted and nothing is used.
 - How things stand comes from the ledger alone, read from its beginning when the desk opens. The
-  state database holds digests of secrets, and words; set back to yesterday it brings no revoked
-  credential or grant back.
+  state database holds words alone; set back to yesterday, or written to, it brings no revoked
+  credential or grant back, and makes none.
 - Of two processes that write at once, the ledger's order decides: an entry that a rule forbids
   where it stands counts for nobody.
 """

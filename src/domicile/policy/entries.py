@@ -143,14 +143,16 @@ class StaffChanged(Body, frozen=True):
 
 @entry_kind("access.credential-issued", version=1)
 class CredentialIssued(Body, frozen=True):
-    """A staff member has a credential, until it expires or is ended. Nothing of its secret is here.
-    Under the name of one that is there, its end comes earlier."""
+    """A staff member has a credential, until it expires or is ended. Under the name of one that is
+    there, its end comes earlier. secret_sha256: of its secret, 256 random bits, which nobody can
+    guess from it."""
 
     boundary: str
     by: By
     credential: CredentialId
     staff: StaffId
     form: Literal["token", "s3-key", "certificate"]
+    secret_sha256: Sha256Hex
     second_factor: bool
     until: EntryTime
 

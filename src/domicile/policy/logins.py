@@ -11,7 +11,6 @@ from domicile.policy.desk import Desk
 from domicile.policy.issuer import Issuer
 from domicile.policy.jwt import Shown, is_jwt, read_jwt
 from domicile.policy.questions import Caller, country_of
-from domicile.state import State
 
 __all__ = ["Logins"]
 
@@ -23,10 +22,9 @@ class Logins:
         self,
         charter: Charter,
         desk: Desk,
-        state: State,
         turn: AbstractContextManager[object] | None = None,
     ) -> None:
-        self._charter, self._desk, self._state = charter, desk, state
+        self._charter, self._desk = charter, desk
         self._turn = nullcontext() if turn is None else turn
         self._issuer = Issuer(charter.oidc) if charter.oidc is not None else None
 
@@ -37,7 +35,7 @@ class Logins:
         oidc, issuer = self._charter.oidc, self._issuer
         if oidc is None or issuer is None or not is_jwt(token):
             with self._turn:
-                return authenticate(self._desk, self._state, token, country)
+                return authenticate(self._desk, token, country)
         shown = read_jwt(token, oidc, issuer.key)
         with self._turn:
             return self._by_claims(shown, country)

@@ -29,7 +29,6 @@ __all__ = [
     "NOTIFIED",
     "NOTIFIED_ENDS",
     "PSEUDONYMS",
-    "SECRETS",
     "SHREDS",
     "SHRED_SUBJECTS",
     "WORDS",
@@ -131,15 +130,6 @@ ERASED_PERSONS = sa.Table(
     sqlite_with_rowid=False,
 )
 """Custody's: keyed digests of erased persons, who get no new pseudonym unless re-admitted."""
-SECRETS = sa.Table(
-    "secrets",
-    _METADATA,
-    sa.Column("boundary", sa.String(63), primary_key=True),
-    sa.Column("credential", sa.String(20), primary_key=True),
-    sa.Column("sha256", sa.LargeBinary(32), nullable=False),
-)
-"""Policy's: the digest of each credential's secret. What the credential is good for, the ledger
-says."""
 WORDS = sa.Table(
     "words",
     _METADATA,

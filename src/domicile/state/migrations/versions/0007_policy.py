@@ -1,4 +1,4 @@
-"""Policy's tables: digests of credentials' secrets, and words of requests."""
+"""Policy's table: the words of requests."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,13 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Make them."""
-    op.create_table(
-        "secrets",
-        sa.Column("boundary", sa.String(63), primary_key=True),
-        sa.Column("credential", sa.String(20), primary_key=True),
-        sa.Column("sha256", sa.LargeBinary(32), nullable=False),
-    )
+    """Make it."""
     op.create_table(
         "words",
         sa.Column("boundary", sa.String(63), primary_key=True),
@@ -24,6 +18,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
-    for name in ("words", "secrets"):
-        op.drop_table(name)
+    """Drop it."""
+    op.drop_table("words")
