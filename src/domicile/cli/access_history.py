@@ -17,7 +17,7 @@ from domicile.errors import UsageError
 
 if TYPE_CHECKING:
     from domicile.policy.could import Could
-    from domicile.policy.history import Line
+    from domicile.policy.history import Happening
 
 __all__ = ["history"]
 
@@ -57,7 +57,7 @@ def history(
             next_step="name the dataset",
         )
 
-    with at_the_desk(Options(charter, as_json)) as counter:
+    with at_the_desk(Options(charter, as_json), acts=False) as counter:
         sought = Sought(
             dataset, staff, _person(counter, person_from), grant, since or "", until or "9999"
         )
@@ -71,14 +71,16 @@ def history(
     return Exit.WELL
 
 
-def _tell(counter: Counter, lines: Sequence[Line]) -> None:
+def _tell(counter: Counter, lines: Sequence[Happening]) -> None:
     for line in lines:
         counter.say(f"{line.time}  {line.staff:<12}  {line.sentence}")
     if not lines:
         counter.say("nothing")
 
 
-def _tell_could(counter: Counter, lines: Sequence[Line], could: Sequence[Could], time: str) -> None:
+def _tell_could(
+    counter: Counter, lines: Sequence[Happening], could: Sequence[Could], time: str
+) -> None:
     if counter.session.options.as_json:
         emit_json({"at": time, "could": could, "did": lines})
         return

@@ -37,7 +37,7 @@ from domicile.policy.decisions import Decision
 from domicile.policy.desk import Desk, now_text
 from domicile.policy.entries import AccessClosed, GrantChanged, RequestAnswered
 from domicile.policy.grants import Held, Wanted, status
-from domicile.policy.history import Line, Sought, told
+from domicile.policy.history import Happening, Sought, told
 from domicile.policy.questions import Caller
 from domicile.policy.requests import Asking, make_request
 from domicile.policy.standing import unknown
@@ -215,10 +215,10 @@ class Accesses(Controller):
         dataset: str | None = None,
         grant: str | None = None,
         since: str = "",
-    ) -> list[Line]:
+    ) -> list[Happening]:
         """The caller's own history; to an approver everybody's."""
 
-        def found(desk: Desk) -> list[Line]:
+        def found(desk: Desk) -> list[Happening]:
             standing = desk.standing
             approves = standing.rules is not None and caller.staff in standing.rules.approvers
             staff = None if approves else caller.staff
@@ -252,6 +252,11 @@ def _stands(held: Held) -> Standing:
         made.ticket,
         made.starts,
         held.until,
+        made.ends,
+        made.extends or "",
+        made.person is not None,
+        made.caps,
+        held.left(),
         tuple(held.approved_by),
         held.owes_review,
     )

@@ -11,12 +11,12 @@ from litestar.openapi.spec import OpenAPIHeader, OpenAPIResponse, OpenAPIType, S
 
 from domicile.console import forms
 from domicile.policy.entries import Caps
-from domicile.policy.history import Line
+from domicile.policy.history import Happening
 
 __all__ = ["describe", "refuse_unknown_parameters"]
 
 _REF = "#/components/schemas/{name}"
-_BODIES = [Caps, Line, *(getattr(forms, name) for name in forms.__all__)]
+_BODIES = [Caps, Happening, *(getattr(forms, name) for name in forms.__all__)]
 _RETRY_AFTER = OpenAPIHeader(
     description="After how many seconds to call again",
     required=True,

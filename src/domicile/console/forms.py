@@ -116,7 +116,8 @@ class Requested(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A request or grant as it stands."""
+    """A request or grant as it stands. ends: what was asked for; until: its end by now. extends:
+    the grant whose end it would move, if any. left: what its caps still let through."""
 
     request: RequestId
     status: str
@@ -128,6 +129,11 @@ class Standing(msgspec.Struct, frozen=True):
     ticket: str
     starts: str
     until: str
+    ends: str
+    extends: str
+    about_one_person: bool
+    caps: Caps
+    left: Caps
     approved_by: tuple[str, ...]
     to_be_reviewed: bool
 

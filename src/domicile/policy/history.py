@@ -18,7 +18,7 @@ from domicile.policy.entries import (
     RequestMade,
 )
 
-__all__ = ["Line", "Sought", "told"]
+__all__ = ["Happening", "Sought", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Sought:
     until: str = "9999"
 
 
-class Line(msgspec.Struct, frozen=True):
+class Happening(msgspec.Struct, frozen=True):
     """One thing that happened. counts: whether it did anything, by the rules."""
 
     index: int
@@ -53,7 +53,7 @@ class _About:
     grant: str
 
 
-def told(events: Iterable[tuple[int, Entry, str | None]], sought: Sought) -> Iterator[Line]:
+def told(events: Iterable[tuple[int, Entry, str | None]], sought: Sought) -> Iterator[Happening]:
     """A line for each entry that is sought, in the ledger's order. events: index, entry, and why
     it does not count, if it does not."""
     requests: dict[str, RequestMade] = {}
@@ -69,7 +69,7 @@ def told(events: Iterable[tuple[int, Entry, str | None]], sought: Sought) -> Ite
             continue
         sentence = _sentence(body)
         sentence = f"{sentence}; it does not count: {why}" if why else sentence
-        yield Line(index, time, about.staff[-1], entry.kind, sentence, not why)
+        yield Happening(index, time, about.staff[-1], entry.kind, sentence, not why)
 
 
 def _about(
