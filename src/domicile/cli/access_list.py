@@ -25,7 +25,7 @@ def list(charter: Path, as_json: bool, everything: bool) -> int:  # noqa: A001 -
     from domicile.policy.desk import now_text
     from domicile.policy.grants import status
 
-    with at_the_desk(Options(charter, as_json)) as counter:
+    with at_the_desk(Options(charter, as_json), acts=False) as counter:
         standing, now = counter.desk.standing, now_text()
         shown = [
             held

@@ -18,7 +18,7 @@ __all__ = ["show"]
 @common_options
 def show(request: str, charter: Path, as_json: bool) -> int:
     """Show REQUEST: what is asked, by whom, why, who agreed, and what was used of it."""
-    with at_the_desk(Options(charter, as_json)) as counter:
+    with at_the_desk(Options(charter, as_json), acts=False) as counter:
         told = counter.desk.describe(request)
         if as_json:
             emit_json(told)

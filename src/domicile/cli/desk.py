@@ -56,15 +56,17 @@ class Counter:
 
 
 @contextmanager
-def at_the_desk(options: Options) -> Iterator[Counter]:
-    """The desk of the charter's boundary, under the rules of the charter in force."""
+def at_the_desk(options: Options, *, acts: bool = True) -> Iterator[Counter]:
+    """The desk of the boundary; for who ``acts``, under the rules of the charter in force, which
+    are in the ledger then."""
     from domicile.policy.desk import Desk
     from domicile.policy.post import Post
 
     with Session.open(options) as session:
         state = session.state
         desk = Desk(session.estate, session.evidence, state)
-        desk.set_rules()
+        if acts:
+            desk.set_rules()
         charter = session.loaded.charter
         post = Post(charter, desk.boundary, state, session.estate.base, os.environ)
         post.begin(desk)

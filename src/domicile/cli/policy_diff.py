@@ -25,7 +25,7 @@ def diff(text: Path, charter: Path, as_json: bool) -> int:
     from domicile.policy.decisions import Engine
     from domicile.policy.differences import differences
 
-    with at_the_desk(Options(charter, as_json)) as counter:
+    with at_the_desk(Options(charter, as_json), acts=False) as counter:
         asked, found = differences(
             counter.desk.recorded(), counter.desk.engine, Engine(read_policy(text))
         )

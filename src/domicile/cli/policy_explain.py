@@ -56,7 +56,7 @@ def explain(
     from domicile.policy.grants import Wanted
     from domicile.policy.questions import Caller
 
-    with at_the_desk(Options(charter, as_json)) as counter:
+    with at_the_desk(Options(charter, as_json), acts=False) as counter:
         engine = Engine(read_policy(text)) if text is not None else None
         caller = Caller(staff, country, second_factor)
         wanted = Wanted(action, dataset, purpose, ticket, person)

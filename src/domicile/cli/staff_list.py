@@ -23,7 +23,7 @@ def list(charter: Path, as_json: bool, everybody: bool) -> int:  # noqa: A001 - 
     from domicile.policy.desk import now_text
     from domicile.policy.grants import status
 
-    with at_the_desk(Options(charter, as_json)) as counter:
+    with at_the_desk(Options(charter, as_json), acts=False) as counter:
         standing, now = counter.desk.standing, now_text()
         shown = [one for one in standing.staff.values() if everybody or one.status != "ended"]
         if as_json:

@@ -29,8 +29,6 @@ from domicile.sites.postgres import Database, Table, TableName
 
 __all__ = ["dataset_name", "rules_for"]
 
-_LISTS = Lists()
-
 
 def rules_for(charter: Charter, database: Database, register: Sequence[str] = ()) -> DatabaseRules:
     """Decide every table of a database. charter: what of it is about this database; register: as
