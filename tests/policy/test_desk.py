@@ -7,10 +7,19 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from domicile.cli.desk import at_the_desk
 from domicile.cli.session import Options
+from domicile.errors import AccessForbidden, CharterError
+from domicile.ledger import Body, read_only
+from domicile.policy.desk import Denied, Desk
+from domicile.policy.grants import Wanted
+from domicile.policy.questions import Caller
 from domicile.policy.texts import built_in
 from tests.policy.precinct import Precinct
 
@@ -205,3 +214,80 @@ def test_while_the_ledger_takes_nothing_nothing_is_granted_or_used(precinct: Pre
     shown = precinct.json("access", "list", "--all")
     assert [one["request"] for one in shown] == [request]
     assert shown[0]["accesses"] == 0
+
+
+MASKED = (
+    built_in()
+    + """
+@id("masked") @mask("user.contact")
+permit (principal, action == Action::"read", resource) when { context has grant };
+"""
+)
+
+
+def test_what_must_be_masked_is_not_given_out_whole(precinct: Precinct) -> None:
+    _, kim = granted(precinct)
+    precinct.enact(MASKED, "masked")
+    target = precinct.directory / "out"
+    read = ("access", "read", "drafts", "a", str(target), "--purpose", "engineering", *kim)
+    assert "granted, masked allow it masked, sampled or sealed" in precinct.refused(*read)
+    assert not target.exists()
+
+
+def another_charter(precinct: Precinct, change: str) -> None:
+    """Have the custodians approve the charter with another rule of access."""
+    text = precinct.charter.read_text()
+    assert "approvers =" in text
+    precinct.charter.write_text(text.replace("approvers =", f"{change}\napprovers =", 1))
+    proposal = precinct.directory / "another.note"
+    precinct.run("custody", "propose", "charter", "--out", str(proposal))
+    precinct.run("custody", "enact", *precinct.sign(proposal, precinct.charter))
+
+
+def test_looking_writes_nothing_not_even_the_rules_of_a_new_charter(precinct: Precinct) -> None:
+    another_charter(precinct, "approvals = 3")
+    ledger = precinct.directory / ".domicile" / "ledger"
+    before = read_only(ledger).size
+    kim = ("--staff", "kim", "--dataset", "drafts", "--purpose", "engineering")
+    precinct.run("policy", "explain", *kim, expect=1)
+    for words in (("staff", "list"), ("access", "list"), ("access", "history")):
+        precinct.run(*words)
+    assert read_only(ledger).size == before
+
+
+@contextmanager
+def at_desk(precinct: Precinct) -> Iterator[Desk]:
+    """The desk, held open by this process."""
+    with at_the_desk(Options(precinct.charter, as_json=False)) as counter:
+        yield counter.desk
+
+
+def test_a_policy_that_is_enacted_meanwhile_ends_an_access_before_anything_is_given(
+    precinct: Precinct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = '@id("nobody") forbid (principal, action, resource);'
+    cy = Caller("cy", "US", second_factor=True)
+    wanted = Wanted("read", "drafts", "moderation")
+    with at_desk(precinct) as desk:
+        assert desk.decide(cy, wanted)[0].allowed
+        check = desk.check
+
+        def then_somebody_enacts(body: Body) -> None:
+            check(body)
+            precinct.enact(strict, "strict")
+
+        monkeypatch.setattr(desk, "check", then_somebody_enacts)
+        with pytest.raises(AccessForbidden, match="another policy enacted, meanwhile"):
+            desk.open(cy, wanted)
+        monkeypatch.undo()
+        assert desk.standing.open == {}
+        with pytest.raises(Denied, match="denied by nobody"):
+            desk.open(cy, wanted)
+
+
+def test_under_a_charter_that_another_replaced_nothing_is_recorded(precinct: Precinct) -> None:
+    with at_desk(precinct) as desk:
+        assert desk.open(Caller("cy", "US"), Wanted("read", "drafts", "moderation"))
+        another_charter(precinct, "approvals = 3")
+        with pytest.raises(CharterError, match="is not in force"):
+            desk.open(Caller("cy", "US"), Wanted("read", "drafts", "moderation"))

@@ -173,8 +173,6 @@ def test_glass_is_broken_at_once_for_hours_and_not_again_before_its_review() -> 
 def test_a_standing_grant_lapses_unless_it_is_reviewed_in_time() -> None:
     day = 24 * 60
     standing = office()
-    granted(standing, 0, form="standing")
-    standing = office()
     took(
         standing,
         (1, asked_for(0, "kim", 1, 10 * day, form="standing")),

@@ -102,6 +102,12 @@ def test_denied_asked_approved_by_two_used_revoked_and_told(stage: Stage) -> Non
     assert not Path(f"{target}-2").exists()
 
     _history_is_whole(stage)
+    capped = stage.run(*ask.split()[1:], "--hours", "20", "--bytes", "1", *kim, "--json")
+    less = json.loads(capped.expect(0).out)["request"]
+    for approver in (ann, bo):
+        stage.run("access", "approve", less, *approver).expect(0)
+    small = [*read[:4], f"{target}-3", *read[5:]]
+    assert "expected: at most 1, as the grant" in " ".join(stage.run(*small).expect(2).err.split())
     stage.run("staff", "restrict", "kim").expect(0)
     said = " ".join(stage.run(*second).expect(2).err.split())
     assert "was ended" in said
