@@ -12,7 +12,7 @@ from domicile.policy.cases import read_cases, wrong_with
 from domicile.policy.decisions import NOTHING_ALLOWS, UNSOUND, Engine
 from domicile.policy.differences import differences
 from domicile.policy.entries import Caps
-from domicile.policy.grants import Held
+from domicile.policy.grants import AccessRequest
 from domicile.policy.obligations import Obligations
 from domicile.policy.texts import PolicyText, built_in
 from tests.policy.office import asked_for, at, question
@@ -110,7 +110,7 @@ def test_obligations_of_all_that_allow_are_merged_to_the_strictest() -> None:
         frozenset({"user.contact", "phone", "user.name"}), 5, 99, 0.5, seal_query=True
     )
     assert merged.within(None) == Caps(items=5, size_bytes=99)
-    grant = Held(asked_for(0, "kim", 1, 60, caps=Caps(items=7)), at(0), at(60))
+    grant = AccessRequest(asked_for(0, "kim", 1, 60, caps=Caps(items=7)), at(0), at(60))
     assert merged.within(grant) == Caps(items=5, size_bytes=99)
     grant.used_items, grant.used_bytes = 4, 98  # of this grant no more than 5 and 99 in all
     assert merged.within(grant) == Caps(items=1, size_bytes=1)

@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
+from domicile.cli.session import F
 from domicile.errors import UsageError
 from domicile.ledger.disk import Disk
 from domicile.ledger.note import MAX_NOTE_BYTES, Note
 from domicile.ledger.proposals import Proposal, read_note, read_proposal
 
-__all__ = ["about", "read_notes", "write_note"]
+__all__ = ["about", "proposal_options", "read_notes", "write_note"]
+
+
+def proposal_options(function: F) -> F:
+    """``--out`` and ``--days`` of what is proposed."""
+    function = click.option(
+        "--days",
+        type=click.IntRange(1, 90),
+        default=7,
+        show_default=True,
+        help="How long it may be carried out.",
+    )(function)
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        required=True,
+        help="The new file for the proposal.",
+    )(function)
 
 
 def read_notes(paths: Sequence[Path]) -> list[Note]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from domicile.cli.custody_notes import about, write_note
+from domicile.cli.custody_notes import about, proposal_options, write_note
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.errors import EvidenceError, UsageError
@@ -29,19 +29,7 @@ __all__ = ["propose"]
 @click.command()
 @click.argument("purpose", type=click.Choice([one for one in PURPOSES if one != "policy"]))
 @common_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="The new file for the proposal.",
-)
-@click.option(
-    "--days",
-    type=click.IntRange(1, 90),
-    default=7,
-    show_default=True,
-    help="How long it may be carried out.",
-)
+@proposal_options
 @click.option(
     "--version",
     "versions",

@@ -8,7 +8,7 @@ import click
 
 from domicile.cli.custody_notes import read_notes
 from domicile.cli.exits import Exit
-from domicile.cli.policy_texts import read_policy
+from domicile.cli.policy_texts import read_policy, require_signers
 from domicile.cli.session import Options, Session, common_options, emit_json
 from domicile.errors import UsageError
 from domicile.inventory.standing import collect
@@ -36,13 +36,7 @@ def enact(text: Path, notes: tuple[Path, ...], charter: Path, as_json: bool) -> 
         )
     with Session.open(Options(charter, as_json)) as session:
         evidence = session.evidence
-        custodians = evidence.standing().read.signers_of_policies
-        if custodians is None:
-            raise UsageError(
-                "the charter in force names no custodians",
-                expected="[boundaries.NAME.custodians], approved",
-                next_step="see docs/custody.md",
-            )
+        custodians = require_signers(evidence.standing())
         note = collect(session.estate.records, signed, custodians)
         digest, parts = split_text(read.text)
         written = [

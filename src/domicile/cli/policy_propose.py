@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from domicile.cli.custody_notes import about, write_note
+from domicile.cli.custody_notes import about, proposal_options, write_note
 from domicile.cli.exits import Exit
-from domicile.cli.policy_texts import read_policy
+from domicile.cli.policy_texts import read_policy, require_signers
 from domicile.cli.session import Options, Session, common_options, emit_json
-from domicile.errors import UsageError
 from domicile.ledger import time_text
 from domicile.ledger.proposals import Proposal, fresh_nonce, proposal_note
 
@@ -21,30 +20,13 @@ __all__ = ["propose"]
 @click.command()
 @click.argument("text", type=click.Path(path_type=Path, dir_okay=False))
 @common_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="The new file for the proposal.",
-)
-@click.option(
-    "--days",
-    type=click.IntRange(1, 90),
-    default=7,
-    show_default=True,
-    help="How long it may be enacted.",
-)
+@proposal_options
 def propose(text: Path, charter: Path, as_json: bool, out: Path, days: int) -> int:
     """Write down that the policies in TEXT take effect, for the custodians to sign."""
     read = read_policy(text)
     with Session.open(Options(charter, as_json)) as session:
         standing = session.evidence.standing()
-        if standing.read.signers_of_policies is None:
-            raise UsageError(
-                "the charter in force names no custodians, so nobody can let a policy take effect",
-                expected="[boundaries.NAME.custodians], approved",
-                next_step="see docs/custody.md",
-            )
+        require_signers(standing)
         proposal = Proposal(
             purpose="policy",
             log=session.loaded.charter.ledger_origin,

@@ -1,13 +1,15 @@
-"""Policies in files."""
+"""Policies in files, and who lets them take effect."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from domicile.charter import Custodians
 from domicile.errors import UsageError
+from domicile.inventory.standing import Standing
 from domicile.policy.texts import PolicyText, built_in
 
-__all__ = ["read_policy"]
+__all__ = ["read_policy", "require_signers"]
 
 _MOST_BYTES = 1 << 20
 
@@ -27,3 +29,15 @@ def read_policy(path: Path | None) -> PolicyText:
             expected="a text of Cedar policies",
             next_step="check the path",
         ) from None
+
+
+def require_signers(standing: Standing) -> Custodians:
+    """Who must sign for a policy. Raises UsageError where the charter in force names nobody."""
+    signers = standing.read.signers_of_policies
+    if signers is None:
+        raise UsageError(
+            "the charter in force names no custodians, so nobody can let a policy take effect",
+            expected="[boundaries.NAME.custodians], approved",
+            next_step="see docs/custody.md",
+        )
+    return signers

@@ -36,7 +36,7 @@ from domicile.console.problems import ERRORS, HANDLERS
 from domicile.policy.decisions import Decision
 from domicile.policy.desk import Desk, now_text
 from domicile.policy.entries import AccessClosed, GrantChanged, RequestAnswered
-from domicile.policy.grants import Held, Wanted, status
+from domicile.policy.grants import AccessRequest, Wanted, status
 from domicile.policy.history import Happening, Sought, told
 from domicile.policy.questions import Caller
 from domicile.policy.requests import Asking, make_request
@@ -112,8 +112,8 @@ class Requests(Controller):
             data.caps,
             extends=data.extends,
         )
-        held, is_new = office.do(lambda desk: make_request(desk, asking))
-        return Requested(held.id, is_new, status(held, now_text()), held.until)
+        request, is_new = office.do(lambda desk: make_request(desk, asking))
+        return Requested(request.id, is_new, status(request, now_text()), request.until)
 
     @get(sync_to_thread=True, responses=ERRORS)
     def listed(self, office: Office, caller: Caller, after: str = "") -> list[Standing]:
@@ -124,8 +124,10 @@ class Requests(Controller):
             standing = desk.standing
             approves = standing.rules is not None and caller.staff in standing.rules.approvers
             shown = standing.requests.values() if approves else standing.of(caller.staff)
-            page = sorted((held for held in shown if held.id > after), key=lambda held: held.id)
-            return [_stands(held) for held in page[:_A_PAGE]]
+            page = sorted(
+                (request for request in shown if request.id > after), key=lambda request: request.id
+            )
+            return [_stands(request) for request in page[:_A_PAGE]]
 
         return office.do(found)
 
@@ -156,8 +158,8 @@ class Requests(Controller):
         """Revoke a grant, or say that it was reviewed."""
 
         def changed(desk: Desk) -> Standing:
-            held = _visible(desk, caller, request_id)
-            if data.change == "reviewed" or held.made.staff != caller.staff:
+            request = _visible(desk, caller, request_id)
+            if data.change == "reviewed" or request.made.staff != caller.staff:
                 desk.require_may_answer(caller, request_id)
             desk.record(GrantChanged(desk.boundary, request_id, caller.staff, data.change))
             return _stands(desk.standing.requests[request_id])
@@ -228,22 +230,22 @@ class Accesses(Controller):
         return office.do(found)
 
 
-def _visible(desk: Desk, caller: Caller, request: str) -> Held:
+def _visible(desk: Desk, caller: Caller, request_id: str) -> AccessRequest:
     """A request that the caller may see: their own, or any, as an approver. Who may not see it
     isn't told whether it is there."""
     standing = desk.standing
-    held = standing.requests.get(request)
+    request = standing.requests.get(request_id)
     approves = standing.rules is not None and caller.staff in standing.rules.approvers
-    if held is None or not (approves or held.made.staff == caller.staff):
+    if request is None or not (approves or request.made.staff == caller.staff):
         raise unknown("request", "of that name")
-    return held
+    return request
 
 
-def _stands(held: Held) -> Standing:
-    made = held.made
+def _stands(request: AccessRequest) -> Standing:
+    made = request.made
     return Standing(
-        held.id,
-        status(held, now_text()),
+        request.id,
+        status(request, now_text()),
         made.form,
         made.staff,
         made.actions,
@@ -251,14 +253,14 @@ def _stands(held: Held) -> Standing:
         made.purpose,
         made.ticket,
         made.starts,
-        held.until,
+        request.until,
         made.ends,
         made.extends or "",
         made.person is not None,
         made.caps,
-        held.left(),
-        tuple(held.approved_by),
-        held.owes_review,
+        request.left(),
+        tuple(request.approved_by),
+        request.owes_review,
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from domicile.charter import Boundary
 from domicile.policy.decisions import Decision, Engine
 from domicile.policy.entries import Action
-from domicile.policy.grants import Held, Wanted, status
+from domicile.policy.grants import AccessRequest, Wanted, status
 from domicile.policy.questions import Caller, ask
 from domicile.policy.staff import ROLES, Staff
 from domicile.policy.standing import Standing
@@ -55,9 +55,9 @@ def who_could(
     if then.engine is None:
         return
     asking = _Asking(then, then.engine, boundary, tuple(labels), dataset)
-    for held in then.standing.requests.values():
-        if held.made.staff == (staff or held.made.staff) and dataset in held.made.datasets:
-            yield from asking.under(held)
+    for request in then.standing.requests.values():
+        if request.made.staff == (staff or request.made.staff) and dataset in request.made.datasets:
+            yield from asking.under(request)
     for member in then.standing.staff.values():
         if member.id == (staff or member.id) and member.status == "active":
             yield from asking.without(member)
@@ -71,21 +71,21 @@ class _Asking:
     labels: tuple[str, ...]
     dataset: str
 
-    def under(self, held: Held) -> Iterator[Could]:
-        made, standing = held.made, self.then.standing
+    def under(self, request: AccessRequest) -> Iterator[Could]:
+        made, standing = request.made, self.then.standing
         member = standing.staff[made.staff]
-        if status(held, self.then.time) != "active" or member.status != "active":
+        if status(request, self.then.time) != "active" or member.status != "active":
             return
         caller = Caller(made.staff, member.country, second_factor=True)
         answers = [self._ask(caller, action, made.purpose, made.ticket) for action in made.actions]
         allowed = any(answer.allowed for answer in answers)
         so = "" if allowed else f", though {answers[0].sentence}"
-        approved = ", ".join(held.approved_by) or "nobody: glass was broken"
+        approved = ", ".join(request.approved_by) or "nobody: glass was broken"
         sentence = (
-            f"{', '.join(made.actions)} for {made.purpose} under {held.id}, until {held.until},"
-            f" approved by {approved}{so}"
+            f"{', '.join(made.actions)} for {made.purpose} under {request.id},"
+            f" until {request.until}, approved by {approved}{so}"
         )
-        yield Could(made.staff, made.actions, (made.purpose,), held.id, allowed, sentence)
+        yield Could(made.staff, made.actions, (made.purpose,), request.id, allowed, sentence)
 
     def without(self, member: Staff) -> Iterator[Could]:
         caller = Caller(member.id, self.boundary.members[0], second_factor=True)

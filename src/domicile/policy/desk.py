@@ -241,26 +241,26 @@ class Desk:
         labels = labels_of(self._estate.charter, dataset)
         return list(who_could(self.at(time), self._estate.boundary, labels, dataset, staff))
 
-    def require_may_answer(self, caller: Caller, request: str) -> None:
+    def require_may_answer(self, caller: Caller, request_id: str) -> None:
         """Raise Denied where the policy does not let somebody answer a request, or say something
         of a grant that is not theirs: for each of its datasets."""
-        held = self.standing.requests.get(request)
-        if held is None:
-            raise unknown("request", request)
-        for dataset in held.made.datasets:
-            decision, opened = self.decide(caller, Wanted("approve", dataset, held.made.purpose))
+        request = self.standing.requests.get(request_id)
+        if request is None:
+            raise unknown("request", request_id)
+        for dataset in request.made.datasets:
+            decision, opened = self.decide(caller, Wanted("approve", dataset, request.made.purpose))
             if not decision.allowed:
                 self._deny(decision, opened)
 
-    def describe(self, request: str) -> dict[str, object]:
+    def describe(self, request_id: str) -> dict[str, object]:
         """A request or grant in words and figures, as everybody is shown it."""
-        held = self.standing.requests.get(request)
-        if held is None:
-            raise unknown("request", request)
-        made, left = held.made, held.left()
+        request = self.standing.requests.get(request_id)
+        if request is None:
+            raise unknown("request", request_id)
+        made, left = request.made, request.left()
         return {
-            "request": held.id,
-            "status": status(held, now_text()),
+            "request": request.id,
+            "status": status(request, now_text()),
             "form": made.form,
             "staff": made.staff,
             "actions": ", ".join(made.actions),
@@ -271,12 +271,12 @@ class Desk:
             "extends": made.extends or "",
             "reason": self.words(made.reason_sha256) or "",
             "from": made.starts,
-            "until": held.until,
-            "approved_by": ", ".join(held.approved_by),
-            "accesses": held.opened,
+            "until": request.until,
+            "approved_by": ", ".join(request.approved_by),
+            "accesses": request.opened,
             "items_left": "no cap" if left.items is None else left.items,
             "bytes_left": "no cap" if left.size_bytes is None else left.size_bytes,
-            "to_be_reviewed": held.owes_review,
+            "to_be_reviewed": request.owes_review,
         }
 
     # Words

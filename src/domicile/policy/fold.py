@@ -18,7 +18,7 @@ from domicile.policy.entries import (
     RulesSet,
     StaffChanged,
 )
-from domicile.policy.grants import Held, status
+from domicile.policy.grants import AccessRequest, status
 from domicile.policy.judge import judge
 from domicile.policy.staff import Staff
 from domicile.policy.standing import Credential, Standing
@@ -88,9 +88,9 @@ def _change_who(standing: Standing, time: str, body: Any) -> None:  # noqa: ANN4
 
 
 def _make(standing: Standing, time: str, body: RequestMade) -> None:
-    held = Held(body, time, body.ends)
-    held.granted_at = time if body.form == "break-glass" else ""
-    standing.requests[body.request] = held
+    request = AccessRequest(body, time, body.ends)
+    request.granted_at = time if body.form == "break-glass" else ""
+    standing.requests[body.request] = request
     standing.requests_of.setdefault(body.staff, []).append(body.request)
 
 
@@ -108,61 +108,66 @@ def _change_staff(standing: Standing, time: str, member: Staff) -> None:
 
 def _uncount(standing: Standing, human: str) -> None:
     """Approvals of somebody who can't approve any more count no longer, nor again later."""
-    for held in standing.requests.values():
-        if not held.granted_at:
-            held.approved_by = [one for one in held.approved_by if standing.staff[one].who != human]
+    for request in standing.requests.values():
+        if not request.granted_at:
+            request.approved_by = [
+                one for one in request.approved_by if standing.staff[one].who != human
+            ]
 
 
 def _end_all_of(standing: Standing, staff: str, time: str) -> None:
     for credential in standing.credentials.values():
         if credential.issued.staff == staff:
             credential.ended = True
-    for held in standing.of(staff):
-        if not held.ended:
-            held.ended, held.ended_at = ("revoked" if held.granted_at else "withdrawn"), time
+    for request in standing.of(staff):
+        if not request.ended:
+            request.ended, request.ended_at = (
+                ("revoked" if request.granted_at else "withdrawn"),
+                time,
+            )
 
 
 def _answer(standing: Standing, time: str, body: RequestAnswered) -> None:
-    held = standing.requests[body.request]
-    held.question = body.answer == "asked" or (held.question and body.answer != "informed")
+    request = standing.requests[body.request]
+    request.question = body.answer == "asked" or (request.question and body.answer != "informed")
     if body.answer in ("denied", "withdrawn"):
-        held.ended = "denied" if body.answer == "denied" else "withdrawn"
-        held.ended_at = time
+        request.ended = "denied" if body.answer == "denied" else "withdrawn"
+        request.ended_at = time
     elif body.answer == "approved":
-        held.approved_by.append(body.by)
+        request.approved_by.append(body.by)
         assert standing.rules is not None  # noqa: S101 - who approves is of the rules
-        held.approvals = _counting(standing, held)
-        if held.approvals >= standing.rules.approvals:
-            _grant(standing, time, held)
+        request.approvals = _counting(standing, request)
+        if request.approvals >= standing.rules.approvals:
+            _grant(standing, time, request)
 
 
-def _counting(standing: Standing, held: Held) -> int:
+def _counting(standing: Standing, request: AccessRequest) -> int:
     humans = set()
-    for approver in held.approved_by:
+    for approver in request.approved_by:
         try:
-            standing.may_approve(approver, held)
+            standing.may_approve(approver, request)
         except AccessForbidden:
             continue
         humans.add(standing.staff[approver].who)
     return len(humans)
 
 
-def _grant(standing: Standing, time: str, held: Held) -> None:
-    held.granted_at = time
-    extended = standing.requests.get(held.made.extends or "")
+def _grant(standing: Standing, time: str, request: AccessRequest) -> None:
+    request.granted_at = time
+    extended = standing.requests.get(request.made.extends or "")
     if extended is not None and status(extended, time) in ("active", "scheduled"):
-        extended.until = max(extended.until, held.made.ends)
+        extended.until = max(extended.until, request.made.ends)
 
 
 def _change_grant(standing: Standing, time: str, body: GrantChanged) -> None:
-    held = standing.requests[body.request]
+    request = standing.requests[body.request]
     if body.change == "revoked":
-        held.ended, held.ended_at = "revoked", time
+        request.ended, request.ended_at = "revoked", time
         return
-    held.reviewed_at = time
-    if held.made.form == "standing" and standing.rules is not None:
+    request.reviewed_at = time
+    if request.made.form == "standing" and standing.rules is not None:
         end = _moment(time) + timedelta(days=standing.rules.review_days)
-        held.until = max(held.until, time_text(end))
+        request.until = max(request.until, time_text(end))
 
 
 def _open(standing: Standing, body: AccessOpened) -> None:
@@ -195,10 +200,10 @@ def _close(standing: Standing, body: AccessClosed) -> None:
 
 
 def _use(standing: Standing, access: AccessOpened, items: int, size_bytes: int) -> None:
-    held = standing.requests.get(access.asked.grant)
-    if held is not None:
-        held.used_items += items
-        held.used_bytes += size_bytes
+    request = standing.requests.get(access.asked.grant)
+    if request is not None:
+        request.used_items += items
+        request.used_bytes += size_bytes
 
 
 def _moment(time: str) -> datetime:

@@ -15,7 +15,7 @@ import msgspec
 
 from domicile.policy.entries import Action, Caps, RequestMade
 
-__all__ = ["Held", "Status", "Wanted", "status"]
+__all__ = ["AccessRequest", "Status", "Wanted", "status"]
 
 Status = Literal[
     "open",
@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
     person: str | None = None
 
 
-class Held(msgspec.Struct):
+class AccessRequest(msgspec.Struct):
     """A request, and what became of it. Times are as entries have them, and compare as texts.
 
     approved_by: whose approvals count, in order. approvals: how many humans' did when it was
@@ -97,24 +97,24 @@ class Held(msgspec.Struct):
         )
 
 
-def status(held: Held, now: str) -> Status:
+def status(request: AccessRequest, now: str) -> Status:
     """How a request stands at a time, as entries write times."""
-    if held.ended:
-        return held.ended
-    return _of_grant(held, now) if held.granted_at else _of_request(held, now)
+    if request.ended:
+        return request.ended
+    return _of_grant(request, now) if request.granted_at else _of_request(request, now)
 
 
-def _of_request(held: Held, now: str) -> Status:
-    if now >= held.until:
+def _of_request(request: AccessRequest, now: str) -> Status:
+    if now >= request.until:
         return "lapsed"
-    return "question" if held.question else "open"
+    return "question" if request.question else "open"
 
 
-def _of_grant(held: Held, now: str) -> Status:
-    if held.made.extends is not None:
+def _of_grant(request: AccessRequest, now: str) -> Status:
+    if request.made.extends is not None:
         return "extended"
-    if now < held.made.starts:
+    if now < request.made.starts:
         return "scheduled"
-    if now >= held.until:
+    if now >= request.until:
         return "expired"
-    return "exhausted" if 0 in (held.left().items, held.left().size_bytes) else "active"
+    return "exhausted" if 0 in (request.left().items, request.left().size_bytes) else "active"

@@ -31,7 +31,7 @@ from domicile.policy.entries import (
     RequestMade,
     StaffChanged,
 )
-from domicile.policy.grants import Held, Wanted, status
+from domicile.policy.grants import AccessRequest, Wanted, status
 from domicile.policy.staff import Staff
 from domicile.policy.standing import Standing, forbidden, unknown
 
@@ -122,12 +122,15 @@ def _check_request(standing: Standing, time: str, body: RequestMade) -> None:
     _check_length(standing, time, body)
     if body.extends is not None:
         _check_extension(standing, time, body, body.extends)
-    mine = [held for login in standing.logins_of(member) for held in standing.of(login.id)]
-    if sum(status(held, time) in ("open", "question") for held in mine) >= _MOST_OPEN_REQUESTS:
+    mine = [request for login in standing.logins_of(member) for request in standing.of(login.id)]
+    if (
+        sum(status(request, time) in ("open", "question") for request in mine)
+        >= _MOST_OPEN_REQUESTS
+    ):
         raise forbidden(
             f"{_MOST_OPEN_REQUESTS} requests of {member.who} are open", "wait for an answer"
         )
-    owed = next((held for held in mine if held.owes_review), None)
+    owed = next((request for request in mine if request.owes_review), None)
     if body.form == "break-glass" and owed is not None:
         raise forbidden(
             f"glass that was broken before, {owed.id}, is not reviewed yet",
@@ -178,40 +181,40 @@ def _check_extension(standing: Standing, time: str, body: RequestMade, extends: 
 
 
 def _check_answer(standing: Standing, time: str, body: RequestAnswered) -> None:
-    held = standing.requests.get(body.request)
-    if held is None:
+    request = standing.requests.get(body.request)
+    if request is None:
         raise unknown("request", body.request)
-    now = status(held, time)
+    now = status(request, time)
     if now not in ("open", "question"):
-        raise forbidden(f"request {held.id} is {now}", "see `domicile access show`")
+        raise forbidden(f"request {request.id} is {now}", "see `domicile access show`")
     if body.answer in ("informed", "withdrawn"):
-        if standing.member(body.by).who != _human(standing, held):
-            raise forbidden(f"request {held.id} is not {body.by}'s", "name your own")
+        if standing.member(body.by).who != _human(standing, request):
+            raise forbidden(f"request {request.id} is not {body.by}'s", "name your own")
         return
-    standing.may_approve(body.by, held)
-    humans = {standing.staff[one].who for one in held.approved_by}
+    standing.may_approve(body.by, request)
+    humans = {standing.staff[one].who for one in request.approved_by}
     if body.answer == "approved" and standing.staff[body.by].who in humans:
-        raise forbidden(f"{body.by} approved {held.id} before", "another approver must agree")
+        raise forbidden(f"{body.by} approved {request.id} before", "another approver must agree")
 
 
 def _check_grant(standing: Standing, time: str, body: GrantChanged) -> None:
-    held = standing.requests.get(body.request)
-    if held is None:
+    request = standing.requests.get(body.request)
+    if request is None:
         raise unknown("request", body.request)
     if body.change == "revoked":
-        now = status(held, time)
+        now = status(request, time)
         if now not in ("scheduled", "active", "exhausted"):
-            raise forbidden(f"{held.id} is {now}: there is nothing to revoke", "nothing is left")
-        if body.by and standing.staff.get(body.by) != standing.staff[held.made.staff]:
+            raise forbidden(f"{request.id} is {now}: there is nothing to revoke", "nothing is left")
+        if body.by and standing.staff.get(body.by) != standing.staff[request.made.staff]:
             _check_approver(standing, body.by)
         return
-    if not held.granted_at:
-        raise forbidden(f"{held.id} is no grant", "see `domicile access show`")
-    standing.may_approve(body.by, held)
-    if held.made.form == "ordinary":
-        raise forbidden(f"{held.id} is to end, not to be reviewed", "let it end, or revoke it")
-    if held.made.form == "standing" and status(held, time) != "active":
-        raise forbidden(f"{held.id} is {status(held, time)}", "make a new request")
+    if not request.granted_at:
+        raise forbidden(f"{request.id} is no grant", "see `domicile access show`")
+    standing.may_approve(body.by, request)
+    if request.made.form == "ordinary":
+        raise forbidden(f"{request.id} is to end, not to be reviewed", "let it end, or revoke it")
+    if request.made.form == "standing" and status(request, time) != "active":
+        raise forbidden(f"{request.id} is {status(request, time)}", "make a new request")
 
 
 def _check_approver(standing: Standing, staff: str) -> None:
@@ -230,25 +233,25 @@ def _check_access(standing: Standing, time: str, body: AccessOpened) -> None:
         standing.credential(body.credential, time)
     if not asked.grant:
         return
-    held = standing.requests.get(asked.grant)
-    if held is None or held.made.staff != asked.staff:
+    request = standing.requests.get(asked.grant)
+    if request is None or request.made.staff != asked.staff:
         raise unknown(f"grant of {asked.staff}", asked.grant)
-    now = status(held, time)
+    now = status(request, time)
     if now != "active":
-        raise forbidden(f"grant {held.id} is {now}", "ask for another")
+        raise forbidden(f"grant {request.id} is {now}", "ask for another")
     wanted = Wanted(
         asked.action, asked.dataset, asked.purpose, asked.ticket, asked.single, body.person
     )
-    if not held.covers(wanted):
-        raise forbidden(f"grant {held.id} is not for this", "ask for what you need")
-    left = held.left()
+    if not request.covers(wanted):
+        raise forbidden(f"grant {request.id} is not for this", "ask for what you need")
+    left = request.left()
     for most, has in ((body.caps.items, left.items), (body.caps.size_bytes, left.size_bytes)):
         if has is not None and (most is None or most > has):
-            raise forbidden(f"grant {held.id} has less left than that", "take less")
+            raise forbidden(f"grant {request.id} has less left than that", "take less")
 
 
-def _human(standing: Standing, held: Held) -> str:
-    return standing.staff[held.made.staff].who
+def _human(standing: Standing, request: AccessRequest) -> str:
+    return standing.staff[request.made.staff].who
 
 
 def _moment(time: str) -> datetime:

@@ -24,7 +24,7 @@ from domicile.charter import Mail
 from domicile.errors import SiteRefused
 from domicile.ledger import Body, time_text
 from domicile.policy.entries import GrantChanged, RequestAnswered, RequestMade, StaffChanged
-from domicile.policy.grants import Held, status
+from domicile.policy.grants import AccessRequest, status
 from domicile.policy.standing import Standing
 
 __all__ = ["Event", "Notice", "endings", "mail_of", "notices_of", "signed_headers"]
@@ -90,20 +90,20 @@ def notices_of(log: str, index: int, time: str, body: Body, standing: Standing) 
             event: Event = "glass.broken" if body.form == "break-glass" else "request.made"
             yield _notice(place, event, time, standing.requests[body.request], body.staff)
         case RequestAnswered():
-            held = standing.requests[body.request]
-            yield _notice(place, "request.answered", time, held, body.by, body.answer)
-            if held.granted_at == time and held.approved_by[-1:] == [body.by]:
-                yield _notice(place, "grant.begun", time, held, body.by)
+            request = standing.requests[body.request]
+            yield _notice(place, "request.answered", time, request, body.by, body.answer)
+            if request.granted_at == time and request.approved_by[-1:] == [body.by]:
+                yield _notice(place, "grant.begun", time, request, body.by)
         case GrantChanged():
-            held = standing.requests[body.request]
+            request = standing.requests[body.request]
             event = "grant.revoked" if body.change == "revoked" else "grant.reviewed"
-            yield _notice(place, event, time, held, body.by)
+            yield _notice(place, event, time, request, body.by)
         case StaffChanged():
             for member in body.staff:
-                for held in standing.of(member.id):
-                    if (held.ended, held.ended_at) == ("revoked", time):
-                        one = f"{place} {held.id}"
-                        yield _notice(one, "grant.revoked", time, held, body.by)
+                for request in standing.of(member.id):
+                    if (request.ended, request.ended_at) == ("revoked", time):
+                        one = f"{place} {request.id}"
+                        yield _notice(one, "grant.revoked", time, request, body.by)
         case _:
             pass
 
@@ -111,21 +111,23 @@ def notices_of(log: str, index: int, time: str, body: Body, standing: Standing) 
 def endings(log: str, standing: Standing, now: str) -> Iterator[Notice]:
     """The live grants that end within an hour."""
     soon = time_text(datetime.fromisoformat(now) + _SOON)
-    for held in standing.requests.values():
-        if now < held.until <= soon and status(held, now) == "active":
-            place = f"{log}\n{held.id} {held.until}"
-            yield _notice(place, "grant.ending", now, held, held.made.staff)
+    for request in standing.requests.values():
+        if now < request.until <= soon and status(request, now) == "active":
+            place = f"{log}\n{request.id} {request.until}"
+            yield _notice(place, "grant.ending", now, request, request.made.staff)
 
 
-def _notice(place: str, event: Event, time: str, held: Held, by: str, answer: str = "") -> Notice:
-    made = held.made
+def _notice(
+    place: str, event: Event, time: str, request: AccessRequest, by: str, answer: str = ""
+) -> Notice:
+    made = request.made
     name = hashlib.sha256(f"{made.boundary}\n{event}\n{place}".encode()).hexdigest()
     return Notice(
         f"msg_{name[:32]}",
         event,
         time,
         made.boundary,
-        held.id,
+        request.id,
         made.form,
         made.staff,
         by,
@@ -134,7 +136,7 @@ def _notice(place: str, event: Event, time: str, held: Held, by: str, answer: st
         made.datasets,
         made.purpose,
         made.starts,
-        held.until,
+        request.until,
     )
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from domicile.errors import UsageError
 from domicile.policy.entries import Caps
-from domicile.policy.grants import Held
+from domicile.policy.grants import AccessRequest
 
 __all__ = ["OBLIGATIONS", "Obligations", "merge", "read_obligations"]
 
@@ -40,7 +40,7 @@ class Obligations(msgspec.Struct, frozen=True):
     sample: float = 1.0
     seal_query: bool = False
 
-    def within(self, grant: Held | None) -> Caps:
+    def within(self, grant: AccessRequest | None) -> Caps:
         """What one access may take: of a grant no more than it has left, nor than this in all."""
         if grant is None:
             return Caps(self.items, self.size_bytes)

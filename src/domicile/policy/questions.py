@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from domicile.charter import Boundary, Charter
 from domicile.policy.entries import Asked
-from domicile.policy.grants import Held, Wanted
+from domicile.policy.grants import AccessRequest, Wanted
 from domicile.policy.standing import Standing
 
 __all__ = ["Caller", "ask", "country_of", "labels_of"]
@@ -32,7 +32,7 @@ def ask(
     caller: Caller,
     wanted: Wanted,
     now: str,
-) -> tuple[Asked, Held | None]:
+) -> tuple[Asked, AccessRequest | None]:
     """The question, and the live grant that it names. Raises AccessForbidden where the caller is no
     active staff."""
     member = standing.member(caller.staff)

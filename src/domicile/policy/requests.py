@@ -10,7 +10,7 @@ from domicile.errors import UsageError
 from domicile.ledger import Pseudonym, time_text
 from domicile.policy.desk import Desk, new_id, now_text, words_digest
 from domicile.policy.entries import Action, Caps, RequestMade
-from domicile.policy.grants import Held, Wanted
+from domicile.policy.grants import AccessRequest, Wanted
 from domicile.policy.standing import Standing
 
 __all__ = ["Asking", "make_request"]
@@ -35,7 +35,7 @@ class Asking:
     extends: str | None = None
 
 
-def make_request(desk: Desk, asking: Asking) -> tuple[Held, bool]:
+def make_request(desk: Desk, asking: Asking) -> tuple[AccessRequest, bool]:
     """The request, and whether it is new: otherwise it is a live grant that covers what is asked.
     Raises AccessForbidden; UsageError where its start is no time."""
     now = now_text()
@@ -77,7 +77,7 @@ def _end(starts: str, lasts: timedelta) -> str:
         ) from None
 
 
-def _covering(standing: Standing, asking: Asking, now: str) -> Held | None:
+def _covering(standing: Standing, asking: Asking, now: str) -> AccessRequest | None:
     """A live grant of all that is asked for now, with no narrower caps; not of another person."""
     if asking.starts is not None or asking.extends is not None:
         return None

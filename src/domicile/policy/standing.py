@@ -12,7 +12,7 @@ import msgspec
 
 from domicile.errors import AccessForbidden, Unknown
 from domicile.policy.entries import AccessOpened, CredentialIssued, RulesSet
-from domicile.policy.grants import Held, Wanted, status
+from domicile.policy.grants import AccessRequest, Wanted, status
 from domicile.policy.staff import Line, Staff
 
 __all__ = ["Credential", "Standing", "forbidden", "unknown"]
@@ -41,7 +41,7 @@ class Standing(msgspec.Struct):
     staff: dict[str, Staff] = {}
     logins: dict[str, list[str]] = {}
     credentials: dict[str, Credential] = {}
-    requests: dict[str, Held] = {}
+    requests: dict[str, AccessRequest] = {}
     requests_of: dict[str, list[str]] = {}
     open: dict[str, AccessOpened] = {}
     read_by_job: dict[str, list[str]] = {}
@@ -79,14 +79,16 @@ class Standing(msgspec.Struct):
         self.member(found.issued.staff)
         return found
 
-    def grant_for(self, staff: str, wanted: Wanted, now: str) -> Held | None:
+    def grant_for(self, staff: str, wanted: Wanted, now: str) -> AccessRequest | None:
         """The live grant that covers such an access, the one that lasts longest."""
         live = [
-            held for held in self.of(staff) if held.covers(wanted) and status(held, now) == "active"
+            request
+            for request in self.of(staff)
+            if request.covers(wanted) and status(request, now) == "active"
         ]
-        return max(live, key=lambda held: (held.until, held.id), default=None)
+        return max(live, key=lambda request: (request.until, request.id), default=None)
 
-    def of(self, staff: str) -> Iterator[Held]:
+    def of(self, staff: str) -> Iterator[AccessRequest]:
         """The requests of a login, oldest first."""
         return (self.requests[one] for one in self.requests_of.get(staff, ()))
 
@@ -94,7 +96,7 @@ class Standing(msgspec.Struct):
         """A dataset's labels: its own, and those of what the jobs read that wrote it."""
         return tuple(sorted({*own, *self.derived.get(dataset, ())}))
 
-    def may_approve(self, approver: str, held: Held) -> None:
+    def may_approve(self, approver: str, request: AccessRequest) -> None:
         """Raise AccessForbidden where somebody's word on a request does not count."""
         member = self.member(approver)
         if self.rules is None or approver not in self.rules.approvers:
@@ -104,7 +106,7 @@ class Standing(msgspec.Struct):
         logins = [one for one in self.logins_of(member) if one.status == "active"]
         if member.kind != "person" or any(one.employer != "custodian" for one in logins):
             raise forbidden(f"{approver} is no person employed by the custodian", "ask one who is")
-        holder = self.staff[held.made.staff]
+        holder = self.staff[request.made.staff]
         if member.who == holder.who:
             raise forbidden(f"{approver} would approve their own request", "ask another approver")
         if Line(self.staff, self.logins).share(member, holder):
