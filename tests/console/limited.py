@@ -1,4 +1,5 @@
-"""`domicile serve` under other limits: ``python -m tests.console.limited CHARTER PORT LIMITS``."""
+"""`domicile serve` under other limits: ``python -m tests.console.limited CHARTER PORT LIMITS``. A
+call must be whole within three seconds."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from pathlib import Path
 
 from domicile.cli.desk import at_the_desk
 from domicile.cli.session import Options
-from domicile.console import Limits, Office, make_api, serve_until
+from domicile.console import Limits, Office, make_api, serve_until, serving
 
 
 def main(charter: str, port: str, limits: str) -> None:
     """Serve until stopped."""
+    serving._WHOLE_S = 3.0
     with at_the_desk(Options(Path(charter), as_json=False)) as counter:
         office = Office(counter.session.loaded.charter, counter.desk)
         serve_until(make_api(office, Limits(**json.loads(limits))), "127.0.0.1", int(port))

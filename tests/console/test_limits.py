@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -75,3 +77,25 @@ def test_a_measure_fills_up_again_and_what_is_remembered_is_bounded() -> None:
     assert [len(one) for one in kept] == [_MOST_KEPT] * 3
     with pytest.raises(TooOften):  # one customer's other address
         gate.enter("d", address[:-1] + "2", 20.0)
+
+
+def test_who_is_slow_holds_no_connection(narrow: Served) -> None:
+    begun = b"POST /v1/requests HTTP/1.1\r\nhost: h\r\n"
+    for sent in (b"", begun, begun + b"content-length: 5\r\n\r\nab"):
+        with socket.create_connection((HERE, narrow.port), 30) as connection:
+            connection.sendall(sent)
+            with suppress(ConnectionResetError):
+                while connection.recv(4096):  # until it is closed
+                    pass
+
+
+def test_framing_that_can_be_read_in_two_ways_is_refused(narrow: Served) -> None:
+    begun = b"GET /healthy HTTP/1.1\r\nhost: h\r\n"
+    for hostile in (
+        b"content-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+        b"x: " + b"x" * 20_000,
+        b"x y: z\r\n\r\n",
+    ):
+        with socket.create_connection((HERE, narrow.port), 30) as connection:
+            connection.sendall(begun + hostile)
+            assert connection.recv(12) == b"HTTP/1.1 400"

@@ -1,6 +1,6 @@
 """Who is protected, where home is, who holds the keys: ``domicile.toml`` -> `Charter` (pure)."""
 
-from domicile.charter.access import AccessRules, Network, Oidc
+from domicile.charter.access import AccessRules, Certificates, Network, Oidc
 from domicile.charter.attesters import public_key as attester_key
 from domicile.charter.countries import country_name
 from domicile.charter.custodians import custodians_in
@@ -34,6 +34,7 @@ __all__ = [
     "AccessRules",
     "Attester",
     "Boundary",
+    "Certificates",
     "Charter",
     "Classification",
     "Company",

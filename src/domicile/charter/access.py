@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from domicile.charter.frozen import Frozen
 
-__all__ = ["AccessRules", "Network", "Oidc"]
+__all__ = ["AccessRules", "Certificates", "Network", "Oidc"]
 
 StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 _Claim = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/-]{1,200}$")]
@@ -53,6 +53,17 @@ class Network(Frozen):
     )
     ranges: tuple[str, ...] = Field(
         min_length=1, description="Its addresses, `10.1.0.0/16` or `2001:db8::/32`."
+    )
+
+
+class Certificates(Frozen):
+    """Whose word on the country of a client counts, where their address lies in no network that is
+    declared."""
+
+    authorities_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="The SHA-256 of the file of authorities (PEM) that `domicile serve"
+        " --tls-client-ca` is given. Whoever shows a certificate of theirs connects from the"
+        " country in its subject (`C`)."
     )
 
 

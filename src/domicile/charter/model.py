@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from domicile.charter.access import AccessRules, Network, Oidc
+from domicile.charter.access import AccessRules, Certificates, Network, Oidc
 from domicile.charter.frozen import EnvironmentName, Frozen
 from domicile.charter.notices import Notices
 from domicile.charter.recording import LedgerConfig, LedgerWitness, Records
@@ -330,6 +330,9 @@ class Charter(Frozen):
     )
     networks: dict[Name, Network] = Field(
         default_factory=dict, description="From where people connect, and in which country."
+    )
+    certificates: Certificates | None = Field(
+        default=None, description="The clients' certificates that tell a country."
     )
     oidc: Oidc | None = Field(
         default=None, description="The OpenID provider whose tokens staff log in with."

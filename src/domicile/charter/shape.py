@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from domicile.charter.access import AccessRules, Network
+from domicile.charter.access import AccessRules, Certificates, Network, Oidc
 from domicile.charter.countries import suggest_country
 from domicile.charter.lines import KeyPath
 from domicile.charter.model import (
@@ -51,8 +51,10 @@ _KEYS: Mapping[object, type[BaseModel]] = {
     "transit": TransitKeys,
 }
 _SINGLE: Mapping[object, type[BaseModel]] = {
+    "certificates": Certificates,
     "company": Company,
     "ledger": LedgerConfig,
+    "oidc": Oidc,
     "people": People,
     "records": Records,
 }
@@ -82,6 +84,7 @@ _PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,127})*$": (
         "where an engine is mounted, such as transit or secrets/transit"
     ),
+    "^[0-9a-f]{64}$": "a SHA-256 in lower-case hex, as `sha256sum` prints it",
     "^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable, never the secret itself",
 }
 _TYPES = {

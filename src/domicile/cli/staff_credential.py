@@ -28,6 +28,11 @@ __all__ = ["credential"]
     type=click.IntRange(0, 7 * 24 * 60),
     help="With --rotate: for so many minutes both are good.  [default: 0]",
 )
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="This certificate (PEM) is the credential: no token is made.",
+)
 def credential(
     staff: str,
     charter: Path,
@@ -36,26 +41,39 @@ def credential(
     second_factor: bool,
     rotate: str | None,
     overlap: int | None,
+    certificate: Path | None,
 ) -> int:
-    """Give STAFF a token. It is printed once, and nobody can show it again."""
+    """Give STAFF a token, which is printed once, and nobody can show it again; or have their
+    certificate known, which `domicile serve --tls-client-ca` then takes in a token's place."""
     if overlap is not None and rotate is None:
         raise UsageError(
             "--overlap is about a credential that ends",
             expected="--rotate and its name",
             next_step="name it, or leave --overlap out",
         )
-    from domicile.policy.credentials import end_credential, issue_token
+    from domicile.policy.certificates import Certificate
+    from domicile.policy.credentials import end_credential, issue_token, register_certificate
+
+    shown = Certificate.read_pem(certificate.read_bytes()) if certificate is not None else None
 
     with at_the_desk(Options(charter, as_json)) as counter:
         desk = counter.desk
         if rotate is not None:
             _require(counter, staff, rotate)
         until = datetime.now(UTC) + timedelta(days=days)
-        name, token = issue_token(desk, staff, until, by="", second_factor=second_factor)
+        token = ""
+        if shown is None:
+            name, token = issue_token(desk, staff, until, by="", second_factor=second_factor)
+        else:
+            name = register_certificate(
+                desk, staff, shown, until, by="", second_factor=second_factor
+            )
         if rotate is not None:
             end_credential(desk, rotate, by="", after=timedelta(minutes=overlap or 0))
         if as_json:
             emit_json({"credential": name, "staff": staff, "token": token})
+        elif shown is not None:
+            counter.say(f"credential {name} of {staff}: the certificate {shown.sha256}")
         else:
             counter.session.err.print(f"credential {name} of {staff}, {days} days; its token:")
             click.echo(token)

@@ -1,7 +1,8 @@
 """The API of the desk: the same acts as the commands `access` and `policy explain`, over HTTP.
 
-Who calls is told by their token; from where, by the address that the connection comes from: no
-header says anything about either. Errors have one shape (`Problem`). Acts are done one at a time.
+Who calls is told by their token, or by the certificate of their connection; from where, by the
+address that the connection comes from, or by that certificate: no header says anything of either.
+Errors have one shape (`Problem`). Acts are done one at a time.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ T = TypeVar("T")
 _MOST_BYTES = 64 << 10
 _A_PAGE = 500
 _LIMITS = Limits()
-_SECURITY: tuple[dict[str, list[str]], ...] = ({"token": []},)
+_SECURITY: tuple[dict[str, list[str]], ...] = ({"token": []}, {"certificate": []})
 
 
 def make_api(office: Office, limits: Limits = _LIMITS) -> Litestar:
@@ -74,7 +75,10 @@ def make_api(office: Office, limits: Limits = _LIMITS) -> Litestar:
                 security_schemes={
                     "token": SecurityScheme(
                         type="http", scheme="bearer", description="`domicile staff credential`"
-                    )
+                    ),
+                    "certificate": SecurityScheme(
+                        type="mutualTLS", description="`domicile staff credential --certificate`"
+                    ),
                 }
             ),
         ),

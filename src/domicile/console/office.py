@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
 from threading import Lock
 from time import monotonic
 from typing import Any, TypeVar
@@ -16,16 +18,34 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from domicile.charter import Charter
 from domicile.console.limits import Gate
+from domicile.console.serving import CERTIFICATE
 from domicile.errors import BadToken
 from domicile.policy.desk import Desk
 from domicile.policy.logins import Logins
 from domicile.policy.questions import Caller
 
-__all__ = ["Doorkeeper", "Office", "find_caller", "find_office"]
+__all__ = ["Doorkeeper", "Office", "Shown", "find_caller", "find_office"]
 
 T = TypeVar("T")
 _BEARER = "bearer "
 _NOWHERE = "0.0.0.0"  # noqa: S104 - an address of no network
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a call shows of who makes it: a token, the address of its connection, and the client's
+    certificate (DER) that this proved."""
+
+    token: str
+    address: str
+    certificate: bytes | None
+
+    @property
+    def key(self) -> str:
+        """Under what its caller is counted: the token, or without one the certificate."""
+        if self.token or self.certificate is None:
+            return self.token
+        return f"certificate {sha256(self.certificate).hexdigest()}"
 
 
 class Office:
@@ -35,9 +55,9 @@ class Office:
         self._desk, self._turn = desk, Lock()
         self._logins = Logins(charter, desk, self._turn)
 
-    def caller(self, token: str, address: str) -> Caller:
+    def caller(self, shown: Shown) -> Caller:
         """Who calls. Raises AccessForbidden."""
-        return self._logins.caller(token, address)
+        return self._logins.caller(shown.token, shown.address, shown.certificate)
 
     def do(self, act: Callable[[Desk], T]) -> T:
         """One act at the desk."""
@@ -55,7 +75,8 @@ class Doorkeeper(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Pass a call on. Raises TooOften."""
-        self._gate.enter(*_shown(Request(scope)), monotonic())
+        shown = _shown(Request(scope))
+        self._gate.enter(shown.key, shown.address, monotonic())
         await next_app(scope, receive, send)
 
 
@@ -67,20 +88,20 @@ def find_office(state: Shared) -> Office:
 
 async def find_caller(request: Request[Any, Any, Any], office: Office, state: Shared) -> Caller:
     """Who calls. Raises AccessForbidden."""
-    token, address = _shown(request)
+    shown = _shown(request)
     gate: Gate = state["gate"]
     try:
-        caller: Caller = await sync_to_thread(office.caller, token, address)
+        caller: Caller = await sync_to_thread(office.caller, shown)
     except BadToken:
-        if token:
-            gate.failed(token, address, monotonic())
+        if shown.key:
+            gate.failed(shown.key, shown.address, monotonic())
         raise
-    gate.succeeded(token)
+    gate.succeeded(shown.key)
     return caller
 
 
-def _shown(request: Request[Any, Any, Any]) -> tuple[str, str]:
-    """The token and the address of a call."""
+def _shown(request: Request[Any, Any, Any]) -> Shown:
     header = request.headers.get("authorization", "")
     token = header[len(_BEARER) :] if header.lower().startswith(_BEARER) else ""
-    return token, request.client.host if request.client else _NOWHERE
+    address = request.client.host if request.client else _NOWHERE
+    return Shown(token, address, request.scope.get("state", {}).get(CERTIFICATE))

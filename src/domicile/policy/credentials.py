@@ -1,5 +1,6 @@
-"""Credentials: a token is shown once. What it is good for the ledger says, with the digest of its
-secret: nobody passes for its holder by writing to a database."""
+"""Credentials: a token is shown once; a certificate is made elsewhere, and its key never here. What
+either is good for the ledger says, with its digest: nobody passes for its holder by writing to a
+database."""
 
 from __future__ import annotations
 
@@ -14,11 +15,12 @@ import msgspec
 
 from domicile.errors import AccessForbidden, BadToken
 from domicile.ledger import time_text
+from domicile.policy.certificates import Certificate
 from domicile.policy.desk import Desk, new_id, now_text
 from domicile.policy.entries import CredentialEnded, CredentialIssued
 from domicile.policy.questions import Caller
 
-__all__ = ["authenticate", "end_credential", "issue_token"]
+__all__ = ["authenticate", "end_credential", "holder_of", "issue_token", "register_certificate"]
 
 _TOKEN = re.compile(r"domicile_(c-[a-z2-7]{13})_([a-z2-7]{52})\Z")
 _SECRET_BYTES = 32
@@ -35,6 +37,26 @@ def issue_token(
         CredentialIssued(desk.boundary, by, name, staff, "token", digest, second_factor, end)
     )
     return name, f"domicile_{name}_{secret}"
+
+
+def register_certificate(
+    desk: Desk,
+    staff: str,
+    certificate: Certificate,
+    until: datetime,
+    *,
+    by: str,
+    second_factor: bool,
+) -> str:
+    """Make a certificate a credential of a staff member, until then and no longer than it is good
+    itself: the credential's name. Raises AccessForbidden."""
+    name, end = new_id("c"), time_text(min(until, certificate.until))
+    desk.record(
+        CredentialIssued(
+            desk.boundary, by, name, staff, "certificate", certificate.sha256, second_factor, end
+        )
+    )
+    return name
 
 
 def end_credential(desk: Desk, name: str, *, by: str, after: timedelta = timedelta()) -> None:
@@ -57,12 +79,29 @@ def authenticate(desk: Desk, token: str, country: str) -> Caller:
     name, secret = parts.groups() if parts else ("", "")
     standing = desk.standing
     known = standing.credentials.get(name)
-    kept = known.issued.secret_sha256 if known is not None else ""
+    is_token = known is not None and known.issued.form == "token"
+    kept = known.issued.secret_sha256 if known is not None and is_token else ""
     same = hmac.compare_digest(kept, sha256(secret.encode()).hexdigest())
     if not (parts and same):
         raise _wrong()
+    return _good(desk, name, country)
+
+
+def holder_of(desk: Desk, certificate: Certificate, country: str) -> Caller:
+    """Who has this certificate, whose key the connection proved, connecting from this country.
+    Raises BadToken where it is nobody's, or not good any more."""
+    name = desk.standing.certificates.get(certificate.sha256)
+    if name is None:
+        raise BadToken(
+            "the certificate is nobody's",
+            next_step="have it registered: `domicile staff credential --certificate`",
+        )
+    return _good(desk, name, country)
+
+
+def _good(desk: Desk, name: str, country: str) -> Caller:
     try:
-        issued = standing.credential(name, now_text()).issued
+        issued = desk.standing.credential(name, now_text()).issued
     except AccessForbidden as error:
         raise BadToken(error.failed, next_step=error.next_step) from None
     return Caller(issued.staff, country, issued.second_factor, name)

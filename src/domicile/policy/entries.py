@@ -145,7 +145,7 @@ class StaffChanged(Body, frozen=True):
 class CredentialIssued(Body, frozen=True):
     """A staff member has a credential, until it expires or is ended. Under the name of one that is
     there, its end comes earlier. secret_sha256: of its secret, 256 random bits, which nobody can
-    guess from it."""
+    guess from it; of a certificate, of the whole (DER), of which its holder alone has the key."""
 
     boundary: str
     by: By

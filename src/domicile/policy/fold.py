@@ -81,6 +81,8 @@ def _change_who(standing: Standing, time: str, body: Any) -> None:  # noqa: ANN4
                 _change_staff(standing, time, member)
         case CredentialIssued():
             standing.credentials[body.credential] = Credential(body)
+            if body.form == "certificate":
+                standing.certificates[body.secret_sha256] = body.credential
         case CredentialEnded():
             standing.credentials[body.credential].ended = True
         case _:

@@ -9,7 +9,8 @@ Rules:
 3. A grant is revoked by its holder, an approver, or whoever runs the records; with its holder, when
    that one is restricted or ended.
 4. Who has ended does not come back: a new login takes a new id.
-5. A credential is issued once. Issued again as it was, it ends earlier, and never later.
+5. A credential is issued once, and a certificate is one credential. Issued again as it was, it
+   ends earlier, and never later.
 6. An access is by active staff, under their own grant while it is live, where it names one, and
    takes no more than that has left.
 """
@@ -98,6 +99,8 @@ def _check_credential(standing: Standing, time: str, body: CredentialIssued) -> 
     before = standing.credentials.get(body.credential)
     if before is not None and (before.ended or not _shortens(before.issued, body)):
         raise forbidden(f"credential {body.credential} is there already", "issue another")
+    if standing.certificates.get(body.secret_sha256, body.credential) != body.credential:
+        raise forbidden("the certificate is a credential already", "have another made")
     if body.until <= time:
         raise forbidden("the credential would have expired already", "name a later end")
 

@@ -1,4 +1,5 @@
-"""Who calls: by a token of Domicile's own, or by one of the charter's OpenID provider."""
+"""Who calls: by a token of Domicile's own, by one of the charter's OpenID provider, or by a
+certificate that their connection proved to be theirs."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from domicile.charter import Charter
 from domicile.errors import AccessForbidden, BadToken
-from domicile.policy.credentials import authenticate
+from domicile.policy.certificates import Certificate
+from domicile.policy.credentials import authenticate, holder_of
 from domicile.policy.desk import Desk
 from domicile.policy.issuer import Issuer
 from domicile.policy.jwt import Shown, is_jwt, read_jwt
@@ -28,10 +30,24 @@ class Logins:
         self._turn = nullcontext() if turn is None else turn
         self._issuer = Issuer(charter.oidc) if charter.oidc is not None else None
 
-    def caller(self, token: str, address: str) -> Caller:
-        """Who shows this token, connecting from this address. Raises AccessForbidden, as BadToken
-        where it is not good; SiteUnreachable where that can't be told."""
+    def caller(self, token: str, address: str, certificate: bytes | None = None) -> Caller:
+        """Who shows this token, or without one this certificate (DER), connecting from this
+        address. Raises AccessForbidden, as BadToken where it is not good; SiteUnreachable where
+        that can't be told."""
+        shown = Certificate.read(certificate) if certificate is not None else None
         country = country_of(self._charter, address)
+        if not country and shown is not None and self._charter.certificates is not None:
+            country = shown.country
+        if not token and shown is not None:
+            with self._turn:
+                return holder_of(self._desk, shown, country)
+        found = self._by_token(token, country)
+        if shown is not None:
+            with self._turn:
+                self._require_same(found, shown)
+        return found
+
+    def _by_token(self, token: str, country: str) -> Caller:
         oidc, issuer = self._charter.oidc, self._issuer
         if oidc is None or issuer is None or not is_jwt(token):
             with self._turn:
@@ -39,6 +55,16 @@ class Logins:
         shown = read_jwt(token, oidc, issuer.key)
         with self._turn:
             return self._by_claims(shown, country)
+
+    def _require_same(self, caller: Caller, shown: Certificate) -> None:
+        """Raise BadToken where a token comes with a certificate that is another's."""
+        standing = self._desk.standing
+        issued = standing.certificates.get(shown.sha256)
+        if issued is not None and standing.credentials[issued].issued.staff != caller.staff:
+            raise BadToken(
+                "the token and the certificate of the connection are of different staff",
+                next_step="show one's own",
+            )
 
     def _by_claims(self, shown: Shown, country: str) -> Caller:
         try:

@@ -31,7 +31,8 @@ class Standing(msgspec.Struct):
     latest: the latest time of an entry so far. logins: those of each human. requests_of: the
     requests of each login, by their names. open: accesses that were not closed. read_by_job: the
     labels of what each run of a job has read; written_by_job: the datasets it wrote. derived: the
-    labels that datasets have from the jobs that wrote them.
+    labels that datasets have from the jobs that wrote them. certificates: the credential of each,
+    by its SHA-256.
     """
 
     boundary: str
@@ -41,6 +42,7 @@ class Standing(msgspec.Struct):
     staff: dict[str, Staff] = {}
     logins: dict[str, list[str]] = {}
     credentials: dict[str, Credential] = {}
+    certificates: dict[str, str] = {}
     requests: dict[str, AccessRequest] = {}
     requests_of: dict[str, list[str]] = {}
     open: dict[str, AccessOpened] = {}
