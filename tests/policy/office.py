@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from domicile.ledger import Body
 from domicile.policy.entries import (
     AccessClosed,
@@ -144,8 +146,33 @@ def closed(number: int, items: int = 0, size_bytes: int = 0) -> AccessClosed:
 
 
 def took(standing: Standing, *timed: tuple[int, Body]) -> list[str | None]:
-    """Take entries at these minutes: why each does not count, where it does not."""
-    return [take(standing, at(minutes), body) for minutes, body in timed]
+    """Take entries at these minutes, accesses with the facts that the desk would have told of them:
+    why each does not count, where it does not."""
+    return [take(standing, at(minutes), _as_told(standing, body)) for minutes, body in timed]
+
+
+def _as_told(standing: Standing, body: Body) -> Body:
+    if not isinstance(body, AccessOpened):
+        return body
+    asked = body.asked
+    member, request = standing.staff.get(asked.staff), standing.requests.get(asked.grant)
+    if member is not None:
+        asked = replace(
+            asked,
+            kind=member.kind,
+            team=member.team,
+            employed_by=member.employer,
+            home_country=member.country,
+            roles=member.roles,
+        )
+    if request is not None:
+        asked = replace(
+            asked,
+            approvals=request.approvals,
+            break_glass=request.made.form == "break-glass",
+            single=asked.single or request.made.person is not None,
+        )
+    return replace(body, asked=asked)
 
 
 def office() -> Standing:

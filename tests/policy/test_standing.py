@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from domicile.policy.entries import Caps
+from domicile.policy.fold import take
 from domicile.policy.grants import status
 from domicile.policy.staff import Staff
 from domicile.policy.standing import Standing
@@ -21,6 +22,7 @@ from tests.policy.office import (
     office,
     opened,
     person,
+    question,
     rules,
     took,
 )
@@ -356,3 +358,37 @@ def test_a_job_that_opened_its_output_first_hands_labels_on_all_the_same() -> No
     took(standing, (1, msgspec.structs.replace(wrote, asked=asked)))
     took(standing, (2, read))
     assert standing.labels("daily", ("public",)) == ("protected", "public")
+
+
+def test_an_access_counts_only_with_the_facts_that_stand() -> None:
+    standing = office()
+    granted(standing)
+    read = opened(9, "kim", None, job="nightly-3")
+    wrote = msgspec.structs.replace(
+        opened(10, "kim", None, job="nightly-3"),
+        asked=question("kim", action="write", dataset="videos", labels=("public",)),
+    )
+    assert took(standing, (4, read), (4, wrote)) == [None, None]
+    told = question("kim", 0, approvals=2, labels=("protected", "public"))
+    for facts, why in (
+        ({"team": "b-team"}, "kim is not what the policy was told of them"),
+        ({"home_country": "US"}, "kim is not what the policy was told of them"),
+        ({"approvals": 3}, f"grant {name('r', 0)} was approved otherwise"),
+        ({"break_glass": True}, f"grant {name('r', 0)} was approved otherwise"),
+        ({"labels": ("public",)}, "videos has further labels by now"),
+        ({"grant": ""}, "it names no grant that was approved"),
+        ({}, None),
+    ):
+        asked = msgspec.structs.replace(told, **facts)
+        body = msgspec.structs.replace(opened(1, "kim", 0), asked=asked)
+        assert take(standing, at(5), body) == why, facts
+
+
+def test_a_grant_about_one_person_is_used_by_who_says_so() -> None:
+    standing = office()
+    who = "p-" + "a" * 32
+    granted(standing, person=who)
+    body = msgspec.structs.replace(
+        opened(1, "kim", 0), asked=question("kim", 0, approvals=2), person=who
+    )
+    assert take(standing, at(5), body) == f"grant {name('r', 0)} is about one person"

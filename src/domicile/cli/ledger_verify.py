@@ -12,6 +12,7 @@ from rich.console import Console
 
 from domicile.cli import kinds  # noqa: F401 - the entries' kinds must be known
 from domicile.cli.exits import Exit
+from domicile.cli.ledger_accesses import decided_again
 from domicile.cli.ledger_places import Place, find_source, own_log
 from domicile.cli.session import common_options, emit_json, workers_option
 from domicile.errors import SiteRefused
@@ -86,6 +87,7 @@ def verify(
         cosignatures_needed=needed,
         workers=workers,
     )
+    found = decided_again(place.source, found)
     notes = [] if keys else [_OWN_KEY]
     if found.sound:
         notes += _remember(remembered, found)

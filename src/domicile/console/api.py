@@ -221,15 +221,18 @@ class Accesses(Controller):
         dataset: str | None = None,
         grant: str | None = None,
         since: str = "",
+        after: int = -1,
     ) -> list[Happening]:
-        """The caller's own history; to an approver everybody's."""
+        """The caller's own history; to an approver everybody's. A page begins behind the ledger's
+        index ``after``: that of the last line of the page before."""
 
         def found(desk: Desk) -> list[Happening]:
             standing = desk.standing
             approves = standing.rules is not None and caller.staff in standing.rules.approvers
             staff = None if approves else caller.staff
             sought = Sought(dataset=dataset, staff=staff, grant=grant, since=since)
-            return list(islice(told(desk.events(), sought), _A_PAGE))
+            lines = (line for line in told(desk.events(), sought) if line.index > after)
+            return list(islice(lines, _A_PAGE))
 
         return office.do(found)
 

@@ -100,9 +100,13 @@ def holder_of(desk: Desk, certificate: Certificate, country: str) -> Caller:
 
 
 def _good(desk: Desk, name: str, country: str) -> Caller:
+    standing, now = desk.standing, now_text()
+    issued = standing.credentials[name].issued
     try:
-        issued = desk.standing.credential(name, now_text()).issued
+        standing.credential(name, now)
     except AccessForbidden as error:
+        is_over = standing.credentials[name].is_over(now)
+        desk.turned_away(issued.staff, "credential-over" if is_over else "staff-not-active", name)
         raise BadToken(error.failed, next_step=error.next_step) from None
     return Caller(issued.staff, country, issued.second_factor, name)
 

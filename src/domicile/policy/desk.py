@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from secrets import token_bytes
 from time import monotonic
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import msgspec
 import sqlalchemy as sa
@@ -32,14 +32,14 @@ from domicile.policy.entries import (
     AccessClosed,
     AccessDenied,
     AccessOpened,
+    AccessRefused,
     Asked,
     PolicyWritten,
-    RulesSet,
 )
 from domicile.policy.fold import take
 from domicile.policy.grants import Wanted, status
 from domicile.policy.judge import judge
-from domicile.policy.questions import Caller, ask, labels_of
+from domicile.policy.questions import Caller, ask, labels_of, rules_of
 from domicile.policy.standing import Standing, forbidden, unknown
 from domicile.policy.texts import PolicyText
 from domicile.state import WORDS, State
@@ -117,15 +117,7 @@ class Desk:
 
     def set_rules(self) -> None:
         """Have the rules of the charter in force in the ledger, before anything rests on them."""
-        access = self._estate.boundary.access
-        rules = RulesSet(
-            self.boundary,
-            access.approvers,
-            access.approvals,
-            access.longest_days,
-            access.review_days,
-            access.break_glass_hours,
-        )
+        rules = rules_of(self._estate.charter, self.boundary)
         if self.standing.rules != rules:
             self.record(rules)
 
@@ -171,7 +163,7 @@ class Desk:
     ) -> tuple[Decision, AccessOpened]:
         """Begin an access: it is in the ledger before this returns. Raises Denied, which is in the
         ledger too; AccessForbidden where it was revoked, or another policy enacted, meanwhile."""
-        engine = self.engine
+        engine = self._ready(caller, wanted)
         decision, opened = self.decide(caller, wanted, engine)
         if not decision.allowed:
             self._deny(decision, opened)
@@ -188,6 +180,31 @@ class Desk:
             "the access does not count: it was revoked, or another policy enacted, meanwhile",
             "ask again",
         )
+
+    def _ready(self, caller: Caller, wanted: Wanted) -> Engine:
+        """The policy in force, for somebody who may ask it. Raises AccessForbidden, which is in the
+        ledger too."""
+        try:
+            self.standing.member(caller.staff)
+        except AccessForbidden:
+            self.turned_away(caller.staff, "staff-not-active", caller.credential, wanted)
+            raise
+        try:
+            return self.engine
+        except AccessForbidden:
+            self.turned_away(caller.staff, "no-policy", caller.credential, wanted)
+            raise
+
+    def turned_away(
+        self,
+        staff: str,
+        why: Literal["credential-over", "staff-not-active", "no-policy"],
+        credential: str | None,
+        wanted: Wanted | None = None,
+    ) -> None:
+        """Record that somebody was, before the policy was asked."""
+        action, dataset = (wanted.action, wanted.dataset) if wanted is not None else (None, None)
+        self.evidence.record(AccessRefused(self.boundary, staff, why, credential, action, dataset))
 
     def _deny(self, decision: Decision, opened: AccessOpened) -> NoReturn:
         denied = AccessDenied(

@@ -18,6 +18,7 @@ __all__ = [
     "AccessClosed",
     "AccessDenied",
     "AccessOpened",
+    "AccessRefused",
     "Action",
     "Asked",
     "Caps",
@@ -228,6 +229,20 @@ class AccessDenied(Body, frozen=True):
     def requires(self) -> frozenset[str]:
         """That the policy was approved."""
         return frozenset({f"policy-approved:{self.policy}"})
+
+
+@entry_kind("access.refused", version=1)
+class AccessRefused(Body, frozen=True):
+    """Somebody known was turned away before the policy was asked: with a credential that was over,
+    as staff who may nothing now, or while no policy was in force. action, dataset: what they
+    wanted, if they came to say it."""
+
+    boundary: str
+    staff: StaffId
+    why: Literal["credential-over", "staff-not-active", "no-policy"]
+    credential: CredentialId | None = None
+    action: Action | None = None
+    dataset: Dataset | None = None
 
 
 @entry_kind("access.opened", version=1)

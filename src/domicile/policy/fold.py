@@ -139,7 +139,7 @@ def _answer(standing: Standing, time: str, body: RequestAnswered) -> None:
         request.approved_by.append(body.by)
         assert standing.rules is not None  # noqa: S101 - who approves is of the rules
         request.approvals = _counting(standing, request)
-        if request.approvals >= standing.rules.approvals:
+        if request.approvals >= request.needs(standing.rules.approvals):
             _grant(standing, time, request)
 
 

@@ -76,6 +76,12 @@ class AccessRequest(msgspec.Struct):
         """Whether glass was broken and nobody has looked at it yet."""
         return self.made.form == "break-glass" and not self.reviewed_at
 
+    def needs(self, approvals: int) -> int:
+        """How many must agree, where the rules ask for so many: a single person is looked up by two
+        at least."""
+        about_one = self.made.person is not None or "look-up-person" in self.made.actions
+        return max(approvals, 2) if about_one else approvals
+
     def left(self) -> Caps:
         """What its caps still let through."""
         caps = self.made.caps

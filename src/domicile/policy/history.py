@@ -12,6 +12,7 @@ from domicile.policy.entries import (
     AccessClosed,
     AccessDenied,
     AccessOpened,
+    AccessRefused,
     Asked,
     GrantChanged,
     RequestAnswered,
@@ -85,6 +86,9 @@ def _about(
         case AccessClosed() if body.access in accesses:
             opened = accesses[body.access]
             return _of_access(opened.asked, opened.person)
+        case AccessRefused():
+            datasets = (body.dataset,) if body.dataset is not None else ()
+            return _About(datasets, (body.staff,), None, "")
         case _:
             return None
 
@@ -131,8 +135,18 @@ def _access(body: Body) -> str:
         case AccessClosed():
             went = f"{body.items:,} items, {body.size_bytes:,} bytes"
             return f"ended {body.access} ({body.ended}): {went}"
+        case AccessRefused():
+            wanted = f" to {body.action} {body.dataset}" if body.action else ""
+            return f"was turned away{wanted}: {_WHY[body.why]}"
         case _:
             return ""
+
+
+_WHY = {
+    "credential-over": "the credential was over",
+    "staff-not-active": "they may nothing now",
+    "no-policy": "no policy was in force",
+}
 
 
 def _did(asked: Asked) -> str:

@@ -11,8 +11,9 @@ Rules:
 4. Who has ended does not come back: a new login takes a new id.
 5. A credential is issued once, and a certificate is one credential. Issued again as it was, it
    ends earlier, and never later.
-6. An access is by active staff, under their own grant while it is live, where it names one, and
-   takes no more than that has left.
+6. An access is by active staff, who are what the policy was told they are, to what has no further
+   labels by then; under their own grant while it is live, where it names one, and takes no more
+   than that has left.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import msgspec
 from domicile.ledger import Body
 from domicile.policy.entries import (
     AccessOpened,
+    Asked,
     CredentialEnded,
     CredentialIssued,
     GrantChanged,
@@ -229,19 +231,31 @@ def _check_approver(standing: Standing, staff: str) -> None:
 
 def _check_access(standing: Standing, time: str, body: AccessOpened) -> None:
     asked = body.asked
-    standing.member(asked.staff)
+    _check_facts(standing, asked)
     if body.access in standing.open:
         raise forbidden(f"access {body.access} is there already", "open another")
     if body.credential is not None:
         standing.credential(body.credential, time)
-    if not asked.grant:
-        return
+    if asked.grant:
+        _check_use(standing, time, body)
+    elif asked.approvals or asked.break_glass:
+        raise forbidden("it names no grant that was approved", "ask again")
+
+
+def _check_use(standing: Standing, time: str, body: AccessOpened) -> None:
+    """Of a grant."""
+    asked = body.asked
     request = standing.requests.get(asked.grant)
     if request is None or request.made.staff != asked.staff:
         raise unknown(f"grant of {asked.staff}", asked.grant)
     now = status(request, time)
     if now != "active":
         raise forbidden(f"grant {request.id} is {now}", "ask for another")
+    as_granted = asked.approvals, asked.break_glass
+    if as_granted != (request.approvals, request.made.form == "break-glass"):
+        raise forbidden(f"grant {request.id} was approved otherwise", "ask again")
+    if request.made.person is not None and not asked.single:
+        raise forbidden(f"grant {request.id} is about one person", "ask about that one")
     wanted = Wanted(
         asked.action, asked.dataset, asked.purpose, asked.ticket, asked.single, body.person
     )
@@ -251,6 +265,16 @@ def _check_access(standing: Standing, time: str, body: AccessOpened) -> None:
     for most, has in ((body.caps.items, left.items), (body.caps.size_bytes, left.size_bytes)):
         if has is not None and (most is None or most > has):
             raise forbidden(f"grant {request.id} has less left than that", "take less")
+
+
+def _check_facts(standing: Standing, asked: Asked) -> None:
+    """What the policy was told of the caller and the dataset is so."""
+    member = standing.member(asked.staff)
+    told = asked.kind, asked.team, asked.employed_by, asked.home_country, asked.roles
+    if told != (member.kind, member.team, member.employer, member.country, member.roles):
+        raise forbidden(f"{asked.staff} is not what the policy was told of them", "ask again")
+    if not set(standing.derived.get(asked.dataset, ())) <= set(asked.labels):
+        raise forbidden(f"{asked.dataset} has further labels by now", "ask again")
 
 
 def _human(standing: Standing, request: AccessRequest) -> str:

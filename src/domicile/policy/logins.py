@@ -67,8 +67,11 @@ class Logins:
             )
 
     def _by_claims(self, shown: Shown, country: str) -> Caller:
+        standing = self._desk.standing
         try:
-            member = self._desk.standing.member(shown.staff)
+            member = standing.member(shown.staff)
         except AccessForbidden as error:
+            if shown.staff in standing.staff:
+                self._desk.turned_away(shown.staff, "staff-not-active", None)
             raise BadToken(error.failed, next_step=error.next_step) from None
         return Caller(member.id, country, shown.second_factor)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domicile.charter import Boundary, Charter
-from domicile.policy.entries import Asked
+from domicile.policy.entries import Asked, RulesSet
 from domicile.policy.grants import AccessRequest, Wanted
 from domicile.policy.standing import Standing
 
-__all__ = ["Caller", "ask", "country_of", "labels_of"]
+__all__ = ["Caller", "ask", "country_of", "labels_of", "rules_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,19 @@ def ask(
         break_glass=grant is not None and grant.made.form == "break-glass",
     )
     return asked, grant
+
+
+def rules_of(charter: Charter, boundary: str) -> RulesSet:
+    """What a charter asks of grants."""
+    access = charter.boundaries[boundary].access
+    return RulesSet(
+        boundary,
+        access.approvers,
+        access.approvals,
+        access.longest_days,
+        access.review_days,
+        access.break_glass_hours,
+    )
 
 
 def labels_of(charter: Charter, dataset: str) -> tuple[str, ...]:

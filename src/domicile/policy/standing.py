@@ -24,6 +24,10 @@ class Credential(msgspec.Struct):
     issued: CredentialIssued
     ended: bool = False
 
+    def is_over(self, now: str) -> bool:
+        """Whether it was ended, or has expired."""
+        return self.ended or now >= self.issued.until
+
 
 class Standing(msgspec.Struct):
     """How things stand after ``size`` entries of the ledger, for one boundary.
@@ -75,7 +79,7 @@ class Standing(msgspec.Struct):
         found = self.credentials.get(name)
         if found is None:
             raise unknown("credential", name)
-        if found.ended or now >= found.issued.until:
+        if found.is_over(now):
             why = "was ended" if found.ended else f"expired at {found.issued.until}"
             raise forbidden(f"credential {name} {why}", "ask for a new one")
         self.member(found.issued.staff)
