@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,9 +69,13 @@ def test_denied_abroad_asked_approved_by_two_used_revoked(
     assert opened.body["decision"]["policies"] == ["granted"]
     close = f"/v1/accesses/{opened.body['access']}/close"
     went = {"items": 3, "size_bytes": 99}
+    (left,) = served.ask("GET", "/v1/accesses", token=kim).body
+    assert (left["access"], left["dataset"]) == (opened.body["access"], "drafts")
+    assert served.ask("GET", "/v1/accesses", token=tokens["app"]).body == []
     problem(served.ask("POST", close, went, token=tokens["app"]), 404)
     assert served.ask("POST", close, went, token=kim).status == 204
     problem(served.ask("POST", close, went, token=kim), 404)  # and not twice
+    assert served.ask("GET", "/v1/accesses", token=kim).body == []
 
     revoke = {"change": "revoked"}
     assert served.ask("POST", f"{path}/changes", revoke, token=bo).body["status"] == "revoked"
@@ -181,6 +186,19 @@ def test_no_token_and_no_reason_stands_in_the_servers_log(
         token = running.precinct.token("kim")
         running.ask("POST", "/v1/requests", {**REQUEST, "reason": "secret-reason"}, token=token)
         running.ask("POST", "/v1/requests", {**REQUEST, "hours": -1}, token=token)
+        running.ask("GET", f"/v1/requests?token={token}", token=token)
+        running.ask("GET", f"/v1/requests/{token}", token=token)
+        running.ask("POST", "/v1/requests", f"{{{token}".encode(), token=token)
+        running.ask("POST", "/v1/requests", b"[" * 5000, token=token)
+        running.ask("GET", "/v1/requests", headers={"x-forwarded-for": token}, token=token[:-1])
+        running.ask("GET", "/v1/requests", headers={"x": "y" * 70_000}, token=token)
+        with socket.create_connection(("127.0.0.1", running.port), 30) as raw:
+            raw.sendall(f"GET / HTTP/9.9\r\nauthorization: Bearer {token}\r\nx y\r\n\r\n".encode())
+            assert raw.recv(12) == b"HTTP/1.1 400"
+        own_precinct.run("staff", "restrict", "kim")
+        problem(running.ask("GET", "/v1/requests", token=token), 401)
+        (own_precinct.directory / ".domicile" / "ledger" / "checkpoint").write_bytes(b"broken")
+        assert running.ask("GET", "/v1/requests", token=token).status in (401, 500, 503)
     out, err = capfd.readouterr()
     secret = re.sub(r".*_", "", token)
     assert secret not in out.replace(token, "") + err

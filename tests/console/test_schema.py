@@ -21,6 +21,7 @@ NOTHING_TO_BREAK = {"GET /healthy", "GET /v1/requests/{request_id}"}
 """Operations that take nothing, or any text."""
 SOUND = {
     "GET /healthy": 200,
+    "GET /v1/accesses": 200,
     "GET /v1/history": 200,
     "GET /v1/requests": 200,
     "GET /v1/requests/{request_id}": 404,
@@ -87,6 +88,33 @@ def test_answers_are_as_described(wide: Served, staff: str, examples: int) -> No
     broken = {label for label in found if 400 in found[label]}
     assert broken == set(SOUND) - NOTHING_TO_BREAK
     assert set(found) == set(SOUND)
+
+
+def test_calls_that_follow_each_other_are_answered_as_described(wide: Served) -> None:
+    """A request that was made is shown, withdrawn, and then no more withdrawn; an access that began
+    is closed."""
+    schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{wide.port}/schema/openapi.json")
+    schema.config.update(headers={"Authorization": f"Bearer {wide.precinct.token('cy')}"})
+    found: dict[str, set[int]] = {}
+
+    class Calls(schema.as_state_machine()):  # type: ignore[misc]
+        def validate_response(self, response: Any, case: Any, **more: Any) -> None:  # noqa: ANN401 - schemathesis's
+            found.setdefault(case.operation.label, set()).add(response.status_code)
+            super().validate_response(response, case, **more)
+
+    Calls.run(
+        settings=settings(
+            database=None,
+            deadline=None,
+            derandomize=True,
+            max_examples=40,
+            stateful_step_count=8,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+    )
+    assert found["GET /v1/requests/{request_id}"] >= {200}
+    assert found["POST /v1/requests/{request_id}/answers"] >= {201, 409}
 
 
 def test_the_description_is_where_it_is_said_to_be(wide: Served) -> None:

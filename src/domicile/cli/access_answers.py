@@ -9,6 +9,7 @@ from typing import Literal
 from domicile.cli.desk import at_the_desk
 from domicile.cli.session import Options, emit_json
 from domicile.policy.entries import GrantChanged, RequestAnswered
+from domicile.policy.grants import RequestView
 
 __all__ = ["change", "give"]
 
@@ -52,8 +53,8 @@ def change(
         _tell(options, desk.describe(request), counter.say)
 
 
-def _tell(options: Options, told: dict[str, object], say: Callable[[str], None]) -> None:
+def _tell(options: Options, told: RequestView, say: Callable[[str], None]) -> None:
     if options.as_json:
         emit_json(told)
     else:
-        say(f"{told['request']}: {told['status']}")
+        say(f"{told.request}: {told.status}")

@@ -23,6 +23,23 @@ def show(request: str, charter: Path, as_json: bool) -> int:
         if as_json:
             emit_json(told)
         else:
-            for name, value in told.items():
-                counter.say(f"{name.replace('_', ' ')}: {value}")
+            for name in told.__struct_fields__:
+                counter.say(f"{name.replace('_', ' ')}: {_words(getattr(told, name))}")
     return Exit.WELL
+
+
+def _words(value: object) -> str:
+    from domicile.policy.entries import Caps
+
+    match value:
+        case Caps(items=None, size_bytes=None):
+            return "no cap"
+        case Caps():
+            parts = ((value.items, "items"), (value.size_bytes, "bytes"))
+            return ", ".join(f"{most:,} {what}" for most, what in parts if most is not None)
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(value)
+        case _:
+            return str(value)

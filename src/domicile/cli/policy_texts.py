@@ -6,7 +6,7 @@ from pathlib import Path
 
 from domicile.charter import Custodians
 from domicile.errors import UsageError
-from domicile.inventory.standing import Standing
+from domicile.inventory.standing import CharterStanding
 from domicile.policy.texts import PolicyText, built_in
 
 __all__ = ["read_policy", "require_signers"]
@@ -31,7 +31,7 @@ def read_policy(path: Path | None) -> PolicyText:
         ) from None
 
 
-def require_signers(standing: Standing) -> Custodians:
+def require_signers(standing: CharterStanding) -> Custodians:
     """Who must sign for a policy. Raises UsageError where the charter in force names nobody."""
     signers = standing.read.signers_of_policies
     if signers is None:

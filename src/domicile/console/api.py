@@ -25,19 +25,19 @@ from domicile.console.forms import (
     ChangeForm,
     CloseForm,
     Decided,
+    OpenAccess,
     Opened,
     QuestionForm,
     Requested,
     RequestForm,
-    Standing,
 )
 from domicile.console.limits import Gate, Limits
 from domicile.console.office import Doorkeeper, Office, find_caller, find_office
 from domicile.console.problems import ERRORS, HANDLERS
 from domicile.policy.decisions import Decision
 from domicile.policy.desk import Desk, now_text
-from domicile.policy.entries import AccessClosed, GrantChanged, RequestAnswered
-from domicile.policy.grants import AccessRequest, Wanted, status
+from domicile.policy.entries import AccessClosed, AccessOpened, GrantChanged, RequestAnswered
+from domicile.policy.grants import AccessRequest, RequestView, Wanted, status
 from domicile.policy.history import Happening, Sought, told
 from domicile.policy.questions import Caller
 from domicile.policy.requests import Asking, make_request
@@ -120,32 +120,34 @@ class Requests(Controller):
         return Requested(request.id, is_new, status(request, now_text()), request.until)
 
     @get(sync_to_thread=True, responses=ERRORS)
-    def listed(self, office: Office, caller: Caller, after: str = "") -> list[Standing]:
+    def listed(self, office: Office, caller: Caller, after: str = "") -> list[RequestView]:
         """The caller's own requests, and to an approver everybody's, in the order of their names; a
         page begins behind ``after``."""
 
-        def found(desk: Desk) -> list[Standing]:
+        def found(desk: Desk) -> list[RequestView]:
             standing = desk.standing
             approves = standing.rules is not None and caller.staff in standing.rules.approvers
             shown = standing.requests.values() if approves else standing.of(caller.staff)
             page = sorted(
                 (request for request in shown if request.id > after), key=lambda request: request.id
             )
-            return [_stands(request) for request in page[:_A_PAGE]]
+            return [desk.describe(request.id) for request in page[:_A_PAGE]]
 
         return office.do(found)
 
     @get("/{request_id:str}", sync_to_thread=True, responses=ERRORS)
-    def one(self, office: Office, caller: Caller, request_id: str) -> Standing:
+    def one(self, office: Office, caller: Caller, request_id: str) -> RequestView:
         """One of them, as it stands."""
-        return office.do(lambda desk: _stands(_visible(desk, caller, request_id)))
+        return office.do(lambda desk: desk.describe(_visible(desk, caller, request_id).id))
 
     @post("/{request_id:str}/answers", sync_to_thread=True, responses=ERRORS)
-    def answer(self, office: Office, caller: Caller, request_id: str, data: AnswerForm) -> Standing:
+    def answer(
+        self, office: Office, caller: Caller, request_id: str, data: AnswerForm
+    ) -> RequestView:
         """Answer a request: an approver of the custodian, or (`informed`, `withdrawn`) who made
         it."""
 
-        def answered(desk: Desk) -> Standing:
+        def answered(desk: Desk) -> RequestView:
             _visible(desk, caller, request_id)
             if data.answer not in ("informed", "withdrawn"):
                 desk.require_may_answer(caller, request_id)
@@ -153,20 +155,22 @@ class Requests(Controller):
             desk.record(
                 RequestAnswered(desk.boundary, request_id, caller.staff, data.answer, words)
             )
-            return _stands(desk.standing.requests[request_id])
+            return desk.describe(request_id)
 
         return office.do(answered)
 
     @post("/{request_id:str}/changes", sync_to_thread=True, responses=ERRORS)
-    def change(self, office: Office, caller: Caller, request_id: str, data: ChangeForm) -> Standing:
+    def change(
+        self, office: Office, caller: Caller, request_id: str, data: ChangeForm
+    ) -> RequestView:
         """Revoke a grant, or say that it was reviewed."""
 
-        def changed(desk: Desk) -> Standing:
+        def changed(desk: Desk) -> RequestView:
             request = _visible(desk, caller, request_id)
             if data.change == "reviewed" or request.made.staff != caller.staff:
                 desk.require_may_answer(caller, request_id)
             desk.record(GrantChanged(desk.boundary, request_id, caller.staff, data.change))
-            return _stands(desk.standing.requests[request_id])
+            return desk.describe(request_id)
 
         return office.do(changed)
 
@@ -197,6 +201,18 @@ class Accesses(Controller):
             duty.seal_query,
             _told(decision),
         )
+
+    @get("/accesses", sync_to_thread=True, responses=ERRORS)
+    def not_closed(self, office: Office, caller: Caller, after: str = "") -> list[OpenAccess]:
+        """The caller's accesses that were not closed, in the order of their names; a page begins
+        behind ``after``: a service that was killed ends here what it began."""
+
+        def found(desk: Desk) -> list[OpenAccess]:
+            mine = (one for one in desk.standing.open.values() if one.asked.staff == caller.staff)
+            page = sorted((one for one in mine if one.access > after), key=lambda one: one.access)
+            return [_not_closed(one) for one in page[:_A_PAGE]]
+
+        return office.do(found)
 
     @post("/accesses/{access_id:str}/close", sync_to_thread=True, responses=ERRORS, status_code=204)
     def close(self, office: Office, caller: Caller, access_id: str, data: CloseForm) -> None:
@@ -248,26 +264,10 @@ def _visible(desk: Desk, caller: Caller, request_id: str) -> AccessRequest:
     return request
 
 
-def _stands(request: AccessRequest) -> Standing:
-    made = request.made
-    return Standing(
-        request.id,
-        status(request, now_text()),
-        made.form,
-        made.staff,
-        made.actions,
-        made.datasets,
-        made.purpose,
-        made.ticket,
-        made.starts,
-        request.until,
-        made.ends,
-        made.extends or "",
-        made.person is not None,
-        made.caps,
-        request.left(),
-        tuple(request.approved_by),
-        request.owes_review,
+def _not_closed(opened: AccessOpened) -> OpenAccess:
+    asked = opened.asked
+    return OpenAccess(
+        opened.access, asked.action, asked.dataset, asked.grant, opened.job, opened.caps
     )
 
 

@@ -1,27 +1,48 @@
-"""The description of the API, OpenAPI: bodies as they are judged, headers as they are sent."""
+"""The description of the API, OpenAPI: bodies as they are judged, headers as they are sent, and
+which call follows which."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from litestar import Litestar, Request
 from litestar.exceptions import ClientException
-from litestar.openapi.spec import OpenAPIHeader, OpenAPIResponse, OpenAPIType, Schema
+from litestar.openapi.spec import (
+    Link,
+    OpenAPIHeader,
+    OpenAPIResponse,
+    OpenAPIType,
+    PathItem,
+    Schema,
+)
 
 from domicile.console import forms
 from domicile.policy.entries import Caps
+from domicile.policy.grants import RequestView
 from domicile.policy.history import Happening
 
 __all__ = ["describe", "refuse_unknown_parameters"]
 
 _REF = "#/components/schemas/{name}"
-_BODIES = [Caps, Happening, *(getattr(forms, name) for name in forms.__all__)]
+_BODIES = [Caps, Happening, RequestView, *(getattr(forms, name) for name in forms.__all__)]
 _RETRY_AFTER = OpenAPIHeader(
     description="After how many seconds to call again",
     required=True,
     schema=Schema(type=OpenAPIType.INTEGER, minimum=1),
 )
+_REQUEST, _ACCESS = "/v1/requests/{request_id}", "/v1/accesses/{access_id}"
+_FOLLOWING = {
+    "/v1/requests": (
+        "request_id",
+        "request",
+        [_REQUEST, f"{_REQUEST}/answers", f"{_REQUEST}/changes"],
+    ),
+    "/v1/accesses": ("access_id", "access", [f"{_ACCESS}/close"]),
+}
+"""What makes something, the parameter that takes its name elsewhere, the field that has the name,
+and where it is taken."""
 
 
 def describe(app: Litestar) -> None:
@@ -34,6 +55,24 @@ def describe(app: Litestar) -> None:
             told = (operation.responses or {}).get("429") if operation else None
             if isinstance(told, OpenAPIResponse):
                 told.headers = {"Retry-After": _RETRY_AFTER}
+    _link(app.openapi_schema.paths or {})
+
+
+def _link(paths: Mapping[str, PathItem]) -> None:
+    for maker, (parameter, name, takers) in _FOLLOWING.items():
+        made = paths[maker].post
+        response = (made.responses or {}).get("201") if made else None
+        if not isinstance(response, OpenAPIResponse):
+            continue
+        operations = [paths[taker].post or paths[taker].get for taker in takers]
+        response.links = {
+            operation.operation_id: Link(
+                operation_id=operation.operation_id,
+                parameters={parameter: f"$response.body#/{name}"},
+            )
+            for operation in operations
+            if operation is not None and operation.operation_id
+        }
 
 
 def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:

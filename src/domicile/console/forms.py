@@ -14,12 +14,12 @@ __all__ = [
     "ChangeForm",
     "CloseForm",
     "Decided",
+    "OpenAccess",
     "Opened",
     "Problem",
     "QuestionForm",
     "RequestForm",
     "Requested",
-    "Standing",
 ]
 
 Words = Annotated[str, Meta(max_length=2_000)]
@@ -106,6 +106,17 @@ class Opened(msgspec.Struct, frozen=True):
     decision: Decided
 
 
+class OpenAccess(msgspec.Struct, frozen=True):
+    """An access of the caller's that was not closed: what it may take counts until it is."""
+
+    access: AccessId
+    action: str
+    dataset: str
+    grant: str
+    job: str
+    caps: Caps
+
+
 class Requested(msgspec.Struct, frozen=True):
     """A request, or the live grant that covers it already."""
 
@@ -113,29 +124,6 @@ class Requested(msgspec.Struct, frozen=True):
     is_new: bool
     status: str
     until: str
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """A request or grant as it stands. ends: what was asked for; until: its end by now. extends:
-    the grant whose end it would move, if any. left: what its caps still let through."""
-
-    request: RequestId
-    status: str
-    form: str
-    staff: str
-    actions: tuple[str, ...]
-    datasets: tuple[str, ...]
-    purpose: str
-    ticket: str
-    starts: str
-    until: str
-    ends: str
-    extends: str
-    about_one_person: bool
-    caps: Caps
-    left: Caps
-    approved_by: tuple[str, ...]
-    to_be_reviewed: bool
 
 
 class Problem(msgspec.Struct, frozen=True):

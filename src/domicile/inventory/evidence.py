@@ -17,7 +17,7 @@ from domicile.charter import Charter, LoadedCharter
 from domicile.custody.entries import CharterApproved
 from domicile.errors import CharterError, EvidenceError, SiteRefused
 from domicile.inventory.entries import CharterInForce
-from domicile.inventory.standing import Standing, not_approved, read_standing
+from domicile.inventory.standing import CharterStanding, not_approved, read_standing
 from domicile.ledger import (
     Body,
     Clock,
@@ -119,7 +119,7 @@ class Evidence:
         """What the witnesses did not do, or said against this log, in plain sentences."""
         return self._witnesses.notices
 
-    def standing(self) -> Standing:
+    def standing(self) -> CharterStanding:
         """Whether the custodians let this charter take effect, as the ledger is now."""
         return read_standing(self._ledger_entries(), self._loaded)
 

@@ -32,13 +32,13 @@ from domicile.ledger.proposals import (
 )
 from domicile.ledger.texts import TextPart
 
-__all__ = ["Standing", "collect", "collected", "not_approved", "read_standing"]
+__all__ = ["CharterStanding", "collect", "collected", "not_approved", "read_standing"]
 
 _MARKS = (b'"kind":"charter.in-force"', b'"kind":"custody.', b'"kind":"policy.approved"')
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CharterStanding:
     """How a charter stands in its ledger. read: what the ledger says of approvals. custodians: who
     must sign it; None where it needs nobody."""
 
@@ -129,7 +129,9 @@ class Standing:
         )
 
 
-def read_standing(entries: Iterable[bytes], loaded: LoadedCharter, until: str = "9999") -> Standing:
+def read_standing(
+    entries: Iterable[bytes], loaded: LoadedCharter, until: str = "9999"
+) -> CharterStanding:
     """How a charter stands after these entries of its ledger, or after those up to a time."""
     read = ApprovalsRead(loaded.charter.ledger_origin)
     for data in entries:
@@ -146,7 +148,7 @@ def read_standing(entries: Iterable[bytes], loaded: LoadedCharter, until: str = 
         custodians = read.must_sign(loaded.sha256)
     except EvidenceError as error:
         raise CharterError(error.failed, expected="custodians", next_step="correct it") from error
-    return Standing(loaded, read, custodians)
+    return CharterStanding(loaded, read, custodians)
 
 
 def collect(records: Path, notes: Iterable[Note], custodians: Custodians) -> Note:
@@ -224,7 +226,7 @@ def _refused(error: OSError) -> SiteRefused:
     )
 
 
-def _unsigned(standing: Standing, custodians: Custodians, signed: str) -> CharterError:
+def _unsigned(standing: CharterStanding, custodians: Custodians, signed: str) -> CharterError:
     names = sorted({key.partition("+")[0] for key in custodians.keys})
     return CharterError(
         f"the charter {standing.loaded.path} is not in force: {signed}",

@@ -37,7 +37,7 @@ from domicile.policy.entries import (
     PolicyWritten,
 )
 from domicile.policy.fold import take
-from domicile.policy.grants import Wanted, status
+from domicile.policy.grants import RequestView, Wanted, shown
 from domicile.policy.judge import judge
 from domicile.policy.questions import Caller, ask, labels_of, rules_of
 from domicile.policy.standing import Standing, forbidden, unknown
@@ -269,32 +269,12 @@ class Desk:
             if not decision.allowed:
                 self._deny(decision, opened)
 
-    def describe(self, request_id: str) -> dict[str, object]:
-        """A request or grant in words and figures, as everybody is shown it."""
+    def describe(self, request_id: str) -> RequestView:
+        """A request or grant as everybody is shown it. Raises Unknown."""
         request = self.standing.requests.get(request_id)
         if request is None:
             raise unknown("request", request_id)
-        made, left = request.made, request.left()
-        return {
-            "request": request.id,
-            "status": status(request, now_text()),
-            "form": made.form,
-            "staff": made.staff,
-            "actions": ", ".join(made.actions),
-            "datasets": ", ".join(made.datasets),
-            "purpose": made.purpose,
-            "ticket": made.ticket,
-            "about_one_person": made.person is not None,
-            "extends": made.extends or "",
-            "reason": self.words(made.reason_sha256) or "",
-            "from": made.starts,
-            "until": request.until,
-            "approved_by": ", ".join(request.approved_by),
-            "accesses": request.opened,
-            "items_left": "no cap" if left.items is None else left.items,
-            "bytes_left": "no cap" if left.size_bytes is None else left.size_bytes,
-            "to_be_reviewed": request.owes_review,
-        }
+        return shown(request, now_text(), self.words(request.made.reason_sha256) or "")
 
     # Words
 

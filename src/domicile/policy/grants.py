@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from domicile.policy.entries import Action, Caps, RequestMade
+from domicile.policy.entries import Action, Caps, RequestId, RequestMade
 
-__all__ = ["AccessRequest", "Status", "Wanted", "status"]
+__all__ = ["AccessRequest", "RequestView", "Status", "Wanted", "shown", "status"]
 
 Status = Literal[
     "open",
@@ -101,6 +101,58 @@ class AccessRequest(msgspec.Struct):
             and wanted.ticket in (made.ticket, made.ticket or wanted.ticket)
             and made.person in (None, wanted.person)
         )
+
+
+class RequestView(msgspec.Struct, frozen=True):
+    """A request or grant, as everybody is shown it who may see it. reason: empty where the records
+    have it no more. extends: the grant whose end it would move, if any. ends: what was asked for;
+    until: its end by now. accesses: how many began. left: what its caps still let through."""
+
+    request: RequestId
+    status: str
+    form: str
+    staff: str
+    actions: tuple[str, ...]
+    datasets: tuple[str, ...]
+    purpose: str
+    ticket: str
+    about_one_person: bool
+    extends: str
+    reason: str
+    starts: str
+    ends: str
+    until: str
+    approved_by: tuple[str, ...]
+    accesses: int
+    caps: Caps
+    left: Caps
+    to_be_reviewed: bool
+
+
+def shown(request: AccessRequest, now: str, reason: str) -> RequestView:
+    """A request as it stands at a time."""
+    made = request.made
+    return RequestView(
+        request=request.id,
+        status=status(request, now),
+        form=made.form,
+        staff=made.staff,
+        actions=made.actions,
+        datasets=made.datasets,
+        purpose=made.purpose,
+        ticket=made.ticket,
+        about_one_person=made.person is not None,
+        extends=made.extends or "",
+        reason=reason,
+        starts=made.starts,
+        ends=made.ends,
+        until=request.until,
+        approved_by=tuple(request.approved_by),
+        accesses=request.opened,
+        caps=made.caps,
+        left=request.left(),
+        to_be_reviewed=request.owes_review,
+    )
 
 
 def status(request: AccessRequest, now: str) -> Status:

@@ -16,7 +16,7 @@ from domicile.erase.entries import AbsenceChecked
 from domicile.erase.past import pasts
 from domicile.errors import EvidenceError, UsageError
 from domicile.inventory import Estate, Run, ledger_directory, read_batches
-from domicile.inventory.standing import Standing, read_standing
+from domicile.inventory.standing import CharterStanding, read_standing
 from domicile.ledger import Body, Entry, decode, files_of, published_keys, read_only, verify_log
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified
 from domicile.move.entries import Planned, ShardCopied
@@ -82,7 +82,7 @@ def load_status(estate: Estate) -> Status:
     )
 
 
-def _standing(estate: Estate) -> Standing:
+def _standing(estate: Estate) -> CharterStanding:
     reader = read_only(ledger_directory(estate.records))
     return read_standing((data for _, data in reader.entries()), estate.loaded)
 

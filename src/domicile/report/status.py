@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domicile.charter import Charter
 from domicile.erase import HeldItems, ShardErased
-from domicile.inventory.standing import Standing
+from domicile.inventory.standing import CharterStanding
 from domicile.ledger import Entry
 from domicile.report.attestations import cover
 from domicile.report.figures import moment
@@ -75,7 +75,7 @@ class Records:
     held: tuple[HeldItems, ...]
     attestations: tuple[AttestationView, ...]
     shreds: tuple[ShredView, ...]
-    standing: Standing
+    standing: CharterStanding
     alarms: tuple[AlarmView, ...] = ()
     looks: tuple[LookView, ...] = ()
     media: tuple[MediumView, ...] = ()
