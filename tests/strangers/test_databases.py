@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from domicile.charter import ObjectSiteConfig, load_charter
 from domicile.sites.objects import ObjectSite, open_object_site
 from tests.covering import Covers
-from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer
+from tests.services.postgres import PASSWORD_VARIABLE, PostgresServer, debian_15, standby_of
 from tests.sites.object_tools import listed, read, write
 from tests.strangers.conftest import Direction
 from tests.strangers.story import Place, Rows, Story, differences, empty_place
@@ -279,6 +279,45 @@ def test_two_databases_go_home_though_one_alone_says_who_is_a_person(
     )
     covers("Rows", "several databases of a product, each with a home of its own")
     covers("Objects", "keys in a column of a database without the people table")
+
+
+def test_a_standby_of_a_database_without_the_people_table_is_erased_by_its_primary(
+    postgres18: PostgresServer, tmp_path: Path, covers: Covers
+) -> None:
+    with debian_15() as primary:
+        made = shop(tmp_path, (primary, postgres18))
+        with standby_of(primary, "follower") as server:
+            follower = replace(made.orders, server=server)
+            charter = tmp_path / "domicile.toml"
+            site = follower.table("follower", "Shop", "SG") + 'role = "backup"\nof = "orders"\n'
+            charter.write_text(charter.read_text(encoding="utf-8") + site, encoding="utf-8")
+            found = json.loads(made.story.run("scan", "--json", expected=1))["tables"]
+            seen = {
+                site: {
+                    one["table"]: (one["members"], one["unexamined"], one["reason"])
+                    for one in found
+                    if one["site"] == site
+                }
+                for site in ("copy", "follower")
+            }
+            assert seen["follower"] == seen["copy"]
+            assert seen["follower"]["purchase"][0] == len(made.orders.rows(_MINE)) > 0
+            stay = expected_to_stay(made)[1]
+            for step in ("plan", "move", "verify"):
+                made.story.run(step)
+            sites = [word for name in (*AWAY, "follower") for word in ("--site", name)]
+            confirmed = [word for name in AWAY for word in ("--confirm", name)]
+            made.story.run("erase", *sites, *confirmed)
+
+            assert differences(stay, made.orders.tables()) == []
+            assert differences(stay, follower.tables()) == []
+            made.story.run("scan")
+            assert json.loads(made.story.run("status", "--json"))["verdict"]["word"] == "home"
+            with made.orders.connect() as connection:
+                connection.execute("INSERT INTO public.ticket VALUES (9, '1', NULL, 'again')")
+            said = " ".join(made.story.run("recheck", "--site", "follower", expected=1).split())
+            assert "items of tickets lie again at follower, certified" in said
+    covers("Copies", "physical standbys of a database without the people table")
 
 
 def test_init_proposes_several_databases_with_their_homes(
