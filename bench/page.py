@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import subprocess
@@ -211,21 +212,26 @@ def _people(stories: list[Story]) -> list[str]:
         f"are; below 1: what a command costs at all is shared by more): {', '.join(fits)};",
         f"all {people.exponent(stories):.2f}.",
         "",
-        *_a_billion(stories[-1]),
+        *_a_billion(*stories[-2:]),
         "",
     ]
 
 
-def _a_billion(largest: Story) -> list[str]:
+def _a_billion(before: Story, largest: Story) -> list[str]:
     hours = largest.whole / largest.people * 1e9 / 3600
+    growth = largest.whole / largest.people / (before.whole / before.people)
+    tenfold = growth ** (1 / math.log10(largest.people / before.people))
+    worse = hours * tenfold ** math.log10(1e9 / largest.people)
     cores = os.cpu_count() or 1
+    price = cores * _CORE_HOUR_USD
     return [
         "A billion people like these, at the largest world's cost a person, would take about",
         f"{hours:,.0f} hours of a machine as this one ({cores} cores, databases included), or",
-        f"{hours * cores * _CORE_HOUR_USD:,.0f} USD at {_CORE_HOUR_USD} USD a core and hour. That",
-        "assumes that it stays linear, which no figure here contradicts, and none shows so far",
-        "out. It leaves out what the demo has little of: bytes of media, networks between places,",
-        "and storage.",
+        f"{hours * price:,.0f} USD at {_CORE_HOUR_USD} USD a core and hour. But each of",
+        f"{largest.people:,} cost {growth:.1f} times what each of {before.people:,} did. If it",
+        f"went on so with every tenfold, it would be {worse:,.0f} hours and",
+        f"{worse * price:,.0f} USD. No figure here shows so far out. It leaves out what the demo",
+        "has little of: bytes of media, networks between places, and storage.",
     ]
 
 
