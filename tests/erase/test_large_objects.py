@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -40,31 +41,35 @@ def left(session: Session) -> list[int]:
     return [oid for (oid,) in rows]
 
 
-def test_they_go_with_the_last_row_that_refers_to_them(postgres18: PostgresServer) -> None:
+def test_they_go_with_the_last_row_that_refers_to_them(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
     with voices(postgres18) as (session, verified):
-        (done,) = erase_rows(*session, "old", [VOICES], verified)
+        (done,) = erase_rows(*session, "old", [VOICES], verified, tmp_path / "foreseen")
         assert (done.before, done.erased, done.reduced) == (2, 2, 0)
         assert left(session) == [12, 13]
 
 
 @pytest.mark.parametrize("change", ["lo_put(11, 0, 'M')", "lo_unlink(12)"])
-def test_what_changed_since_it_was_verified_stays(postgres18: PostgresServer, change: str) -> None:
+def test_what_changed_since_it_was_verified_stays(
+    postgres18: PostgresServer, tmp_path: Path, change: str
+) -> None:
     with voices(postgres18) as (session, verified):
         session[0].execute(f"SELECT {change}".encode())
         session[0].commit()
         before = left(session)
         session[0].commit()
         with pytest.raises(SourceChanged):
-            erase_rows(*session, "old", [VOICES], verified)
+            erase_rows(*session, "old", [VOICES], verified, tmp_path / "foreseen")
         assert left(session) == before
         assert session[0].execute("SELECT count(*) FROM public.voices").fetchone() == (4,)
 
 
-def test_others_contents_are_none_of_ours(postgres18: PostgresServer) -> None:
+def test_others_contents_are_none_of_ours(postgres18: PostgresServer, tmp_path: Path) -> None:
     with voices(postgres18) as (session, verified):
         session[0].execute("SELECT lo_put(13, 0, 'A')")
         session[0].commit()
-        erase_rows(*session, "old", [VOICES], verified)
+        erase_rows(*session, "old", [VOICES], verified, tmp_path / "foreseen")
         assert left(session) == [12, 13]
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,13 +28,23 @@ def shards_of(session: Session, *tables: str) -> list[RowShard]:
     ]
 
 
+@pytest.fixture(autouse=True)
+def _foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each test's erasures foresee what they do: `FORESEEN`, in the present directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+FORESEEN = Path("foreseen")
+
+
 def erase(session: Session, shards: Sequence[RowShard]) -> list[RowErasure]:
     """Erase what is there now, as if it had been verified."""
     connection, rules = session
+    FORESEEN.unlink(missing_ok=True)
     found = {shard.id: site_digest(session, shard) for shard in shards}
     connection.rollback()
     verified = {shard: (one.rows, one.sha256) for shard, one in found.items()}
-    return erase_rows(connection, rules, "old", shards, verified)
+    return erase_rows(connection, rules, "old", shards, verified, FORESEEN)
 
 
 # A member's album stays for a stranger's mark, reduced, without its owner: the photo in it was
@@ -63,6 +75,20 @@ def test_what_is_found_through_a_row_that_is_reduced_goes_with_it(
         assert column(session[0], "SELECT id FROM public.photo") == [20]
         rows = session[0].execute("SELECT * FROM public.album ORDER BY id").fetchall()
         assert rows == [(1, None, None, None), (2, 2, 20, "theirs")]
+
+
+def test_what_was_erased_and_not_told_is_told_as_it_was_foreseen(
+    postgres18: PostgresServer,
+) -> None:
+    """A reduced row names nobody any more: that it is there can't be asked of it."""
+    world = charter({"marks": TableDataset(table="mark", person=("who",))})
+    with member_database(postgres18, USERS + CIRCLE, world, ["1"]) as session:
+        shards = shards_of(session, "album", "photo")
+        done = erase(session, shards)
+        verified = {one.shard: (one.before, "as it was") for one in done}
+        again = erase_rows(*session, "old", shards, verified, FORESEEN)
+        assert again == [replace(one, before=0) for one in done]
+        assert {(one.erased, one.reduced) for one in again} == {(0, 1), (2, 0)}
 
 
 def test_a_delete_in_a_circle_that_a_trigger_undoes_is_told(postgres18: PostgresServer) -> None:

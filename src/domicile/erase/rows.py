@@ -14,10 +14,12 @@ can't reach others' rows: what they refer to stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import psycopg
 from psycopg import sql
 
@@ -30,6 +32,7 @@ from domicile.inventory import (
     TableRules,
     close_references,
     in_keys,
+    write_bytes,
 )
 from domicile.move import RowShard, in_range, site_digest
 from domicile.sites.postgres import (
@@ -65,16 +68,32 @@ def erase_rows(
     site: str,
     shards: Sequence[RowShard],
     verified: Mapping[str, tuple[int, str]],
+    foreseen: Path,
 ) -> list[RowErasure]:
-    """Erase the shards of one group of tables. ``verified``: rows and digest by shard.
+    """Erase the shards of one group of tables. ``verified``: rows and digest by shard. foreseen: a
+    file that says, before it takes effect, what becomes of them.
 
     A shard whose rows are all gone or reduced already was erased by an attempt that could not
-    say so any more: it counts as done. Raises SourceChanged where
+    say so any more: it counts as done, as that attempt foresaw. Raises SourceChanged where
     rows are not the verified ones; SiteError.
     """
-    return in_one_transaction(
-        connection, site, partial(_erase, connection, rules, site, shards, verified)
-    )
+
+    def erase() -> list[RowErasure]:
+        earlier = _read_foreseen(foreseen)
+        done, is_new = _erase(connection, rules, site, shards, verified, earlier)
+        if is_new:
+            write_bytes(foreseen, msgspec.json.encode(done))
+        return done
+
+    return in_one_transaction(connection, site, erase)
+
+
+def _read_foreseen(path: Path) -> dict[str, RowErasure]:
+    try:
+        done = msgspec.json.decode(path.read_bytes(), type=list[RowErasure])
+    except FileNotFoundError:
+        return {}
+    return {erasure.shard: erasure for erasure in done}
 
 
 def in_one_transaction(connection: psycopg.Connection, site: str, work: Callable[[], T]) -> T:
@@ -112,7 +131,9 @@ def _erase(
     site: str,
     shards: Sequence[RowShard],
     verified: Mapping[str, tuple[int, str]],
-) -> list[RowErasure]:
+    earlier: Mapping[str, RowErasure],
+) -> tuple[list[RowErasure], bool]:
+    """What becomes of each shard, and whether any of it is this attempt's doing."""
     before: dict[str, int] = {}
     for shard in shards:
         there = site_digest((connection, rules), shard)
@@ -121,7 +142,8 @@ def _erase(
         before[shard.id] = there.rows
     pending = [shard for shard in shards if before[shard.id]]
     if not pending:
-        return [_earlier(connection, rules, shard, verified[shard.id][0]) for shard in shards]
+        done = [_earlier(connection, rules, shard, verified, earlier) for shard in shards]
+        return done, False
     group = {TableName(shard.schema, shard.table) for shard in pending}
     _check_dependents(connection, rules, site, pending)
     _note_large_objects(connection, rules, pending)
@@ -133,7 +155,7 @@ def _erase(
     _check_gone(connection, rules, site, pending)
     if any(rules.tables[name].large_objects for name in group):
         remove_large_objects(connection)
-    return [
+    done = [
         RowErasure(
             shard.id,
             before[shard.id],
@@ -141,9 +163,10 @@ def _erase(
             reduced[shard.id],
         )
         if shard in pending
-        else _earlier(connection, rules, shard, verified[shard.id][0])
+        else _earlier(connection, rules, shard, verified, earlier)
         for shard in shards
     ]
+    return done, True
 
 
 def not_as_verified(site: str, shard: RowShard) -> SourceChanged:
@@ -182,9 +205,17 @@ def _check_dependents(
 
 
 def _earlier(
-    connection: psycopg.Connection, rules: DatabaseRules, shard: RowShard, proven: int
+    connection: psycopg.Connection,
+    rules: DatabaseRules,
+    shard: RowShard,
+    verified: Mapping[str, tuple[int, str]],
+    earlier: Mapping[str, RowErasure],
 ) -> RowErasure:
-    """What an earlier attempt erased: all that was proven but the projections still there."""
+    """What an earlier attempt erased: as it foresaw. Where it foresaw nothing, all that was proven
+    but the projections still there that name their person."""
+    if (known := earlier.get(shard.id)) is not None:
+        return replace(known, before=0)
+    proven = verified[shard.id][0]
     table = rules.tables[TableName(shard.schema, shard.table)]
     row = connection.execute(
         sql.SQL("SELECT count(*) FROM {} AS t WHERE {} AND {}").format(

@@ -95,7 +95,8 @@ def _rows(here: Workplace, task: EraseTask) -> int:
     if shards[0].kind == "bare":
         done = [erase_bare(here, session, task.site, shards[0], verified[shards[0].id])]
     else:
-        done = erase_rows(*session, task.site, shards, verified)
+        foreseen = here.run.foreseen(shards[0].id, task.site)
+        done = erase_rows(*session, task.site, shards, verified, foreseen)
     erasures = {erasure.shard: erasure for erasure in done}
     for proven, shard in zip(task.unit.shards, shards, strict=True):
         _write_rows(here, task.site, proven, shard, erasures[shard.id])

@@ -102,6 +102,11 @@ class Run:
         """What was erased at a site, at this attempt."""
         return self.directory / "erased" / f"{shard}@{site}.{attempt:03d}.parquet"
 
+    def foreseen(self, shard: str, site: str) -> Path:
+        """What an erasure is about to do with a shard, and those erased in one with it: for who
+        finds it done and not told. The ledger does not name it."""
+        return self.directory / "foreseen" / f"{shard}@{site}.json"
+
     def absent(self, site: str, look: int, mark: str) -> Path:
         """What was seen when a site was looked at again, for the look-th time. mark: random, since
         two may look at once, and what the ledger names is never replaced."""
