@@ -38,6 +38,7 @@ _ALLOWED = {
     ("access.opened/1", "home_country"): "a country of staff",
     ("access.opened/1", "person"): "a pseudonym",
     ("access.opened/1", "staff"): "a login",
+    ("access.refused/1", "staff"): "a login",
     ("access.request-made/1", "person"): "a pseudonym",
     ("access.request-made/1", "staff"): "a login",
     ("access.staff-changed/1", "country"): "a country of staff",
