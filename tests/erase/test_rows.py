@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from domicile.charter import Charter, People, TableDataset
-from domicile.erase.rows import RowErasure, erase_rows
-from domicile.errors import ShardError, SourceChanged
+from domicile.erase.foreseen import RowErasure
+from domicile.erase.rows import erase_rows
+from domicile.errors import EvidenceError, ShardError, SourceChanged
 from domicile.move import RowShard, site_digest
 from domicile.move.cutting import Cut, cut_members
 from tests.inventory.databases import Session, column, member_database
@@ -89,6 +90,13 @@ def test_what_was_erased_and_not_told_is_told_as_it_was_foreseen(
         again = erase_rows(*session, "old", shards, verified, FORESEEN)
         assert again == [replace(one, before=0) for one in done]
         assert {(one.erased, one.reduced) for one in again} == {(0, 1), (2, 0)}
+        # What never took effect, and was proven anew when somebody else had deleted it.
+        none = dict.fromkeys(verified, (0, "nothing"))
+        later = erase_rows(*session, "old", shards, none, FORESEEN)
+        assert {(one.erased, one.reduced) for one in later} == {(0, 0)}
+        FORESEEN.write_text("[{")
+        with pytest.raises(EvidenceError, match="foresaw cannot be read"):
+            erase_rows(*session, "old", shards, verified, FORESEEN)
 
 
 def test_a_delete_in_a_circle_that_a_trigger_undoes_is_told(postgres18: PostgresServer) -> None:

@@ -20,20 +20,20 @@ def decided_again(source: Source, found: Verification) -> Verification:
     read a second time, and must lead to the same root."""
     if not found.root or not any(kind.startswith("access.") for kind in found.entries_by_kind):
         return found
-    from domicile.policy.review import MARKS, Review
+    from domicile.policy.replay import MARKS, Replay
 
-    review, edge, problems = Review(), TreeEdge(), list[str]()
+    replay, edge, problems = Replay(), TreeEdge(), list[str]()
     try:
         for index, data in Store(source).entries(found.size):
             edge.append(leaf_hash(data))
             if any(mark in data for mark in MARKS):
-                problems += review.take(index, decode(data))
+                problems += replay.take(index, decode(data))
     except EvidenceError as error:
         problems.append(f"accesses were not decided again: {error.failed}")
     else:
         if edge.root().hex() != found.root:
             problems.append("the log gave other entries when its accesses were decided again")
-    notices = [*found.notices, *review.notices, f"{review.accesses:,} accesses were decided again"]
+    notices = [*found.notices, *replay.notices, f"{replay.accesses:,} accesses were decided again"]
     return replace(
         found,
         problems=(*found.problems, *problems)[:_MOST_KEPT],

@@ -24,7 +24,7 @@ from domicile.policy.desk import Desk
 from domicile.policy.logins import Logins
 from domicile.policy.questions import Caller
 
-__all__ = ["Doorkeeper", "Office", "Shown", "find_caller", "find_office"]
+__all__ = ["Doorkeeper", "Office", "Presented", "find_caller", "find_office"]
 
 T = TypeVar("T")
 _BEARER = "bearer "
@@ -32,7 +32,7 @@ _NOWHERE = "0.0.0.0"  # noqa: S104 - an address of no network
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Presented:
     """What a call shows of who makes it: a token, the address of its connection, and the client's
     certificate (DER) that this proved."""
 
@@ -55,7 +55,7 @@ class Office:
         self._desk, self._turn = desk, Lock()
         self._logins = Logins(charter, desk, self._turn)
 
-    def caller(self, shown: Shown) -> Caller:
+    def caller(self, shown: Presented) -> Caller:
         """Who calls. Raises AccessForbidden."""
         return self._logins.caller(shown.token, shown.address, shown.certificate)
 
@@ -100,8 +100,8 @@ async def find_caller(request: Request[Any, Any, Any], office: Office, state: Sh
     return caller
 
 
-def _shown(request: Request[Any, Any, Any]) -> Shown:
+def _shown(request: Request[Any, Any, Any]) -> Presented:
     header = request.headers.get("authorization", "")
     token = header[len(_BEARER) :] if header.lower().startswith(_BEARER) else ""
     address = request.client.host if request.client else _NOWHERE
-    return Shown(token, address, request.scope.get("state", {}).get(CERTIFICATE))
+    return Presented(token, address, request.scope.get("state", {}).get(CERTIFICATE))

@@ -13,7 +13,8 @@ import psycopg
 from psycopg import sql
 
 from domicile.erase.dependents import led_to
-from domicile.erase.rows import RowErasure, in_one_transaction, not_as_verified
+from domicile.erase.foreseen import RowErasure
+from domicile.erase.rows import in_one_transaction, not_as_verified
 from domicile.inventory import DatabaseRules, TableRules, Workplace
 from domicile.move import KEYS_TABLE, RowShard, load_keys, same_key, site_digest
 from domicile.sites.postgres import TableName, note_large_objects, remove_large_objects, table_rows

@@ -14,16 +14,16 @@ can't reach others' rows: what they refer to stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import psycopg
 from psycopg import sql
 
 from domicile.erase.dependents import led_to
+from domicile.erase.foreseen import RowErasure, read_foreseen, write_foreseen
 from domicile.errors import DomicileError, ShardError, SourceChanged
 from domicile.inventory import (
     Closure,
@@ -32,7 +32,6 @@ from domicile.inventory import (
     TableRules,
     close_references,
     in_keys,
-    write_bytes,
 )
 from domicile.move import RowShard, in_range, site_digest
 from domicile.sites.postgres import (
@@ -43,23 +42,13 @@ from domicile.sites.postgres import (
     table_rows,
 )
 
-__all__ = ["RowErasure", "erase_rows", "in_one_transaction", "not_as_verified"]
+__all__ = ["erase_rows", "in_one_transaction", "not_as_verified"]
 
 T = TypeVar("T")
 
 _TRIES = 3
 _DOOMED = sql.Identifier("pg_temp", "domicile_doomed")
 _IS_DOOMED = sql.SQL("(t.tableoid, t.ctid) IN (SELECT part, place FROM {})").format(_DOOMED)
-
-
-@dataclass(frozen=True, slots=True)
-class RowErasure:
-    """What became of a shard's rows. before: rows that were there."""
-
-    shard: str
-    before: int
-    erased: int
-    reduced: int
 
 
 def erase_rows(
@@ -79,21 +68,13 @@ def erase_rows(
     """
 
     def erase() -> list[RowErasure]:
-        earlier = _read_foreseen(foreseen)
+        earlier = read_foreseen(foreseen)
         done, is_new = _erase(connection, rules, site, shards, verified, earlier)
         if is_new:
-            write_bytes(foreseen, msgspec.json.encode(done))
+            write_foreseen(foreseen, done)
         return done
 
     return in_one_transaction(connection, site, erase)
-
-
-def _read_foreseen(path: Path) -> dict[str, RowErasure]:
-    try:
-        done = msgspec.json.decode(path.read_bytes(), type=list[RowErasure])
-    except FileNotFoundError:
-        return {}
-    return {erasure.shard: erasure for erasure in done}
 
 
 def in_one_transaction(connection: psycopg.Connection, site: str, work: Callable[[], T]) -> T:
@@ -211,11 +192,11 @@ def _earlier(
     verified: Mapping[str, tuple[int, str]],
     earlier: Mapping[str, RowErasure],
 ) -> RowErasure:
-    """What an earlier attempt erased: as it foresaw. Where it foresaw nothing, all that was proven
-    but the projections still there that name their person."""
-    if (known := earlier.get(shard.id)) is not None:
+    """What an earlier attempt erased: as it foresaw, where that is all that is proven now. Else all
+    that is proven, but the projections still there that name their person."""
+    proven, known = verified[shard.id][0], earlier.get(shard.id)
+    if known is not None and known.erased + known.reduced == proven:
         return replace(known, before=0)
-    proven = verified[shard.id][0]
     table = rules.tables[TableName(shard.schema, shard.table)]
     row = connection.execute(
         sql.SQL("SELECT count(*) FROM {} AS t WHERE {} AND {}").format(

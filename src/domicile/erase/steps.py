@@ -10,9 +10,10 @@ import pyarrow as pa
 from domicile.erase.archives import erase_with_archives
 from domicile.erase.bare import erase_bare
 from domicile.erase.entries import ShardErased
+from domicile.erase.foreseen import RowErasure
 from domicile.erase.held import last_end
 from domicile.erase.objects import OBJECTS_ERASED
-from domicile.erase.rows import RowErasure, erase_rows
+from domicile.erase.rows import erase_rows
 from domicile.errors import EvidenceError
 from domicile.inventory import (
     Job,

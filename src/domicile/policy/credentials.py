@@ -106,7 +106,7 @@ def _good(desk: Desk, name: str, country: str) -> Caller:
         standing.credential(name, now)
     except AccessForbidden as error:
         is_over = standing.credentials[name].is_over(now)
-        desk.turned_away(issued.staff, "credential-over" if is_over else "staff-not-active", name)
+        desk.turn_away(issued.staff, "credential-over" if is_over else "staff-not-active", name)
         raise BadToken(error.failed, next_step=error.next_step) from None
     return Caller(issued.staff, country, issued.second_factor, name)
 

@@ -37,7 +37,7 @@ from domicile.policy.entries import (
     PolicyWritten,
 )
 from domicile.policy.fold import take
-from domicile.policy.grants import RequestView, Wanted, shown
+from domicile.policy.grants import RequestView, Wanted, view
 from domicile.policy.judge import judge
 from domicile.policy.questions import Caller, ask, labels_of, rules_of
 from domicile.policy.standing import Standing, forbidden, unknown
@@ -187,22 +187,22 @@ class Desk:
         try:
             self.standing.member(caller.staff)
         except AccessForbidden:
-            self.turned_away(caller.staff, "staff-not-active", caller.credential, wanted)
+            self.turn_away(caller.staff, "staff-not-active", caller.credential, wanted)
             raise
         try:
             return self.engine
         except AccessForbidden:
-            self.turned_away(caller.staff, "no-policy", caller.credential, wanted)
+            self.turn_away(caller.staff, "no-policy", caller.credential, wanted)
             raise
 
-    def turned_away(
+    def turn_away(
         self,
         staff: str,
         why: Literal["credential-over", "staff-not-active", "no-policy"],
         credential: str | None,
         wanted: Wanted | None = None,
     ) -> None:
-        """Record that somebody was, before the policy was asked."""
+        """Record that somebody known may not even ask the policy."""
         action, dataset = (wanted.action, wanted.dataset) if wanted is not None else (None, None)
         self.evidence.record(AccessRefused(self.boundary, staff, why, credential, action, dataset))
 
@@ -274,7 +274,7 @@ class Desk:
         request = self.standing.requests.get(request_id)
         if request is None:
             raise unknown("request", request_id)
-        return shown(request, now_text(), self.words(request.made.reason_sha256) or "")
+        return view(request, now_text(), self.words(request.made.reason_sha256) or "")
 
     # Words
 

@@ -15,7 +15,7 @@ import msgspec
 
 from domicile.policy.entries import Action, Caps, RequestId, RequestMade
 
-__all__ = ["AccessRequest", "RequestView", "Status", "Wanted", "shown", "status"]
+__all__ = ["AccessRequest", "RequestView", "Status", "Wanted", "status", "view"]
 
 Status = Literal[
     "open",
@@ -129,7 +129,7 @@ class RequestView(msgspec.Struct, frozen=True):
     to_be_reviewed: bool
 
 
-def shown(request: AccessRequest, now: str, reason: str) -> RequestView:
+def view(request: AccessRequest, now: str, reason: str) -> RequestView:
     """A request as it stands at a time."""
     made = request.made
     return RequestView(

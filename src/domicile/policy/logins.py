@@ -72,6 +72,6 @@ class Logins:
             member = standing.member(shown.staff)
         except AccessForbidden as error:
             if shown.staff in standing.staff:
-                self._desk.turned_away(shown.staff, "staff-not-active", None)
+                self._desk.turn_away(shown.staff, "staff-not-active", None)
             raise BadToken(error.failed, next_step=error.next_step) from None
         return Caller(member.id, country, shown.second_factor)

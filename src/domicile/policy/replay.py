@@ -26,14 +26,14 @@ from domicile.policy.questions import labels_of, rules_of
 from domicile.policy.standing import Standing
 from domicile.policy.texts import PolicyText
 
-__all__ = ["MARKS", "Review"]
+__all__ = ["MARKS", "Replay"]
 
 T = TypeVar("T")
 MARKS = (b'"kind":"access.', b'"kind":"policy.written"', b'"kind":"charter.in-force"')
-"""One of these is in each entry that `Review.take` must be given."""
+"""One of these is in each entry that `Replay.take` must be given."""
 
 
-class Review:
+class Replay:
     """Takes a log's entries in order. notices: what was found so far that is not wrong in itself.
     accesses: how many were decided again."""
 
