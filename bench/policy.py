@@ -48,7 +48,6 @@ custodian = "Custodian"
 provider = "Oracle"
 home = ["home"]
 [boundaries.us.access]
-approvers = ["s0"]
 [boundaries.us.custodians]
 keys = ["{key}"]
 charter = 1

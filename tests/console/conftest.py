@@ -11,12 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domicile.console import Limits
+from domicile.ledger import FileSigner
+from domicile.ledger.proposals import read_note
+from domicile.ledger.signing import sign_note
 from tests.policy.precinct import Precinct, make_precinct
 
 _PATIENCE_S = 60
@@ -65,6 +69,16 @@ class Served:
             given = {name.lower(): value for name, value in answer.getheaders()}
         body = json.loads(text) if text else None
         return Answer(answer.status, body, given.get("content-type", ""), given)
+
+    def agree(self, path: str, approver: str, token: str, address: str = "127.0.0.1") -> Answer:
+        """What comes of an approver's signature under a request."""
+        got = self.ask("GET", f"{path}/agreement", token=token, address=address)
+        if got.status != HTTPStatus.OK:
+            return got
+        unsigned = read_note(got.body["note"].encode())
+        signed = sign_note(unsigned.text, [FileSigner.load(self.precinct.key(approver))], 0)
+        sent = {"note": signed.encode().decode()}
+        return self.ask("POST", f"{path}/agreements", sent, token=token, address=address)
 
 
 @contextmanager

@@ -54,14 +54,18 @@ def test_denied_abroad_asked_approved_by_two_used_revoked(
     asked = served.ask("POST", "/v1/requests", REQUEST, token=kim, address=OFFICE)
     assert (asked.status, asked.body["status"], asked.body["is_new"]) == (201, "open", True)
     path = f"/v1/requests/{asked.body['request']}"
-    agree = {"answer": "approved"}
-    problem(served.ask("POST", f"{path}/answers", agree, token=ann, address=ELSEWHERE), 403)
-    problem(served.ask("POST", f"{path}/answers", agree, token=kim), 403)
-    problem(served.ask("POST", f"{path}/answers", agree, token=tokens["boss"]), 404)
-    assert served.ask("POST", f"{path}/answers", agree, token=ann).status == 201
-    said = problem(served.ask("POST", f"{path}/answers", agree, token=tokens["ann-2"]), 409)
+    problem(served.agree(path, "ann", ann, ELSEWHERE), 403)
+    problem(served.agree(path, "ann", kim), 403)
+    problem(served.agree(path, "ann", tokens["boss"]), 404)
+    assert "did not sign it" in problem(served.agree(path, "bo", ann), 409)
+    unsigned = served.ask("GET", f"{path}/agreement", token=ann).body
+    assert unsigned["what"] == "approved"
+    problem(served.ask("POST", f"{path}/agreements", {"note": unsigned["note"]}, token=ann), 409)
+    problem(served.ask("POST", f"{path}/answers", {"answer": "approved"}, token=ann), 400)
+    assert served.agree(path, "ann", ann).status == 201
+    said = problem(served.agree(path, "ann-2", tokens["ann-2"]), 409)
     assert "ann-2 approved" in said
-    granted = served.ask("POST", f"{path}/answers", agree, token=bo)
+    granted = served.agree(path, "bo", bo)
     assert granted.body["status"] == "active"
 
     opened = served.ask("POST", "/v1/accesses", QUESTION, token=kim, address=OFFICE)

@@ -283,14 +283,13 @@ def test_staff_log_in_with_either_token_and_claims_give_no_rights(
     request = {"datasets": ["drafts"], "purpose": "engineering", "hours": 2}
     claims = {"roles": ["moderation"], "employed_by": "custodian", "country": "US", "groups": ["a"]}
     asked = own.ask("POST", PATH, request, token=token(**claims))
-    path = f"{PATH}/{asked.body['request']}/answers"
-    agree = {"answer": "approved"}
-    problem(own.ask("POST", path, agree, token=token(**claims)), 403)
-    problem(own.ask("POST", path, agree, token=token(sub="ann", amr=["pwd"])), 403)
-    assert own.ask("POST", path, agree, token=token(sub="ann", amr=["pwd", "mfa"])).status == 201
+    path = f"{PATH}/{asked.body['request']}"
+    problem(own.agree(path, "ann", token(**claims)), 403)
+    problem(own.agree(path, "ann", token(sub="ann", amr=["pwd"])), 403)
+    assert own.agree(path, "ann", token(sub="ann", amr=["pwd", "mfa"])).status == 201
     question = {"dataset": "drafts", "purpose": "engineering"}
     problem(own.ask("POST", "/v1/accesses", question, token=token(**claims)), 403)
-    granted = own.ask("POST", path, agree, token=token(sub="bo", amr=["mfa"]))
+    granted = own.agree(path, "bo", token(sub="bo", amr=["mfa"]))
     assert granted.body["status"] == "active"
     assert own.ask("POST", "/v1/accesses", question, token=token()).status == 201
 

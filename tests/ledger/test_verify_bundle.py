@@ -325,14 +325,15 @@ def test_a_kept_checkpoint_of_more_entries_than_there_are_is_another_history(
 def sample(kind: inspect.Type, field: str) -> st.SearchStrategy[Any]:
     """Values of a field, few enough to meet each other."""
     match kind:
-        case inspect.StrType():
-            return _texts(kind, field)
-        case inspect.IntType():
-            return st.integers(int(kind.ge or 0), int(kind.ge or 0) + 3)
+        case inspect.StrType() | inspect.IntType():
+            return _plain(kind, field)
         case inspect.VarTupleType():
             most = min(kind.max_length or 5, 5)
             item = sample(kind.item_type, field)
             return st.lists(item, min_size=kind.min_length or 0, max_size=most).map(tuple)
+        case inspect.DictType():
+            keys, values = sample(kind.key_type, field), sample(kind.value_type, field)
+            return st.dictionaries(keys, values, max_size=3)
         case inspect.UnionType():
             return st.one_of(*(sample(one, field) for one in kind.types))
         case inspect.StructType():
@@ -346,6 +347,12 @@ def _values(kind: inspect.Type) -> Sequence[Any]:
         return kind.values
     assert isinstance(kind, inspect.BoolType | inspect.NoneType), f"{kind} is yet to be thought of"
     return [False, True] if isinstance(kind, inspect.BoolType) else [None]
+
+
+def _plain(kind: inspect.StrType | inspect.IntType, field: str) -> st.SearchStrategy[Any]:
+    if isinstance(kind, inspect.StrType):
+        return _texts(kind, field)
+    return st.integers(int(kind.ge or 0), int(kind.ge or 0) + 3)
 
 
 def _texts(kind: inspect.StrType, field: str) -> st.SearchStrategy[str]:

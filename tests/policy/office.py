@@ -3,14 +3,19 @@
 # ruff: noqa: ANN401 - what is replaced may be anything
 from __future__ import annotations
 
+from functools import cache
+from hashlib import sha256
 from typing import Any
 
 from msgspec.structs import replace
 
-from domicile.ledger import Body
+from domicile.ledger import Body, FileSigner
+from domicile.ledger.base64 import encode_base64
+from domicile.policy.agreements import Agreement, agreement_note, agreement_on
 from domicile.policy.entries import (
     AccessClosed,
     AccessOpened,
+    Agreed,
     Asked,
     Caps,
     CredentialEnded,
@@ -27,6 +32,8 @@ from domicile.policy.standing import Standing
 
 US = "us"
 DIGEST = "0" * 64
+LOG = "domicile/ledger/loopreel"
+UNSIGNED = f"{'A' * 86}=="
 _NO_CAPS = Caps()
 
 
@@ -49,9 +56,16 @@ def person(
     return Staff(staff, "person", "a-team", employer, country, manager, human, **more)
 
 
+@cache
+def key(staff: str) -> FileSigner:
+    """An approver's key."""
+    return FileSigner(f"custodian.example/{staff}", sha256(staff.encode()).digest())
+
+
 def rules(*approvers: str, approvals: int = 2) -> RulesSet:
     """Rules."""
-    return RulesSet(US, approvers, approvals, 5, 10, 4)
+    keys = {one: key(one).vkey for one in approvers}
+    return RulesSet(US, LOG, keys, approvals, 5, 10, 4)
 
 
 def hired(*staff: Staff) -> StaffChanged:
@@ -74,14 +88,23 @@ def asked_for(number: int, staff: str, starts: int, ends: int, **more: Any) -> R
     return RequestMade(US, name("r", number), staff, starts=at(starts), ends=at(ends), **fields)
 
 
-def answered(number: int, by: str, answer: Any = "approved") -> RequestAnswered:
-    """An answer."""
+def answered(number: int, by: str, answer: Any = "approved") -> RequestAnswered | Agreed:
+    """An answer; an approval is signed when it is taken."""
+    if answer == "approved":
+        return Agreed(US, name("r", number), by, "approved", UNSIGNED)
     return RequestAnswered(US, name("r", number), by, answer)
 
 
-def changed(number: int, by: str, change: Any = "revoked") -> GrantChanged:
-    """A revocation or review."""
+def changed(number: int, by: str, change: Any = "revoked") -> GrantChanged | Agreed:
+    """A revocation, or a review, which is signed when it is taken."""
+    if change == "reviewed":
+        return Agreed(US, name("r", number), by, "reviewed", UNSIGNED)
     return GrantChanged(US, name("r", number), by, change)
+
+
+def signature(agreement: Agreement, by: str) -> str:
+    """Under an approver's key."""
+    return encode_base64(key(by).sign(agreement_note(agreement).text.encode()))
 
 
 def issued(number: int, staff: str, until: int) -> CredentialIssued:
@@ -146,12 +169,18 @@ def closed(number: int, items: int = 0, size_bytes: int = 0) -> AccessClosed:
 
 
 def took(standing: Standing, *timed: tuple[int, Body]) -> list[str | None]:
-    """Take entries at these minutes, accesses with the facts that the desk would have told of them:
-    why each does not count, where it does not."""
+    """Take entries at these minutes, accesses with the facts that the desk would have told of them,
+    agreements signed: why each does not count, where it does not."""
     return [take(standing, at(minutes), _as_told(standing, body)) for minutes, body in timed]
 
 
 def _as_told(standing: Standing, body: Body) -> Body:
+    if isinstance(body, Agreed) and body.signature == UNSIGNED:
+        request = standing.requests.get(body.request)
+        if request is None or standing.rules is None:
+            return body
+        agreement = agreement_on(request, body.by, standing.rules)
+        return replace(body, signature=signature(agreement, body.by))
     if not isinstance(body, AccessOpened):
         return body
     asked = body.asked

@@ -16,7 +16,9 @@ from domicile.errors import DomicileError
 from domicile.ledger import FileSigner
 from domicile.policy.texts import built_in
 
-__all__ = ["Precinct", "make_precinct"]
+__all__ = ["APPROVERS", "Precinct", "make_precinct"]
+
+APPROVERS = ("ann", "ann-2", "bo", "cy")
 
 _CHARTER = """
 [company]
@@ -29,7 +31,7 @@ provider = "Oracle"
 home = ["home"]
 
 [boundaries.us.access]
-approvers = ["ann", "ann-2", "bo", "cy"]
+approvers = {{ {approvers} }}
 
 [boundaries.us.custodians]
 keys = [{keys}]
@@ -126,16 +128,25 @@ class Precinct:
         path.write_text(self.token(staff, *more))
         return ["--token-file", str(path)]
 
+    def agreeing(self, approver: str) -> list[str]:
+        """The words with which an approver shows who they are, and signs."""
+        return [*self.showing(approver, "--second-factor"), "--key", str(self.key(approver))]
+
+    def key(self, name: str) -> Path:
+        """Where somebody's key is."""
+        return self.directory / f"{name}.key"
+
 
 def make_precinct(directory: Path) -> Precinct:
     """Four approvers' logins of three humans, an engineer abroad and their manager."""
-    precinct, keys = Precinct(directory), []
-    for name in ("one", "two"):
-        path = directory / f"{name}.key"
-        words = ["custody", "keygen", str(path), "--name", f"custodian.example/{name}"]
-        assert cli.main(words, standalone_mode=False) == 0
-        keys.append(f'"{FileSigner.load(path).vkey}"')
-    precinct.charter.write_text(_CHARTER.format(keys=", ".join(keys)))
+    precinct, keys = Precinct(directory), {}
+    for name in ("one", "two", *APPROVERS):
+        words = ["custody", "keygen", str(precinct.key(name)), "--name"]
+        assert cli.main([*words, f"custodian.example/{name}"], standalone_mode=False) == 0
+        keys[name] = f'"{FileSigner.load(precinct.key(name)).vkey}"'
+    approvers = ", ".join(f"{name} = {keys[name]}" for name in APPROVERS)
+    custodians = f"{keys['one']}, {keys['two']}"
+    precinct.charter.write_text(_CHARTER.format(keys=custodians, approvers=approvers))
     proposal = directory / "charter.note"
     precinct.run("custody", "propose", "charter", "--out", str(proposal))
     precinct.run("custody", "enact", *precinct.sign(proposal, precinct.charter))

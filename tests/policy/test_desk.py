@@ -31,7 +31,7 @@ def granted(precinct: Precinct, *more: str) -> tuple[str, list[str]]:
     kim = precinct.showing("kim")
     request = precinct.json(*ASK, *more, *kim)["request"]
     for approver in ("ann", "bo"):
-        precinct.run("access", "approve", request, *precinct.showing(approver, "--second-factor"))
+        precinct.run("access", "approve", request, *precinct.agreeing(approver))
     assert precinct.json("access", "show", request)["status"] == "active"
     return request, kim
 
@@ -163,7 +163,7 @@ def test_of_approvals_made_at_once_each_human_counts_once(precinct: Precinct) ->
     kim = precinct.showing("kim")
     request = precinct.json(*ASK, *kim)["request"]
     words = ["access", "approve", request, "--charter", str(precinct.charter)]
-    shown = [precinct.showing(one, "--second-factor") for one in ("ann", "ann-2", "ann")]
+    shown = [precinct.agreeing(one) for one in ("ann", "ann-2", "ann")]
     running = [
         subprocess.Popen(
             [sys.executable, "-m", "domicile", *words, *token],

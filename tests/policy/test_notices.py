@@ -115,7 +115,7 @@ def test_a_webhook_is_told_of_each_step_signed_and_without_reasons(
 ) -> None:
     request = ask(told, "--hours", "1")
     for approver in ("ann", "bo"):
-        told.run("access", "approve", request, *told.showing(approver, "--second-factor"))
+        told.run("access", "approve", request, *told.agreeing(approver))
     told.run("access", "revoke", request, "--operator")
     glass = ask(told, "--break-glass", "--hours", "2")
     told.run("staff", "restrict", "kim")

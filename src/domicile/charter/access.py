@@ -18,11 +18,12 @@ _Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 class AccessRules(Frozen):
     """What a grant of access takes, and how long it may last."""
 
-    approvers: tuple[StaffId, ...] = Field(
-        default=(),
+    approvers: dict[StaffId, str] = Field(
+        default_factory=dict,
         max_length=100,
-        description="The staff of the custodian who may agree to requests, by their ids. Without"
-        " any, nobody is granted anything.",
+        description="The staff of the custodian who may agree to requests, by their ids, each with"
+        ' the public key under which they agree: `ann = "..."`, as `domicile custody keygen`'
+        " prints it. Without any, nobody is granted anything.",
     )
     approvals: int = Field(
         default=2,

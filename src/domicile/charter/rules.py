@@ -28,6 +28,7 @@ from datetime import date
 from itertools import combinations
 from pathlib import Path
 
+from domicile.charter.approvers import approver_problems
 from domicile.charter.attesters import attester_problems
 from domicile.charter.countries import COUNTRIES, suggest_country
 from domicile.charter.custodians import custodian_problems
@@ -78,6 +79,7 @@ def check(charter: Charter, *, today: date, base: Path) -> tuple[list[Problem], 
         *dataset_problems(charter, today),
         *witness_problems(charter),
         *custodian_problems(charter),
+        *approver_problems(charter),
         *keys_problems(charter, _places(charter, base), _records(charter, base), base),
         *attester_problems(charter),
         *oidc_problems(charter.oidc),

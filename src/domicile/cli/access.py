@@ -13,6 +13,8 @@ ACCESS_COMMANDS = {
     "list": "Show requests and grants.",
     "show": "Show one, with what became of it.",
     "approve": "Agree to a request, as an approver of the custodian.",
+    "agreement": "Write what an approver would sign of a request.",
+    "sign": "Sign that, with an approver's key, on whatever machine.",
     "deny": "Refuse a request.",
     "ask": "Ask back about a request.",
     "inform": "Answer a question about one's own request.",

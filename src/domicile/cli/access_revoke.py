@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from domicile.cli.access_answers import change
+from domicile.cli import access_answers
 from domicile.cli.desk import token_option
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, common_options
@@ -23,5 +23,5 @@ def revoke(
     grant: str, charter: Path, as_json: bool, token_file: Path | None, operator: bool
 ) -> int:
     """End GRANT at once: its holder, an approver of the custodian, or whoever runs the records."""
-    change(Options(charter, as_json), token_file, grant, "revoked", operator=operator)
+    access_answers.revoke(Options(charter, as_json), token_file, grant, operator=operator)
     return Exit.WELL

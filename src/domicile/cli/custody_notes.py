@@ -13,7 +13,7 @@ from domicile.ledger.disk import Disk
 from domicile.ledger.note import MAX_NOTE_BYTES, Note
 from domicile.ledger.proposals import Proposal, read_note, read_proposal
 
-__all__ = ["about", "proposal_options", "read_notes", "write_note"]
+__all__ = ["about", "proposal_options", "read_notes", "read_signable", "write_note"]
 
 
 def proposal_options(function: F) -> F:
@@ -35,20 +35,23 @@ def proposal_options(function: F) -> F:
 
 def read_notes(paths: Sequence[Path]) -> list[Note]:
     """The notes in these files, each a proposal. Raises UsageError, EvidenceError."""
-    notes = []
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                note = read_note(file.read(MAX_NOTE_BYTES + 1))
-        except OSError as error:
-            raise UsageError(
-                f"{path} cannot be read ({error.strerror})",
-                expected="a proposal's note",
-                next_step="check the path",
-            ) from error
+    notes = [read_signable(path) for path in paths]
+    for note in notes:
         read_proposal(note)
-        notes.append(note)
     return notes
+
+
+def read_signable(path: Path) -> Note:
+    """The note in a file, signed or not yet. Raises UsageError, EvidenceError."""
+    try:
+        with path.open("rb") as file:
+            return read_note(file.read(MAX_NOTE_BYTES + 1))
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror})",
+            expected="a note that is to be signed, or was",
+            next_step="check the path",
+        ) from error
 
 
 def write_note(path: Path, note: Note) -> None:

@@ -84,7 +84,7 @@ class Custodians:
 def tell_access(teller: Teller, key: str, *, there: bool) -> None:
     """Somebody abroad is denied an object, asks, is granted it by two, uses it, and is stopped.
     there: whether home has an object of this key."""
-    from domicile.demo.custodians import APPROVERS, ENGINEER
+    from domicile.demo.custodians import APPROVERS, ENGINEER, approver_key
 
     Custodians(teller).enact_policy()
     teller.run("staff", "load", str(teller.workspace / "staff.csv"))
@@ -98,7 +98,8 @@ def tell_access(teller: Teller, key: str, *, there: bool) -> None:
     reason = ("--reason", "drafts are cut short since release 7")
     request = teller.ask("access", "request", *about, *reason, *token(ENGINEER))["request"]
     for approver in APPROVERS:
-        teller.run("access", "approve", request, *token(approver))
+        key_file = str(approver_key(teller.workspace, approver))
+        teller.run("access", "approve", request, *token(approver), "--key", key_file)
     teller.run(*read, expected=Exit.WELL if there else Exit.REMAINS)
     teller.run("access", "revoke", request, *token(APPROVERS[0]))
     teller.run(*read, expected=Exit.OPERATOR)

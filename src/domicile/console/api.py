@@ -21,6 +21,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 import domicile
 from domicile.console.described import describe, refuse_unknown_parameters
 from domicile.console.forms import (
+    AgreementForm,
     AnswerForm,
     ChangeForm,
     CloseForm,
@@ -30,10 +31,14 @@ from domicile.console.forms import (
     QuestionForm,
     Requested,
     RequestForm,
+    ToSign,
 )
 from domicile.console.limits import Gate, Limits
 from domicile.console.office import Doorkeeper, Office, find_caller, find_office
 from domicile.console.problems import ERRORS, HANDLERS
+from domicile.errors import EvidenceError
+from domicile.ledger.note import Note, parse_note
+from domicile.policy.agreements import agreement_note
 from domicile.policy.decisions import Decision
 from domicile.policy.desk import Desk, now_text
 from domicile.policy.entries import AccessClosed, AccessOpened, GrantChanged, RequestAnswered
@@ -41,7 +46,7 @@ from domicile.policy.grants import AccessRequest, RequestView, Wanted, status
 from domicile.policy.history import Happening, Sought, told
 from domicile.policy.questions import Caller
 from domicile.policy.requests import Asking, make_request
-from domicile.policy.standing import unknown
+from domicile.policy.standing import forbidden, unknown
 
 __all__ = ["Accesses", "Requests", "healthy", "make_api"]
 
@@ -144,8 +149,8 @@ class Requests(Controller):
     def answer(
         self, office: Office, caller: Caller, request_id: str, data: AnswerForm
     ) -> RequestView:
-        """Answer a request: an approver of the custodian, or (`informed`, `withdrawn`) who made
-        it."""
+        """Answer a request: an approver of the custodian, or (`informed`, `withdrawn`) who made it.
+        Who agrees signs an agreement."""
 
         def answered(desk: Desk) -> RequestView:
             _visible(desk, caller, request_id)
@@ -159,15 +164,39 @@ class Requests(Controller):
 
         return office.do(answered)
 
+    @get("/{request_id:str}/agreement", sync_to_thread=True, responses=ERRORS)
+    def to_sign(self, office: Office, caller: Caller, request_id: str) -> ToSign:
+        """What the caller, an approver, would sign to agree."""
+
+        def found(desk: Desk) -> ToSign:
+            _visible(desk, caller, request_id)
+            agreement = desk.agreement(caller, request_id)
+            return ToSign(agreement.what, f"{agreement_note(agreement).text}\n")
+
+        return office.do(found)
+
+    @post("/{request_id:str}/agreements", sync_to_thread=True, responses=ERRORS)
+    def agree(
+        self, office: Office, caller: Caller, request_id: str, data: AgreementForm
+    ) -> RequestView:
+        """Agree, as an approver of the custodian, with what was signed of the agreement."""
+
+        def agreed(desk: Desk) -> RequestView:
+            _visible(desk, caller, request_id)
+            desk.agree(caller, request_id, _signed(data.note))
+            return desk.describe(request_id)
+
+        return office.do(agreed)
+
     @post("/{request_id:str}/changes", sync_to_thread=True, responses=ERRORS)
     def change(
         self, office: Office, caller: Caller, request_id: str, data: ChangeForm
     ) -> RequestView:
-        """Revoke a grant, or say that it was reviewed."""
+        """Revoke a grant."""
 
         def changed(desk: Desk) -> RequestView:
             request = _visible(desk, caller, request_id)
-            if data.change == "reviewed" or request.made.staff != caller.staff:
+            if request.made.staff != caller.staff:
                 desk.require_may_answer(caller, request_id)
             desk.record(GrantChanged(desk.boundary, request_id, caller.staff, data.change))
             return desk.describe(request_id)
@@ -262,6 +291,17 @@ def _visible(desk: Desk, caller: Caller, request_id: str) -> AccessRequest:
     if request is None or not (approves or request.made.staff == caller.staff):
         raise unknown("request", "of that name")
     return request
+
+
+def _signed(note: str) -> Note:
+    """Raises AccessForbidden."""
+    try:
+        return parse_note(note.encode())
+    except (EvidenceError, ValueError):
+        raise forbidden(
+            "what was signed is no signed note",
+            "get the agreement, sign it with `domicile access sign`, and send all that came out",
+        ) from None
 
 
 def _not_closed(opened: AccessOpened) -> OpenAccess:

@@ -33,11 +33,12 @@ _RETRY_AFTER = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.INTEGER, minimum=1),
 )
 _REQUEST, _ACCESS = "/v1/requests/{request_id}", "/v1/accesses/{access_id}"
+_OF_A_REQUEST = ("agreement", "agreements", "answers", "changes")
 _FOLLOWING = {
     "/v1/requests": (
         "request_id",
         "request",
-        [_REQUEST, f"{_REQUEST}/answers", f"{_REQUEST}/changes"],
+        [_REQUEST, *(f"{_REQUEST}/{one}" for one in _OF_A_REQUEST)],
     ),
     "/v1/accesses": ("access_id", "access", [f"{_ACCESS}/close"]),
 }

@@ -10,6 +10,7 @@ from msgspec import Meta
 from domicile.policy.entries import AccessId, Action, Caps, Dataset, RequestId, Ticket, Word
 
 __all__ = [
+    "AgreementForm",
     "AnswerForm",
     "ChangeForm",
     "CloseForm",
@@ -20,6 +21,7 @@ __all__ = [
     "QuestionForm",
     "RequestForm",
     "Requested",
+    "ToSign",
 ]
 
 Words = Annotated[str, Meta(max_length=2_000)]
@@ -67,14 +69,20 @@ class RequestForm(_Form, frozen=True):
 class AnswerForm(_Form, frozen=True):
     """What somebody answers to a request."""
 
-    answer: Literal["asked", "informed", "approved", "denied", "withdrawn"]
+    answer: Literal["asked", "informed", "denied", "withdrawn"]
     words: Words = ""
+
+
+class AgreementForm(_Form, frozen=True):
+    """What an approver signed: the whole note, as `domicile access sign` wrote it."""
+
+    note: str
 
 
 class ChangeForm(_Form, frozen=True):
     """What becomes of a grant."""
 
-    change: Literal["revoked", "reviewed"]
+    change: Literal["revoked"]
 
 
 class CloseForm(_Form, frozen=True):
@@ -83,6 +91,14 @@ class CloseForm(_Form, frozen=True):
     items: Annotated[int, Meta(ge=0, le=2**53 - 1)]
     size_bytes: Annotated[int, Meta(ge=0, le=2**53 - 1)]
     ended: Literal["whole", "capped", "revoked", "left", "failed"] = "whole"
+
+
+class ToSign(msgspec.Struct, frozen=True):
+    """What an approver would sign of a request now: that it is approved, or of a grant, that it was
+    reviewed. note: for `domicile access sign`, byte for byte."""
+
+    what: Literal["approved", "reviewed"]
+    note: str
 
 
 class Decided(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
-from domicile.charter import Charter, LoadedCharter
+from domicile.charter import Charter, LoadedCharter, parse_charter
 from domicile.custody.entries import CharterApproved
 from domicile.errors import CharterError, EvidenceError, SiteRefused
 from domicile.inventory.entries import CharterInForce
@@ -218,6 +218,17 @@ class Evidence:
                 next_step="run `domicile ledger verify`",
             )
         return text
+
+    def charter_in_effect(self, sha256: str, when: datetime) -> Charter | None:
+        """The charter of this SHA-256 (hex), if the ledger holds its text, this version reads it,
+        and whoever must sign it did."""
+        if self.standing().read.unruled("access.rules-set", sha256) is not None:
+            return None
+        try:
+            text = self.text(CharterInForce, sha256)
+            return parse_charter(text, "charter", today=when.date()).charter
+        except (CharterError, EvidenceError):
+            return None
 
     def since(self, start: int, marks: Sequence[bytes] = ()) -> Iterator[tuple[int, bytes]]:
         """Published entries from index ``start`` on, with their indices; with ``marks``, those

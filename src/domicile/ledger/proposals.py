@@ -48,6 +48,7 @@ __all__ = [
     "Proposal",
     "Purpose",
     "fresh_nonce",
+    "note_of",
     "proposal_note",
     "read_note",
     "read_proposal",
@@ -145,9 +146,13 @@ def use_of(nonce: str) -> bytes:
 
 def proposal_note(proposal: Proposal) -> Note:
     """Its note, which nobody has signed yet."""
-    text = rfc8785.dumps(msgspec.to_builtins(proposal))
+    return note_of(f"{_ORIGIN}/{proposal.purpose}/{proposal.boundary}", proposal)
+
+
+def note_of(origin: str, said: msgspec.Struct) -> Note:
+    """The note of a log of one entry that says this, which nobody has signed yet."""
+    text = rfc8785.dumps(msgspec.to_builtins(said))
     (root,) = leaf_hashes([text])
-    origin = f"{_ORIGIN}/{proposal.purpose}/{proposal.boundary}"
     return Note(Checkpoint(origin, 1, root, (text.decode(),)).text, ())
 
 

@@ -23,9 +23,12 @@ from typing import Literal, NoReturn
 import msgspec
 import sqlalchemy as sa
 
+from domicile.charter import Charter
 from domicile.errors import AccessForbidden, EvidenceError
 from domicile.inventory import Estate, Evidence
 from domicile.ledger import Body, Entry, decode, time_text
+from domicile.ledger.note import Note
+from domicile.policy.agreements import Agreement, agreement_on, signature_in
 from domicile.policy.could import Could, Then, who_could
 from domicile.policy.decisions import Decision, Engine
 from domicile.policy.entries import (
@@ -33,14 +36,17 @@ from domicile.policy.entries import (
     AccessDenied,
     AccessOpened,
     AccessRefused,
+    Agreed,
     Asked,
+    KeylessRulesSet,
     PolicyWritten,
+    RulesSet,
 )
 from domicile.policy.fold import take
 from domicile.policy.grants import RequestView, Wanted, view
 from domicile.policy.judge import judge
-from domicile.policy.questions import Caller, ask, labels_of, rules_of
-from domicile.policy.standing import Standing, forbidden, unknown
+from domicile.policy.questions import Caller, are_rules_of, ask, labels_of, rules_of
+from domicile.policy.standing import Standing, forbidden
 from domicile.policy.texts import PolicyText
 from domicile.state import WORDS, State
 
@@ -74,6 +80,7 @@ class Desk:
         self._estate, self._state = estate, state
         self._fold = Standing(self.boundary)
         self._engine: Engine | None = None
+        self._charters: dict[str, Charter | None] = {}
         self._mark: tuple[int, ...] = ()
         self._looked_at = float("-inf")
 
@@ -94,12 +101,27 @@ class Desk:
             self._fold.size = index
             if any(mark in data for mark in _MARKS):
                 entry = decode(data)
-                yield entry, take(self._fold, time_text(entry.time), entry.body)
+                yield entry, self._take(self._fold, entry)
             elif any(mark in data for mark in _TEXTS):
                 self._engine = None
                 if _CHARTER in data:
                     self.evidence.charter_may_have_changed()
             self._fold.size = index + 1
+
+    def _take(self, fold: Standing, entry: Entry) -> str | None:
+        """The next entry of the ledger: why it does not count, if it does not."""
+        body = entry.body
+        if isinstance(body, RulesSet | KeylessRulesSet) and not self._are_signed(body, entry):
+            return "they are not the rules of a charter that took effect"
+        return take(fold, time_text(entry.time), body)
+
+    def _are_signed(self, rules: RulesSet | KeylessRulesSet, entry: Entry) -> bool:
+        """Whether rules are those of the charter under which they stand, and that took effect."""
+        sha256 = entry.charter
+        if sha256 not in self._charters:
+            self._charters[sha256] = self.evidence.charter_in_effect(sha256, entry.time)
+        charter = self._charters[sha256]
+        return charter is not None and are_rules_of(rules, charter)
 
     @property
     def engine(self) -> Engine:
@@ -236,7 +258,7 @@ class Desk:
         for index, data in self.evidence.since(0, _MARKS):
             entry = decode(data)
             fold.size = index
-            why = take(fold, time_text(entry.time), entry.body)
+            why = self._take(fold, entry)
             if index >= start:
                 yield index, entry, why
 
@@ -248,7 +270,7 @@ class Desk:
             moment = time_text(entry.time)
             if moment > time:
                 break
-            take(fold, moment, entry.body)
+            self._take(fold, entry)
         sha256 = self.evidence.policy_at(time)
         text = self.evidence.text(PolicyWritten, sha256) if sha256 else ""
         return Then(time, fold, Engine(PolicyText.parse(text)) if text else None)
@@ -258,12 +280,28 @@ class Desk:
         labels = labels_of(self._estate.charter, dataset)
         return list(who_could(self.at(time), self._estate.boundary, labels, dataset, staff))
 
+    def agreement(self, caller: Caller, request_id: str) -> Agreement:
+        """What an approver would sign of a request now. Raises AccessForbidden where they may
+        not."""
+        self.require_may_answer(caller, request_id)
+        standing = self.standing
+        request = standing.request(request_id)
+        standing.may_approve(caller.staff, request)
+        assert standing.rules is not None  # noqa: S101 - who may approve is of the rules
+        return agreement_on(request, caller.staff, standing.rules)
+
+    def agree(self, caller: Caller, request_id: str, signed: Note) -> None:
+        """Record that somebody agrees, with what they signed. Raises AccessForbidden."""
+        agreement = self.agreement(caller, request_id)
+        rules = self.standing.rules
+        key = rules.approvers[caller.staff] if rules is not None else ""
+        signature = signature_in(signed, agreement, key)
+        self.record(Agreed(self.boundary, request_id, caller.staff, agreement.what, signature))
+
     def require_may_answer(self, caller: Caller, request_id: str) -> None:
         """Raise Denied where the policy does not let somebody answer a request, or say something
         of a grant that is not theirs: for each of its datasets."""
-        request = self.standing.requests.get(request_id)
-        if request is None:
-            raise unknown("request", request_id)
+        request = self.standing.request(request_id)
         for dataset in request.made.datasets:
             decision, opened = self.decide(caller, Wanted("approve", dataset, request.made.purpose))
             if not decision.allowed:
@@ -271,9 +309,7 @@ class Desk:
 
     def describe(self, request_id: str) -> RequestView:
         """A request or grant as everybody is shown it. Raises Unknown."""
-        request = self.standing.requests.get(request_id)
-        if request is None:
-            raise unknown("request", request_id)
+        request = self.standing.request(request_id)
         return view(request, now_text(), self.words(request.made.reason_sha256) or "")
 
     # Words

@@ -20,12 +20,14 @@ __all__ = [
     "AccessOpened",
     "AccessRefused",
     "Action",
+    "Agreed",
     "Asked",
     "Caps",
     "Country",
     "CredentialEnded",
     "CredentialIssued",
     "GrantChanged",
+    "KeylessRulesSet",
     "PolicyApproved",
     "PolicyWritten",
     "RequestAnswered",
@@ -120,9 +122,23 @@ class PolicyApproved(Approval, frozen=True):
         return (proposal.purpose, proposal.sha256) == ("policy", self.sha256)
 
 
-@entry_kind("access.rules-set", version=1)
+@entry_kind("access.rules-set", version=2)
 class RulesSet(Body, frozen=True):
-    """What the charter in force asks of grants, from here on."""
+    """What the charter in force asks of grants, from here on. log: the ledger's origin. approvers:
+    each with the public key (vkey, Ed25519) under which they agree."""
+
+    boundary: str
+    log: str
+    approvers: dict[StaffId, str]
+    approvals: Annotated[int, Meta(ge=1, le=10)]
+    longest_days: Annotated[int, Meta(ge=1, le=366)]
+    review_days: Annotated[int, Meta(ge=1, le=366)]
+    break_glass_hours: Annotated[int, Meta(ge=1, le=72)]
+
+
+@entry_kind("access.rules-set", version=1)
+class KeylessRulesSet(Body, frozen=True):
+    """The same, as it was written before approvers signed."""
 
     boundary: str
     approvers: tuple[StaffId, ...]
@@ -130,6 +146,19 @@ class RulesSet(Body, frozen=True):
     longest_days: Annotated[int, Meta(ge=1, le=366)]
     review_days: Annotated[int, Meta(ge=1, le=366)]
     break_glass_hours: Annotated[int, Meta(ge=1, le=72)]
+
+    @property
+    def renewed(self) -> RulesSet:
+        """The same rules, of approvers without keys: their bare word counts."""
+        return RulesSet(
+            self.boundary,
+            "",
+            dict.fromkeys(self.approvers, ""),
+            self.approvals,
+            self.longest_days,
+            self.review_days,
+            self.break_glass_hours,
+        )
 
 
 @entry_kind("access.staff-changed", version=1)
@@ -194,8 +223,8 @@ class RequestMade(Body, frozen=True):
 
 @entry_kind("access.request-answered", version=1)
 class RequestAnswered(Body, frozen=True):
-    """What became of a request: `asked` for more information, `informed`, `approved` by one,
-    `denied`, `withdrawn`."""
+    """What became of a request: `asked` for more information, `informed`, `denied`, `withdrawn`; or
+    `approved` by one who has no key."""
 
     boundary: str
     request: RequestId
@@ -204,10 +233,23 @@ class RequestAnswered(Body, frozen=True):
     words_sha256: Sha256Hex | None = None
 
 
+@entry_kind("access.agreed", version=1)
+class Agreed(Body, frozen=True):
+    """An approver agrees, under their key: that a request is `approved`, or that a grant was
+    `reviewed`. signature: of the note of the agreement (`domicile.policy.agreements`) that follows
+    from the entries before this one, in base64."""
+
+    boundary: str
+    request: RequestId
+    by: StaffId
+    what: Literal["approved", "reviewed"]
+    signature: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{86}==\Z")]
+
+
 @entry_kind("access.grant-changed", version=1)
 class GrantChanged(Body, frozen=True):
     """A grant is `revoked`, by its holder, an approver or whoever runs the records; or `reviewed`,
-    by an approver."""
+    by an approver who has no key."""
 
     boundary: str
     request: RequestId

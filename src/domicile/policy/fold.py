@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from domicile.errors import AccessForbidden
 from domicile.ledger import Body, time_text
 from domicile.policy.entries import (
     AccessClosed,
     AccessOpened,
+    Agreed,
     CredentialEnded,
     CredentialIssued,
     GrantChanged,
+    KeylessRulesSet,
     RequestAnswered,
     RequestMade,
     RulesSet,
@@ -27,11 +29,13 @@ __all__ = ["COUNTED", "take"]
 
 COUNTED = (
     RulesSet,
+    KeylessRulesSet,
     StaffChanged,
     CredentialIssued,
     CredentialEnded,
     RequestMade,
     RequestAnswered,
+    Agreed,
     GrantChanged,
     AccessOpened,
     AccessClosed,
@@ -60,6 +64,8 @@ def _change(standing: Standing, time: str, body: Any) -> None:  # noqa: ANN401 -
     match body:
         case RequestAnswered():
             _answer(standing, time, body)
+        case Agreed():
+            _agree(standing, time, body.request, body.by, body.what)
         case GrantChanged():
             _change_grant(standing, time, body)
         case AccessOpened():
@@ -76,6 +82,8 @@ def _change_who(standing: Standing, time: str, body: Any) -> None:  # noqa: ANN4
     match body:
         case RulesSet():
             standing.rules = body
+        case KeylessRulesSet():
+            standing.rules = body.renewed
         case StaffChanged():
             for member in body.staff:
                 _change_staff(standing, time, member)
@@ -136,11 +144,24 @@ def _answer(standing: Standing, time: str, body: RequestAnswered) -> None:
         request.ended = "denied" if body.answer == "denied" else "withdrawn"
         request.ended_at = time
     elif body.answer == "approved":
-        request.approved_by.append(body.by)
-        assert standing.rules is not None  # noqa: S101 - who approves is of the rules
-        request.approvals = _counting(standing, request)
-        if request.approvals >= request.needs(standing.rules.approvals):
-            _grant(standing, time, request)
+        _agree(standing, time, body.request, body.by, "approved")
+
+
+def _agree(
+    standing: Standing, time: str, name: str, by: str, what: Literal["approved", "reviewed"]
+) -> None:
+    request = standing.requests[name]
+    assert standing.rules is not None  # noqa: S101 - who agrees is of the rules
+    if what == "reviewed":
+        request.reviewed_at = time
+        if request.made.form == "standing":
+            end = _moment(time) + timedelta(days=standing.rules.review_days)
+            request.until = max(request.until, time_text(end))
+        return
+    request.approved_by.append(by)
+    request.approvals = _counting(standing, request)
+    if request.approvals >= request.needs(standing.rules.approvals):
+        _grant(standing, time, request)
 
 
 def _counting(standing: Standing, request: AccessRequest) -> int:
@@ -162,14 +183,11 @@ def _grant(standing: Standing, time: str, request: AccessRequest) -> None:
 
 
 def _change_grant(standing: Standing, time: str, body: GrantChanged) -> None:
-    request = standing.requests[body.request]
-    if body.change == "revoked":
-        request.ended, request.ended_at = "revoked", time
+    if body.change == "reviewed":
+        _agree(standing, time, body.request, body.by, "reviewed")
         return
-    request.reviewed_at = time
-    if request.made.form == "standing" and standing.rules is not None:
-        end = _moment(time) + timedelta(days=standing.rules.review_days)
-        request.until = max(request.until, time_text(end))
+    request = standing.requests[body.request]
+    request.ended, request.ended_at = "revoked", time
 
 
 def _open(standing: Standing, body: AccessOpened) -> None:

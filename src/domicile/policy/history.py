@@ -13,6 +13,7 @@ from domicile.policy.entries import (
     AccessDenied,
     AccessOpened,
     AccessRefused,
+    Agreed,
     Asked,
     GrantChanged,
     RequestAnswered,
@@ -79,7 +80,7 @@ def _about(
     match body:
         case RequestMade():
             return _of_request(body, body.staff)
-        case RequestAnswered() | GrantChanged() if body.request in requests:
+        case RequestAnswered() | Agreed() | GrantChanged() if body.request in requests:
             return _of_request(requests[body.request], body.by or "operator")
         case AccessOpened() | AccessDenied():
             return _of_access(body.asked, body.person)
@@ -115,6 +116,8 @@ def _sentence(body: Body) -> str:
     match body:
         case RequestAnswered():
             return f"{body.answer} {body.request}"
+        case Agreed():
+            return f"{body.what} {body.request}, signed"
         case GrantChanged():
             return f"{body.change} {body.request}"
         case RequestMade():

@@ -3,7 +3,8 @@
 Rules:
 1. Approvers are those whom the charter names, as far as they are active, persons, and employed by
    the custodian. Nobody approves, denies or reviews what is their own or of somebody in their line,
-   through whichever login, and each human counts once. An approval counts while its approver may.
+   through whichever login, and each human counts once. An approval counts while its approver may;
+   approval and review are signed with the key that the charter names.
 2. A request is made by active staff, for at most as long as the rules say. Nobody breaks glass
    again while an earlier break of theirs, through any login, is unreviewed.
 3. A grant is revoked by its holder, an approver, or whoever runs the records; with its holder, when
@@ -24,8 +25,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from domicile.ledger import Body
+from domicile.policy.agreements import agreement_on, check_signature
 from domicile.policy.entries import (
     AccessOpened,
+    Agreed,
     Asked,
     CredentialEnded,
     CredentialIssued,
@@ -57,6 +60,8 @@ def judge(standing: Standing, time: str, body: Body) -> None:
             _check_request(standing, time, body)
         case RequestAnswered():
             _check_answer(standing, time, body)
+        case Agreed():
+            _check_agreed(standing, time, body)
         case GrantChanged():
             _check_grant(standing, time, body)
         case AccessOpened():
@@ -186,40 +191,72 @@ def _check_extension(standing: Standing, time: str, body: RequestMade, extends: 
 
 
 def _check_answer(standing: Standing, time: str, body: RequestAnswered) -> None:
-    request = standing.requests.get(body.request)
-    if request is None:
-        raise unknown("request", body.request)
+    if body.answer == "approved":
+        _check_unsigned(standing, body.by)
+        _check_approval(standing, time, body.request, body.by)
+        return
+    request = _open_request(standing, time, body.request)
+    if body.answer not in ("informed", "withdrawn"):
+        standing.may_approve(body.by, request)
+    elif standing.member(body.by).who != _human(standing, request):
+        raise forbidden(f"request {request.id} is not {body.by}'s", "name your own")
+
+
+def _check_agreed(standing: Standing, time: str, body: Agreed) -> None:
+    check = _check_approval if body.what == "approved" else _check_review
+    request = check(standing, time, body.request, body.by)
+    rules = standing.rules
+    assert rules is not None  # noqa: S101 - who agrees is of the rules
+    agreement = agreement_on(request, body.by, rules)
+    check_signature(agreement, rules.approvers[body.by], body.signature)
+
+
+def _check_unsigned(standing: Standing, by: str) -> None:
+    if standing.rules is not None and standing.rules.approvers.get(by):
+        raise forbidden(
+            f"{by} agrees with a signature", "name the key: domicile access approve --key"
+        )
+
+
+def _check_approval(standing: Standing, time: str, name: str, by: str) -> AccessRequest:
+    request = _open_request(standing, time, name)
+    standing.may_approve(by, request)
+    if standing.staff[by].who in {standing.staff[one].who for one in request.approved_by}:
+        raise forbidden(f"{by} approved {request.id} before", "another approver must agree")
+    return request
+
+
+def _open_request(standing: Standing, time: str, name: str) -> AccessRequest:
+    request = standing.request(name)
     now = status(request, time)
     if now not in ("open", "question"):
         raise forbidden(f"request {request.id} is {now}", "see `domicile access show`")
-    if body.answer in ("informed", "withdrawn"):
-        if standing.member(body.by).who != _human(standing, request):
-            raise forbidden(f"request {request.id} is not {body.by}'s", "name your own")
-        return
-    standing.may_approve(body.by, request)
-    humans = {standing.staff[one].who for one in request.approved_by}
-    if body.answer == "approved" and standing.staff[body.by].who in humans:
-        raise forbidden(f"{body.by} approved {request.id} before", "another approver must agree")
+    return request
 
 
 def _check_grant(standing: Standing, time: str, body: GrantChanged) -> None:
-    request = standing.requests.get(body.request)
-    if request is None:
-        raise unknown("request", body.request)
-    if body.change == "revoked":
-        now = status(request, time)
-        if now not in ("scheduled", "active", "exhausted"):
-            raise forbidden(f"{request.id} is {now}: there is nothing to revoke", "nothing is left")
-        if body.by and standing.staff.get(body.by) != standing.staff[request.made.staff]:
-            _check_approver(standing, body.by)
+    if body.change == "reviewed":
+        _check_unsigned(standing, body.by)
+        _check_review(standing, time, body.request, body.by)
         return
+    request = standing.request(body.request)
+    now = status(request, time)
+    if now not in ("scheduled", "active", "exhausted"):
+        raise forbidden(f"{request.id} is {now}: there is nothing to revoke", "nothing is left")
+    if body.by and standing.staff.get(body.by) != standing.staff[request.made.staff]:
+        _check_approver(standing, body.by)
+
+
+def _check_review(standing: Standing, time: str, name: str, by: str) -> AccessRequest:
+    request = standing.request(name)
     if not request.granted_at:
         raise forbidden(f"{request.id} is no grant", "see `domicile access show`")
-    standing.may_approve(body.by, request)
+    standing.may_approve(by, request)
     if request.made.form == "ordinary":
         raise forbidden(f"{request.id} is to end, not to be reviewed", "let it end, or revoke it")
     if request.made.form == "standing" and status(request, time) != "active":
         raise forbidden(f"{request.id} is {status(request, time)}", "make a new request")
+    return request
 
 
 def _check_approver(standing: Standing, staff: str) -> None:

@@ -23,7 +23,7 @@ import msgspec
 from domicile.charter import Mail
 from domicile.errors import SiteRefused
 from domicile.ledger import Body, time_text
-from domicile.policy.entries import GrantChanged, RequestAnswered, RequestMade, StaffChanged
+from domicile.policy.entries import Agreed, GrantChanged, RequestAnswered, RequestMade, StaffChanged
 from domicile.policy.grants import AccessRequest, status
 from domicile.policy.standing import Standing
 
@@ -89,14 +89,14 @@ def notices_of(log: str, index: int, time: str, body: Body, standing: Standing) 
         case RequestMade():
             event: Event = "glass.broken" if body.form == "break-glass" else "request.made"
             yield _notice(place, event, time, standing.requests[body.request], body.staff)
-        case RequestAnswered():
+        case RequestAnswered(answer=word) | Agreed(what="approved" as word):
             request = standing.requests[body.request]
-            yield _notice(place, "request.answered", time, request, body.by, body.answer)
+            yield _notice(place, "request.answered", time, request, body.by, word)
             if request.granted_at == time and request.approved_by[-1:] == [body.by]:
                 yield _notice(place, "grant.begun", time, request, body.by)
-        case GrantChanged():
+        case GrantChanged(change=word) | Agreed(what=word):
             request = standing.requests[body.request]
-            event = "grant.revoked" if body.change == "revoked" else "grant.reviewed"
+            event = "grant.revoked" if word == "revoked" else "grant.reviewed"
             yield _notice(place, event, time, request, body.by)
         case StaffChanged():
             for member in body.staff:

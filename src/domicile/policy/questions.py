@@ -6,12 +6,14 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from domicile.charter import Boundary, Charter
-from domicile.policy.entries import Asked, RulesSet
+from domicile.policy.entries import Asked, KeylessRulesSet, RulesSet
 from domicile.policy.grants import AccessRequest, Wanted
 from domicile.policy.standing import Standing
 
-__all__ = ["Caller", "ask", "country_of", "labels_of", "rules_of"]
+__all__ = ["Caller", "are_rules_of", "ask", "country_of", "labels_of", "rules_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,23 @@ def rules_of(charter: Charter, boundary: str) -> RulesSet:
     access = charter.boundaries[boundary].access
     return RulesSet(
         boundary,
+        charter.ledger_origin,
         access.approvers,
         access.approvals,
         access.longest_days,
         access.review_days,
         access.break_glass_hours,
     )
+
+
+def are_rules_of(body: RulesSet | KeylessRulesSet, charter: Charter) -> bool:
+    """Whether an entry says what a charter asks of grants."""
+    if body.boundary not in charter.boundaries:
+        return False
+    rules = rules_of(charter, body.boundary)
+    if isinstance(body, KeylessRulesSet):
+        return body.renewed == msgspec.structs.replace(rules, log="")
+    return body == rules
 
 
 def labels_of(charter: Charter, dataset: str) -> tuple[str, ...]:

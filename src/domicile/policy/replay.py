@@ -20,9 +20,15 @@ from domicile.errors import CharterError, UsageError
 from domicile.ledger import Entry, time_text
 from domicile.ledger.texts import TextPart
 from domicile.policy.decisions import Decision, Engine
-from domicile.policy.entries import AccessClosed, AccessOpened, PolicyWritten, RulesSet
+from domicile.policy.entries import (
+    AccessClosed,
+    AccessOpened,
+    KeylessRulesSet,
+    PolicyWritten,
+    RulesSet,
+)
 from domicile.policy.fold import COUNTED, take
-from domicile.policy.questions import labels_of, rules_of
+from domicile.policy.questions import are_rules_of, labels_of
 from domicile.policy.standing import Standing
 from domicile.policy.texts import PolicyText
 
@@ -85,8 +91,8 @@ class Replay:
         why = take(standing, time_text(entry.time), body)
         charter = self._charters.get(entry.charter)
         match body:
-            case RulesSet():
-                if charter is not None and body != rules_of(charter, boundary):
+            case RulesSet() | KeylessRulesSet():
+                if charter is not None and not are_rules_of(body, charter):
                     yield f"the rules of grants are not those of charter {entry.charter}"
             case AccessOpened() if why is not None:
                 self._uncounted[body.access] = why

@@ -94,6 +94,13 @@ class Standing(msgspec.Struct):
         ]
         return max(live, key=lambda request: (request.until, request.id), default=None)
 
+    def request(self, name: str) -> AccessRequest:
+        """A request or grant. Raises Unknown."""
+        found = self.requests.get(name)
+        if found is None:
+            raise unknown("request", name)
+        return found
+
     def of(self, staff: str) -> Iterator[AccessRequest]:
         """The requests of a login, oldest first."""
         return (self.requests[one] for one in self.requests_of.get(staff, ()))

@@ -8,8 +8,7 @@ This file needs Python 3.9 and the package `cryptography`, nothing of Domicile a
 follows C2SP signed-note, tlog-checkpoint, tlog-cosignature and tlog-tiles, and RFC 6962. A KEY is a
 line ``name+hexid+base64``, or a file of such lines; not from who gave you the bundle. N witnesses
 must have signed. DIR holds the files that entries name, or (--log) a copy of the log; a NOTE is a
-checkpoint that you kept. Exit codes: 0 what was looked at holds under keys that you named, 1
-something is wrong, 2 nothing can be said.
+checkpoint that you kept. Exit codes: 0 it holds under your keys, 1 it does not, 2 nobody can say.
 """
 
 from __future__ import annotations
@@ -46,15 +45,16 @@ CLAIMS: dict[str, tuple[list[str], list[str]]] = {
     "policy.approved 1": (["policy:{sha256}"], ["policy-approved:{sha256}"]),
     "policy.written 1": ([], ["policy:{sha256}"]),
 }
-_OTHERS = """access: closed credential-ended credential-issued grant-changed refused
+_OTHERS = """access: agreed closed credential-ended credential-issued grant-changed refused
 request-answered request-made rules-set staff-changed; clock: went-back; custody:
 boundary-key-condemned boundary-key-destroyed boundary-key-made boundary-key-pending
-boundary-keys-rewrapped keys-opened operation-approved persons-readmitted root-recovered
-root-split shred-cancelled survivors-rewrapping; erase: absence-checked certified
-tables-rewritten; move: home-opened home-opening planned schema-made sequences-set shard-copied;
-people: frozen; scan: attested drift finished medium-stated rechecked started"""
+boundary-keys-rewrapped keys-opened operation-approved persons-readmitted root-recovered root-split
+shred-cancelled survivors-rewrapping; erase: absence-checked certified tables-rewritten; move:
+home-opened home-opening planned schema-made sequences-set shard-copied; people: frozen; scan:
+attested drift finished medium-stated rechecked started"""
 _SPLIT = (part.split(":") for part in _OTHERS.split(";"))
-NO_CLAIMS = [f"{part.strip()}.{what} 1" for part, whats in _SPLIT for what in whats.split()]
+_FIRST = (f"{part.strip()}.{what} 1" for part, whats in _SPLIT for what in whats.split())
+NO_CLAIMS = ["access.rules-set 2", *_FIRST]
 FORMAT = "domicile ledger bundle 1"
 Unusable = OSError  # the question cannot be answered: a key is mistyped, a file cannot be read
 KINDS = {1: "Ed25519", 4: "Ed25519 (cosignature)", 6: "ML-DSA-44"}
