@@ -6,8 +6,9 @@ the rows that stay refer to. Keys of the rows found are put into temporary table
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 import psycopg
 from psycopg import sql
@@ -19,6 +20,7 @@ from domicile.sites.postgres import Table, TableName, table_rows
 
 __all__ = ["Closure", "Condition", "close_references", "in_keys"]
 
+_ROUND = "domicile: found in round"
 Condition = Callable[[str], sql.Composable]
 """From a row's alias to an SQL condition on it."""
 
@@ -49,19 +51,19 @@ def close_references(
         parent: _create(connection, rules.database.tables[parent], number)
         for number, parent in enumerate(sorted({key.parent for key in keys}))
     }
-    for key in keys:
-        if key.child in seeds:
-            _insert(connection, rules, key, tables, candidates, _seeded(key, seeds[key.child]))
-    chained = [
-        key
-        for key in keys
-        if key.child in tables and rules.tables[key.child].projection.keeps(key.columns)
-    ]
-    while chained and sum(
-        _insert(connection, rules, key, tables, candidates, _found(rules, key, tables))
-        for key in chained
-    ):
-        pass
+    search = _Search(connection, rules, candidates, tables)
+    found = search.follow(
+        0, [(key, _seeded(key, seeds[key.child])) for key in keys if key.child in seeds]
+    )
+    for last in count():
+        chained = [
+            (key, search.found(key, last))
+            for key in keys
+            if key.child in found and rules.tables[key.child].projection.keeps(key.columns)
+        ]
+        if not chained:
+            break
+        found = search.follow(last + 1, chained)
     return Closure(tables, {name: _count(connection, temp) for name, temp in tables.items()})
 
 
@@ -85,7 +87,7 @@ def _create(connection: psycopg.Connection, table: Table, number: int) -> str:
     name = f"domicile_keys_{number}"
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name)))
     connection.execute(
-        sql.SQL("CREATE TEMP TABLE {} ({}, PRIMARY KEY ({})) ON COMMIT DROP").format(
+        sql.SQL("CREATE TEMP TABLE {} ({}, {} int, PRIMARY KEY ({})) ON COMMIT DROP").format(
             sql.Identifier(name),
             sql.SQL(", ").join(
                 sql.SQL("{} {}").format(
@@ -94,48 +96,69 @@ def _create(connection: psycopg.Connection, table: Table, number: int) -> str:
                 )
                 for column in columns
             ),
+            sql.Identifier(_ROUND),
             sql.SQL(", ").join(sql.Identifier(column) for column in columns),
         )
     )
     return name
 
 
-def _insert(
-    connection: psycopg.Connection,
-    rules: DatabaseRules,
-    key: Reference,
-    tables: Mapping[TableName, str],
-    candidates: Mapping[TableName, Condition],
-    referring: sql.Composable,
-) -> int:
-    parent = rules.database.tables[key.parent]
-    cursor = connection.execute(
-        sql.SQL(
-            "INSERT INTO {} SELECT {} FROM {} AS t WHERE ({}) IN ({}) AND {} ON CONFLICT DO NOTHING"
-        ).format(
-            sql.Identifier("pg_temp", tables[key.parent]),
-            _columns(identity(parent), "t"),
-            table_rows(key.parent),
-            referred_values(key, "t"),
-            referring,
-            candidates[key.parent]("t"),
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search in rounds, of which each looks only at what the round before found: chains of
+    references get longer as there are more people."""
+
+    connection: psycopg.Connection
+    rules: DatabaseRules
+    candidates: Mapping[TableName, Condition]
+    tables: Mapping[TableName, str]
+
+    def follow(
+        self, number: int, references: Iterable[tuple[Reference, sql.Composable]]
+    ) -> set[TableName]:
+        """Do a round: add what is referred to. The tables of which there is something new."""
+        found = {key.parent for key, values in references if self._add(number, key, values)}
+        for name in sorted(found):
+            temporary = sql.Identifier("pg_temp", self.tables[name])
+            self.connection.execute(sql.SQL("ANALYZE {}").format(temporary))
+        return found
+
+    def _add(self, number: int, key: Reference, values: sql.Composable) -> int:
+        cursor = self.connection.execute(
+            sql.SQL(
+                "INSERT INTO {} SELECT {}, {} FROM {} AS t WHERE ({}) IN ({}) AND {}"
+                " ON CONFLICT DO NOTHING"
+            ).format(
+                sql.Identifier("pg_temp", self.tables[key.parent]),
+                _columns(identity(self.rules.database.tables[key.parent]), "t"),
+                sql.Literal(number),
+                table_rows(key.parent),
+                referred_values(key, "t"),
+                values,
+                self.candidates[key.parent]("t"),
+            )
         )
-    )
-    return cursor.rowcount
+        return cursor.rowcount
+
+    def found(self, key: Reference, number: int) -> sql.Composable:
+        """What the rows refer to that a round found."""
+        columns = identity(self.rules.database.tables[key.child])
+        return sql.SQL(
+            "SELECT {} FROM {} AS s WHERE ({}) IN (SELECT {} FROM {} WHERE {} = {})"
+        ).format(
+            child_values(key, "s"),
+            table_rows(key.child),
+            _columns(columns, "s"),
+            sql.SQL(", ").join(sql.Identifier(name) for name in columns),
+            sql.Identifier("pg_temp", self.tables[key.child]),
+            sql.Identifier(_ROUND),
+            sql.Literal(number),
+        )
 
 
 def _seeded(key: Reference, seed: Condition) -> sql.Composable:
     return sql.SQL("SELECT {} FROM {} AS s WHERE {}").format(
         child_values(key, "s"), table_rows(key.child), seed("s")
-    )
-
-
-def _found(rules: DatabaseRules, key: Reference, tables: Mapping[TableName, str]) -> sql.Composable:
-    child = rules.database.tables[key.child]
-    return sql.SQL("SELECT {} FROM {} AS s WHERE {}").format(
-        child_values(key, "s"),
-        table_rows(key.child),
-        in_keys(child, tables[key.child], "s"),
     )
 
 
