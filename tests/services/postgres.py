@@ -125,8 +125,9 @@ def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
 
 
 @contextmanager
-def debian_15() -> Iterator[PostgresServer]:
-    """A server of its own, for tests that need one; others take the fixture `postgres15`."""
+def debian_15(*settings: str) -> Iterator[PostgresServer]:
+    """A server of its own, with settings (``name=value``) beside the usual, for tests that need
+    one; others take the fixture `postgres15`."""
     if not (DEBIAN_15 / "postgres").exists():
         unavailable("PostgreSQL 15", "make services")
     password = secrets.token_urlsafe(12)
@@ -137,6 +138,8 @@ def debian_15() -> Iterator[PostgresServer]:
         secret.chmod(0o600)
         user = _unprivileged(data, secret)
         _initialise(data, secret, user)
+        with (data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{setting}\n" for setting in settings)
         with _running(PostgresServer(15, "127.0.0.1", _free_port(), data, password), user) as it:
             yield it
 

@@ -697,7 +697,7 @@ def test_an_old_snapshot_is_told_of_and_nothing_is_called_gone_until_it_ends(
         reader.execute("SELECT FROM public.place")
         pid = reader.info.backend_pid
         said = " ".join(story.run(*erase, expected=1).split())
-    assert "not gone from the files of old yet: erased rows of event" in said
+    assert "not gone from the files of old yet: erased rows in event" in said
     assert f"held back by session {pid} (a long report) since" in said
     assert still_on_disk(story.source, SECRETS)
 

@@ -56,6 +56,7 @@ ALTER TABLE public.draft ADD FOREIGN KEY (id) REFERENCES public.letter ON DELETE
 CREATE MATERIALIZED VIEW public.copied AS SELECT words || '!' FROM public.letter;
 ANALYZE;
 """
+SECRETS = ("secret-US", "words-US")
 TABLES = ("public.person", "public.letter", "public.copied")
 
 
@@ -64,9 +65,11 @@ def contents(place: Place) -> dict[str, Rows]:
 
 
 @contextmanager
-def followed_story(directory: Path, home: PostgresServer) -> Iterator[tuple[Story, Place]]:
+def followed_story(
+    directory: Path, home: PostgresServer, *settings: str
+) -> Iterator[tuple[Story, Place]]:
     """A story whose source has a standby, the site ``follower``."""
-    with debian_15() as primary:
+    with debian_15(*settings) as primary:
         story = new_story(directory, primary, home, SCHEMA)
         with standby_of(primary, "follower") as server:
             follower = Place(server, story.source.database, story.source.variable)
@@ -105,7 +108,7 @@ def test_a_standby_is_erased_by_its_primary_and_absent_by_its_own_reading(
             reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             reader.execute("SELECT FROM pg_catalog.pg_class LIMIT 1")
             said = " ".join(story.run(*erase, expected=1).split())
-        assert "not gone from the files of follower yet: erased rows of draft (held back by" in said
+        assert "not gone from the files of follower yet: erased rows in draft (held back by" in said
         assert "follower is a standby, and not examined as long as it is behind" in said
         assert "its replay is paused" in said
         assert "SELECT pg_wal_replay_resume() there" in said
@@ -116,7 +119,7 @@ def test_a_standby_is_erased_by_its_primary_and_absent_by_its_own_reading(
         story.run(*erase)
 
         assert contents(follower) == contents(story.source) != before
-        assert still_on_disk(follower, ("secret-US", "words-US")) == set()
+        assert still_on_disk(follower, SECRETS) == set()
         story.run("scan")
         gone = states(story)
         assert gone["old"] == {"absent": 8, "reduced": 4}
@@ -134,3 +137,25 @@ def test_a_standby_is_erased_by_its_primary_and_absent_by_its_own_reading(
         "physical standbys (hot, streaming)",
         note="erased by their primary; counted again once they replayed that",
     )
+
+
+def test_statistics_that_a_slot_kept_are_written_anew_once_it_is_gone(
+    postgres18: PostgresServer, tmp_path: Path
+) -> None:
+    """A logical slot keeps old rows of the catalogues alone, so those of the tables are gone."""
+    erase = ("erase", "--site", "old", "--confirm", "old")
+    with followed_story(tmp_path, postgres18, "wal_level=logical") as (story, _):
+        story.run("scan", expected=1)
+        for step in ("plan", "move", "verify"):
+            story.run(step)
+        with story.source.connect() as connection:
+            connection.execute("SELECT pg_create_logical_replication_slot('left', 'test_decoding')")
+        said = " ".join(story.run(*erase, expected=1).split())
+        assert (
+            "not gone from the files of old yet: erased rows in the planner's statistics (" in said
+        )
+        assert still_on_disk(story.source, SECRETS) == {"pg_statistic"}
+        with story.source.connect() as connection:
+            connection.execute("SELECT pg_drop_replication_slot('left')")
+        story.run(*erase)
+        assert still_on_disk(story.source, SECRETS) == set()

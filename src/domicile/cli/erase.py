@@ -180,7 +180,7 @@ def _print(session: Session, report: EraseReport) -> None:
         )
     for table in report.held_back:
         out.print(
-            f"not gone from the files of {report.site} yet: erased rows of {escape(table)};"
+            f"not gone from the files of {report.site} yet: erased rows in {escape(table)};"
             " end that, then erase again",
             style="bold red",
         )

@@ -51,8 +51,8 @@ __all__ = ["EraseReport", "run_erase"]
 class EraseReport:
     """What a site's erasure did. held_until: from when on all that is held can be erased; empty
     where nobody can say. held_back: tables whose erased rows the server could not remove from its
-    files yet, and whose doing that is; materialised views that it did not refresh. behind: why a
-    standby did not replay all that its primary wrote."""
+    files yet, and whose doing that is; materialised views that it did not refresh; statistics that
+    still hold erased values. behind: why a standby did not replay all that its primary wrote."""
 
     site: str
     erased: int = 0
@@ -251,7 +251,7 @@ class _Eraser:
             there = rules.database
             views = views_to_refresh(connection, there, tables)
             connection.rollback()
-            if not tables and not views:
+            if not tables and not views and not self._owes_statistics():
                 return
             self.progress.stage(
                 f"rewrite tables at {self.site}", items=len(tables) + len(views) + 1
@@ -269,12 +269,12 @@ class _Eraser:
                 if str(view.name) not in refreshed:
                     kept[view.name] = f"{view.name} (a materialised view that was not refreshed)"
             objects = {name for name, table in rules.tables.items() if table.large_objects}
-            reasons = [
-                rewrite_statistics(connection, large_objects=not objects.isdisjoint(tables)),
-                checkpoint(connection),
-            ]
+            sampled = rewrite_statistics(connection, large_objects=not objects.isdisjoint(tables))
+            reasons = [sampled, checkpoint(connection)]
             self.progress.advance()
         self.report.held_back = list(kept.values())
+        if sampled:
+            self.report.held_back.append(f"the planner's statistics ({sampled})")
         self.evidence.record(
             TablesRewritten(
                 run=self.run.id,
@@ -285,6 +285,11 @@ class _Eraser:
             ),
             into=self.entries,
         )
+
+    def _owes_statistics(self) -> bool:
+        """Whether the planner's statistics could not be written anew when the tables were."""
+        rewritten = [body for body in self.entries.of(TablesRewritten) if body.site == self.site]
+        return bool(rewritten and rewritten[-1].statistics)
 
     def _kept_at(self, primary: str) -> list[str]:
         """What a primary could not remove from its files, which its standbys' follow."""

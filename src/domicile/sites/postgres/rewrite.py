@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from time import monotonic, sleep
 from typing import LiteralString
 
 import psycopg
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 PATIENCE_S = 60
+_SHORT_S, _PAUSE_S = 3, 0.2
 _NUMBER = re.compile(r"\d+")
 _TREES_TOO = 180_000
 """Servers from this version on vacuum and analyse what inherits from a table as well."""
@@ -143,9 +145,13 @@ def rewrite_statistics(connection: Connection, *, large_objects: bool = False) -
 
 
 def _rewrite_catalogues(connection: Connection, catalogues: Sequence[TableName]) -> str | None:
-    """The reason why one of them could not be written anew."""
+    """The reason why one of them could not be written anew. Short queries of others are awaited."""
+    until = monotonic() + _SHORT_S
     for catalogue in catalogues:
         kept = _vacuum_full(connection, catalogue, PATIENCE_S)
+        while kept and kept > 0 and monotonic() < until:
+            sleep(_PAUSE_S)
+            kept = _vacuum_full(connection, catalogue, PATIENCE_S)
         if kept is None:
             return f"rewriting {catalogue} takes the database's owner or a superuser"
         if kept < 0:
