@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ SOURCE = _HERE.parent / "src" / "domicile"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _ROOM_BYTES = 6 << 30
 _LOCK = "of-the-run"
+_BEGINS_S = 60
 _LONG = (
     "story/",
     "strangers/",
@@ -103,8 +105,12 @@ def _make_everything_in_memory(config: pytest.Config) -> None:
 
 
 def _remove_if_left(directory: Path) -> None:
-    """Give back what a run that was killed still holds: nobody has its lock."""
-    with contextlib.suppress(OSError), (directory / _LOCK).open("r+") as lock:
+    """Give back what a run that was killed still holds: nobody has its lock. A directory without
+    one was made again by a server that stopped after its run, or is being made just now."""
+    with contextlib.suppress(OSError):
+        if not (directory / _LOCK).exists() and time.time() - directory.stat().st_mtime < _BEGINS_S:
+            return
+    with contextlib.suppress(OSError), (directory / _LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -16,7 +16,7 @@ from domicile.ledger import Ledger, decode
 from domicile.ledger.lock import Taken
 from tests.ledger.world import ORIGIN, SIGNER, Noted, check, texts
 
-ROUNDS = 340 if os.environ.get("DOMICILE_LONG_TESTS") else 34
+ROUNDS = 340 if os.environ.get("DOMICILE_LONG_TESTS") else 20
 """Of three kills each."""
 APART = 0.3
 """So many of them have the tree grow in a process of its own, which outlives its sequencer."""

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -100,8 +101,7 @@ def free_port() -> int:
 def rgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """Ceph RGW: a real S3 with versions, tags and uploads. Takes 12 s to start, so all workers of
     a run share it: the first starts it, the last one out stops it."""
-    if missing := [tool for tool in _NEEDED if shutil.which(tool) is None]:
-        unavailable(f"Ceph RGW ({', '.join(missing)})", "make services")
+    _ceph_is_there()
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -110,6 +110,22 @@ def rgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield S3Server(endpoint, "AK", "SK")
     finally:
         _leave(shared)
+
+
+@contextlib.contextmanager
+def roomy_rgw(gib: int) -> Iterator[S3Server]:
+    """Ceph RGW of one's own, on a disk: with room for what memory, and the shared one, has not."""
+    _ceph_is_there()
+    with tempfile.TemporaryDirectory(prefix="dom-", dir="/var/tmp") as directory:
+        try:
+            yield S3Server(_start_ceph(Path(directory) / "rgw", "bluestore", gib), "AK", "SK")
+        finally:
+            _ceph("stop", Path(directory) / "rgw")
+
+
+def _ceph_is_there() -> None:
+    if missing := [tool for tool in _NEEDED if shutil.which(tool) is None]:
+        unavailable(f"Ceph RGW ({', '.join(missing)})", "make services")
 
 
 @contextlib.contextmanager
@@ -138,9 +154,10 @@ def _leave(shared: Path) -> None:
             _ceph("stop", shared / "rgw")
 
 
-def _start_ceph(directory: Path) -> str:
+def _start_ceph(directory: Path, store: str = "memstore", gib: int = 4) -> str:
     for _ in range(2):
-        started = _ceph("start", directory, "memstore", str(free_port()), str(free_port()))
+        ports = str(free_port()), str(free_port())
+        started = _ceph("start", directory, store, *ports, str(gib))
         lines = started.stdout.split()
         if started.returncode == 0 and lines and lines[-1].startswith("http://"):
             return lines[-1]
@@ -167,16 +184,21 @@ def rgw_bucket(rgw: S3Server) -> MakeBucket:
     """Makes fresh buckets on Ceph RGW."""
 
     def make(*, versioned: bool, locked: bool = False) -> TestBucket:
-        client = rgw.client()
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        name = f"test-{worker}-{next(_counter)}"
-        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locked)
-        if versioned:
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        client.close()
-        return TestBucket(rgw, name)
+        return fresh_bucket(rgw, versioned=versioned, locked=locked)
 
     return make
+
+
+def fresh_bucket(server: S3Server, *, versioned: bool, locked: bool = False) -> TestBucket:
+    """A new bucket on that server."""
+    client = server.client()
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    name = f"test-{worker}-{next(_counter)}"
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locked)
+    if versioned:
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    client.close()
+    return TestBucket(server, name)
 
 
 @pytest.fixture(scope="session")
