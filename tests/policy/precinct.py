@@ -38,6 +38,11 @@ keys = [{keys}]
 charter = 2
 operations = 2
 
+[boundaries.us.keys]
+root = "file"
+path = "us.root"
+passphrase_env = "PRECINCT_PASSPHRASE"
+
 [people]
 table = "users"
 key = ["id"]

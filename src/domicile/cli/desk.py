@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.markup import escape
 
+from domicile.cli.custody_roots import ask_custodians
 from domicile.cli.session import Options, Session
 from domicile.custody.credential import EnvironmentCredential, FileCredential
 from domicile.errors import DomicileError
 
 if TYPE_CHECKING:
+    from domicile.custody.keys import Keys
     from domicile.policy.desk import Desk
     from domicile.policy.post import Post
     from domicile.policy.questions import Caller
@@ -49,6 +51,13 @@ class Counter:
             else FileCredential(token_file)
         )
         return Logins(self.session.loaded.charter, self.desk).caller(where.read(), _HERE)
+
+    def keys(self, approvals: Sequence[Path]) -> Keys:
+        """The boundary's keys, opened with the custodians' approval, where the charter asks it;
+        that they are is in the ledger first. Raises as `Estate.keyring`."""
+        session, evidence = self.session, self.desk.evidence
+        ask_custodians(session, evidence, approvals)
+        return session.estate.keyring(self.state, evidence.record).open("open")
 
     def say(self, text: str, style: str | None = None) -> None:
         """A line on the terminal; nothing in it can disguise itself."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from domicile.cli.custody_roots import approvals_option
 from domicile.cli.desk import Counter, at_the_desk
 from domicile.cli.exits import Exit
 from domicile.cli.session import Options, common_options, emit_json
@@ -18,6 +19,7 @@ __all__ = ["credential"]
 @click.command()
 @click.argument("staff")
 @common_options
+@approvals_option
 @click.option(
     "--days", type=click.IntRange(1, 366), default=90, show_default=True, help="Its life."
 )
@@ -33,18 +35,28 @@ __all__ = ["credential"]
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="This certificate (PEM) is the credential: no token is made.",
 )
+@click.option("--s3-key", is_flag=True, help="An S3 access key and its secret, in a token's place.")
 def credential(
     staff: str,
     charter: Path,
     as_json: bool,
+    approvals: tuple[Path, ...],
     days: int,
     second_factor: bool,
     rotate: str | None,
     overlap: int | None,
     certificate: Path | None,
+    s3_key: bool,
 ) -> int:
-    """Give STAFF a token, which is printed once, and nobody can show it again; or have their
-    certificate known, which `domicile serve --tls-client-ca` then takes in a token's place."""
+    """Give STAFF a token, which is printed once, and nobody can show it again; or an S3 access key,
+    likewise, whose secret lies under the boundary's keys; or have their certificate known, which
+    `domicile serve --tls-client-ca` then takes in a token's place."""
+    if s3_key and certificate is not None:
+        raise UsageError(
+            "one credential is made at a time",
+            expected="--s3-key or --certificate",
+            next_step="give one of them, then the other",
+        )
     if overlap is not None and rotate is None:
         raise UsageError(
             "--overlap is about a credential that ends",
@@ -52,7 +64,12 @@ def credential(
             next_step="name it, or leave --overlap out",
         )
     from domicile.policy.certificates import Certificate
-    from domicile.policy.credentials import end_credential, issue_token, register_certificate
+    from domicile.policy.credentials import (
+        end_credential,
+        issue_s3_key,
+        issue_token,
+        register_certificate,
+    )
 
     shown = Certificate.read_pem(certificate.read_bytes()) if certificate is not None else None
 
@@ -61,8 +78,13 @@ def credential(
         if rotate is not None:
             _require(counter, staff, rotate)
         until = datetime.now(UTC) + timedelta(days=days)
-        token = ""
-        if shown is None:
+        token = secret = ""
+        if s3_key:
+            keys = counter.keys(approvals)
+            name, secret = issue_s3_key(
+                desk, keys, staff, until, by="", second_factor=second_factor
+            )
+        elif shown is None:
             name, token = issue_token(desk, staff, until, by="", second_factor=second_factor)
         else:
             name = register_certificate(
@@ -71,9 +93,13 @@ def credential(
         if rotate is not None:
             end_credential(desk, rotate, by="", after=timedelta(minutes=overlap or 0))
         if as_json:
-            emit_json({"credential": name, "staff": staff, "token": token})
+            given = {"secret": secret} if s3_key else {"token": token}
+            emit_json({"credential": name, "staff": staff, **given})
         elif shown is not None:
             counter.say(f"credential {name} of {staff}: the certificate {shown.sha256}")
+        elif s3_key:
+            counter.session.err.print(f"S3 access key of {staff}, {days} days:")
+            click.echo(f"aws_access_key_id = {name}\naws_secret_access_key = {secret}")
         else:
             counter.session.err.print(f"credential {name} of {staff}, {days} days; its token:")
             click.echo(token)

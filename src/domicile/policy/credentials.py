@@ -1,6 +1,6 @@
-"""Credentials: a token is shown once; a certificate is made elsewhere, and its key never here. What
-either is good for the ledger says, with its digest: nobody passes for its holder by writing to a
-database."""
+"""Credentials: a token is shown once; a certificate is made elsewhere, and its key never here; of
+an S3 access key custody keeps the secret, wrapped: signatures are checked with it. What each is
+good for the ledger says, with its digest: nobody passes for its holder by writing to a database."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from secrets import token_bytes
 
 import msgspec
 
+from domicile.custody.keys import Keys
+from domicile.custody.subjects import credential_subject
 from domicile.errors import AccessForbidden, BadToken
 from domicile.ledger import time_text
 from domicile.policy.certificates import Certificate
@@ -20,7 +22,16 @@ from domicile.policy.desk import Desk, new_id, now_text
 from domicile.policy.entries import CredentialEnded, CredentialIssued
 from domicile.policy.questions import Caller
 
-__all__ = ["authenticate", "end_credential", "holder_of", "issue_token", "register_certificate"]
+__all__ = [
+    "authenticate",
+    "end_credential",
+    "holder_of",
+    "issue_s3_key",
+    "issue_token",
+    "register_certificate",
+    "s3_secret",
+    "signer_of",
+]
 
 _TOKEN = re.compile(r"domicile_(c-[a-z2-7]{13})_([a-z2-7]{52})\Z")
 _SECRET_BYTES = 32
@@ -31,12 +42,50 @@ def issue_token(
 ) -> tuple[str, str]:
     """Make a token for a staff member: its credential's name, and the token itself, which nobody
     can show again. Raises AccessForbidden."""
-    name, secret = new_id("c"), b32encode(token_bytes(_SECRET_BYTES)).decode().rstrip("=").lower()
-    digest, end = sha256(secret.encode()).hexdigest(), time_text(until)
+    name, secret = new_id("c"), _text(token_bytes(_SECRET_BYTES))
+    digest, end = _digest(secret), time_text(until)
     desk.record(
         CredentialIssued(desk.boundary, by, name, staff, "token", digest, second_factor, end)
     )
     return name, f"domicile_{name}_{secret}"
+
+
+def issue_s3_key(
+    desk: Desk, keys: Keys, staff: str, until: datetime, *, by: str, second_factor: bool
+) -> tuple[str, str]:
+    """Make an S3 access key for a staff member: its id, which is its credential's name, and its
+    secret, one of the boundary's keys, which goes with them when they are wrapped anew. Raises
+    AccessForbidden."""
+    desk.standing.member(staff)
+    name = new_id("c")
+    subject = credential_subject(name)
+    secret = _text(keys.of([subject])[subject])
+    digest, end = _digest(secret), time_text(until)
+    desk.record(
+        CredentialIssued(desk.boundary, by, name, staff, "s3-key", digest, second_factor, end)
+    )
+    return name, secret
+
+
+def s3_secret(desk: Desk, keys: Keys, name: str) -> str:
+    """The secret of an S3 access key that the ledger knows, good or not. Raises BadToken where
+    there is none, or custody's is not the one that was issued."""
+    known = desk.standing.credentials.get(name)
+    if known is not None and known.issued.form == "s3-key":
+        subject = credential_subject(name)
+        found = keys.known([subject]).get(subject)
+        if found is not None and _digest(_text(found)) == known.issued.secret_sha256:
+            return _text(found)
+    raise BadToken(
+        "the access key is not good",
+        next_step="ask for a new one: `domicile staff credential --s3-key`",
+    )
+
+
+def signer_of(desk: Desk, name: str, country: str) -> Caller:
+    """Who has this S3 access key, with whose secret a request proved to be signed, connecting from
+    this country. Raises BadToken where it is not good any more."""
+    return _good(desk, name, country)
 
 
 def register_certificate(
@@ -81,7 +130,7 @@ def authenticate(desk: Desk, token: str, country: str) -> Caller:
     known = standing.credentials.get(name)
     is_token = known is not None and known.issued.form == "token"
     kept = known.issued.secret_sha256 if known is not None and is_token else ""
-    same = hmac.compare_digest(kept, sha256(secret.encode()).hexdigest())
+    same = hmac.compare_digest(kept, _digest(secret))
     if not (parts and same):
         raise _wrong()
     return _good(desk, name, country)
@@ -109,6 +158,14 @@ def _good(desk: Desk, name: str, country: str) -> Caller:
         desk.turn_away(issued.staff, "credential-over" if is_over else "staff-not-active", name)
         raise BadToken(error.failed, next_step=error.next_step) from None
     return Caller(issued.staff, country, issued.second_factor, name)
+
+
+def _text(secret: bytes) -> str:
+    return b32encode(secret).decode().rstrip("=").lower()
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
 
 
 def _wrong() -> BadToken:
