@@ -246,3 +246,113 @@ def test_a_rewritten_table_has_the_planners_fresh_figures(
     after = read_database(connection).tables[PEOPLE]
     assert after.estimated_rows == 2000
     assert after.size_bytes < before.size_bytes
+
+
+STALE = """
+CREATE TABLE public.emptied (id int PRIMARY KEY, word text);
+CREATE INDEX ON public.emptied (lower(word));
+CREATE STATISTICS public.both (mcv) ON id, word FROM public.emptied;
+CREATE TABLE public.parent (word text);
+CREATE TABLE public.child (more text) INHERITS (public.parent);
+CREATE TABLE public.still (id int, word text, flag bool);
+CREATE INDEX ON public.still (upper(word)) WHERE flag;
+CREATE TABLE public.root (id int, word text) PARTITION BY RANGE (id);
+CREATE TABLE public.leaf PARTITION OF public.root DEFAULT;
+INSERT INTO public.emptied SELECT i, 'erased-person-' || i % 9 FROM generate_series(1, 90) AS i;
+INSERT INTO public.parent SELECT word FROM public.emptied;
+INSERT INTO public.child SELECT 'kept-person-' || id % 5, 'more' FROM public.emptied;
+INSERT INTO public.still SELECT id, word, true FROM public.emptied;
+INSERT INTO public.still SELECT -id, 'kept-person-' || id % 5, false FROM public.emptied;
+INSERT INTO public.root TABLE public.emptied;
+CREATE MATERIALIZED VIEW public.view AS SELECT word FROM public.emptied;
+ANALYZE;
+ALTER TABLE public.still ALTER word SET STATISTICS 0;
+DELETE FROM public.emptied; DELETE FROM ONLY public.parent; DELETE FROM public.root;
+DELETE FROM public.still WHERE id > 0;
+"""
+_STALE_NAMES = ("emptied", "child", "still", "parent")
+SAMPLED = """
+SELECT tablename, inherited FROM pg_stats
+  WHERE concat(most_common_vals, histogram_bounds) ~* 'erased-person'
+UNION SELECT statistics_name, inherited FROM pg_stats_ext
+  WHERE most_common_vals::text ~ 'erased-person' ORDER BY 1
+"""
+
+
+def rewrite_stale(connection: Connection) -> str | None:
+    tables = [TableName("public", name) for name in _STALE_NAMES]
+    for table in tables:
+        assert rewrite_table(connection, table) == 0
+    root = TableName("public", "root", is_root=True)
+    assert rewrite_table(connection, root, (TableName("public", "leaf"),)) == 0
+    connection.execute("REFRESH MATERIALIZED VIEW public.view")
+    connection.execute("ANALYZE public.view")
+    return rewrite_statistics(connection, [*tables, root, TableName("public", "view")])
+
+
+def test_samples_that_analyze_leaves_as_they_were_are_removed(
+    postgres_server: PostgresServer,
+) -> None:
+    with autocommitting(fresh_database(postgres_server)) as connection:
+        connection.execute(STALE)
+        before = connection.execute(SAMPLED).fetchall()
+        assert ("emptied", False) in before
+        assert ("root", True) in before
+        assert rewrite_stale(connection) is None
+        assert connection.execute(SAMPLED).fetchall() == []
+        assert places_of_statistics(postgres_server, connection, ERASED) == set()
+        kept = "SELECT count(*) FROM pg_stats WHERE most_common_vals::text ~ 'kept-person'"
+        assert connection.execute(kept).fetchone() == (2,)  # the child's, and its parent's
+
+
+def places_of_statistics(server: PostgresServer, connection: Connection, value: bytes) -> set[str]:
+    connection.execute("CHECKPOINT")
+    names = ("pg_statistic", "pg_statistic_ext_data")
+    found = set()
+    for name in names:
+        row = connection.execute("SELECT pg_relation_filepath(%s::regclass)", (name,)).fetchone()
+        assert row is not None
+        if value in (Path(server.data) / row[0]).read_bytes():
+            found.add(name)
+    return found
+
+
+def test_who_may_not_remove_them_is_told_which(postgres_server: PostgresServer) -> None:
+    with autocommitting(fresh_database(postgres_server)) as connection:
+        connection.execute("DROP ROLE IF EXISTS tenant")
+        connection.execute("CREATE ROLE tenant")
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO tenant")
+        connection.execute("ALTER SCHEMA public OWNER TO tenant")
+        connection.execute("SET ROLE tenant")
+        connection.execute(STALE)
+        reason = rewrite_stale(connection)
+        left = connection.execute(SAMPLED).fetchall()
+        connection.execute("RESET ROLE")
+        connection.execute("REASSIGN OWNED BY tenant TO postgres")
+    assert reason is not None
+    assert "public.both" in reason
+    assert ("public.emptied.word" in reason) == (postgres_server.version < 18)
+    if postgres_server.version >= 18:
+        assert left == [("both", False)]
+
+
+def test_samples_of_large_objects_go_before_the_statistics_are_rewritten(
+    postgres_server: PostgresServer,
+) -> None:
+    with autocommitting(fresh_database(postgres_server)) as connection:
+        for value in (ERASED, KEPT):
+            connection.execute(
+                "SELECT lo_from_bytea(0, convert_to(%s || i, 'UTF8'))"
+                " FROM generate_series(1, 20) AS i",
+                (value.decode(),),
+            )
+        connection.execute("ANALYZE pg_largeobject")
+        for value in (ERASED, KEPT):  # some are left, then none
+            assert places_of_statistics(postgres_server, connection, value) == {"pg_statistic"}
+            connection.execute(
+                "SELECT lo_unlink(oid) FROM pg_largeobject_metadata"
+                " WHERE convert_from(lo_get(oid), 'UTF8') LIKE %s || '%%'",
+                (value.decode(),),
+            )
+            assert rewrite_statistics(connection, large_objects=True) is None
+            assert places_of_statistics(postgres_server, connection, value) == set()

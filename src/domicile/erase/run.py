@@ -34,6 +34,7 @@ from domicile.inventory import (
 from domicile.move import ObjectShard, Plan, RowShard, ShardVerified, latest_verified
 from domicile.people import Register
 from domicile.sites.postgres import (
+    Database,
     MaterialisedView,
     TableName,
     checkpoint,
@@ -269,7 +270,10 @@ class _Eraser:
                 if str(view.name) not in refreshed:
                     kept[view.name] = f"{view.name} (a materialised view that was not refreshed)"
             objects = {name for name, table in rules.tables.items() if table.large_objects}
-            sampled = rewrite_statistics(connection, large_objects=not objects.isdisjoint(tables))
+            ever = {*tables, *(view.name for view in views), *self._rewritten_before(there)}
+            sampled = rewrite_statistics(
+                connection, sorted(ever), large_objects=not objects.isdisjoint(ever)
+            )
             reasons = [sampled, checkpoint(connection)]
             self.progress.advance()
         self.report.held_back = list(kept.values())
@@ -285,6 +289,12 @@ class _Eraser:
             ),
             into=self.entries,
         )
+
+    def _rewritten_before(self, there: Database) -> set[TableName]:
+        """What was rewritten earlier, and is still there: samples of it may be owed."""
+        bodies = [body for body in self.entries.of(TablesRewritten) if body.site == self.site]
+        known = {name for body in bodies for name in body.tables}
+        return {name for name in {*there.tables, *there.views} if str(name) in known}
 
     def _owes_statistics(self) -> bool:
         """Whether the planner's statistics could not be written anew when the tables were."""

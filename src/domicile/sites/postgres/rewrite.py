@@ -7,7 +7,7 @@ statistics; VACUUM FULL writes all of these anew and drops the old files.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import monotonic, sleep
@@ -20,6 +20,7 @@ from domicile.errors import SiteRefused
 from domicile.sites.postgres.connect import Connection, site_name
 from domicile.sites.postgres.failures import site_errors
 from domicile.sites.postgres.model import TableName
+from domicile.sites.postgres.samples import forget_stale_samples
 from domicile.sites.postgres.selecting import table_identifier
 
 __all__ = [
@@ -130,17 +131,20 @@ def _skipped(connection: Connection, table: TableName) -> SiteRefused:
     )
 
 
-def rewrite_statistics(connection: Connection, *, large_objects: bool = False) -> str | None:
+def rewrite_statistics(
+    connection: Connection, tables: Iterable[TableName] = (), *, large_objects: bool = False
+) -> str | None:
     """Write the planner's statistics anew, which keep sampled values of rows even after they were
-    replaced; and the contents of ``large_objects``, where some were removed. The connection must be
-    in autocommit mode.
+    replaced, without samples of these tables that ANALYZE does not replace; before that the
+    contents of ``large_objects``, where some were removed. The connection must be in autocommit
+    mode.
 
     Returns None where erased values are gone from them, else the reason why they may not be. Call
     it after `rewrite_table` of every table: only ANALYZE replaces a table's samples.
     """
-    reasons = [_rewrite_catalogues(connection, _STATISTICS)]
-    if large_objects:
-        reasons.append(_rewrite_catalogues(connection, _LARGE_OBJECTS))
+    reasons = [_rewrite_catalogues(connection, _LARGE_OBJECTS) if large_objects else None]
+    reasons.append(forget_stale_samples(connection, tables, large_objects=large_objects))
+    reasons.append(_rewrite_catalogues(connection, _STATISTICS))
     return "; ".join(filter(None, reasons)) or None
 
 
