@@ -84,7 +84,7 @@ class Unversioned:
         if key not in self.objects or version_id not in {None, "null"}:
             raise SiteMissing(f"site {self.name}: {key} is not there")
         data = self.objects[key]
-        return ObjectRead(Attributes(), len(data), "null", _at_once(data))
+        return ObjectRead(Attributes(), len(data), "null", "e", _THEN, _at_once(data))
 
     async def write(
         self, key: str, chunks: AsyncIterator[bytes], attributes: Attributes, size_bytes: int

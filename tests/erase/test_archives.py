@@ -74,7 +74,9 @@ class Store:
             if found == version_id:
                 if self.meanwhile:
                     self.meanwhile.pop()(self)
-                return ObjectRead(attributes, len(data), found, _at_once(data))
+                return ObjectRead(
+                    attributes, len(data), found, "e", datetime.now(UTC), _at_once(data)
+                )
         raise SiteMissing("gone")
 
     async def write(

@@ -246,6 +246,15 @@ def test_history_lists_newest_first_and_every_version_can_be_read(versioned: Obj
         read(versioned, "key", marker)
 
 
+def test_a_read_tells_the_etag_and_the_time_that_the_listing_tells(site: ObjectSite) -> None:
+    write(site, "key", b"some bytes")
+    (version,) = listed(site)
+    for span in (None, Span(2, 4)):
+        opened = asyncio.run(site.read("key", span=span))
+        assert opened.etag.strip('"') == version.etag.strip('"')
+        assert opened.modified == version.modified.replace(microsecond=0)
+
+
 def test_deleting_the_newest_version_by_id_uncovers_the_one_below(versioned: ObjectSite) -> None:
     write(versioned, "key", b"below")
     marker = asyncio.run(versioned.put_marker("key"))

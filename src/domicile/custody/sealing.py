@@ -161,6 +161,8 @@ class SealedStore:
             replace(read.attributes, metadata=_unescaped(read.attributes.metadata)),
             plain_size(read.size_bytes),
             read.version_id,
+            read.etag,
+            read.modified,
             chunks,
         )
 

@@ -134,7 +134,7 @@ class DirectorySite:
                 is_marker=sidecar.is_marker,
                 size_bytes=sidecar.size_bytes,
                 etag=sidecar.etag,
-                modified=datetime.fromtimestamp(sidecar.modified_ns / 1e9, UTC),
+                modified=_moment(sidecar),
             )
             is_latest = False
 
@@ -185,7 +185,8 @@ class DirectorySite:
                 os.lseek(descriptor, part.start, os.SEEK_SET)
             left = part.end - part.start if part else size
             chunks = _Chunks(self._name, self._root, key, descriptor, left)
-        return ObjectRead(sidecar.attributes, size, version_id, chunks)
+        modified = _moment(sidecar).replace(microsecond=0)
+        return ObjectRead(sidecar.attributes, size, version_id, sidecar.etag, modified, chunks)
 
     def _read_small(self, directory: str, version_id: str, sidecar: Sidecar, key: str) -> bytes:
         if not sidecar.size_bytes:
@@ -353,3 +354,7 @@ def _delete_versions(directory: str, refs: Iterable[VersionRef]) -> Iterator[Del
             unlink_version(directory, ref.version_id)
         except OSError as error:
             yield DeleteFailure(ref, error.strerror or type(error).__name__)
+
+
+def _moment(sidecar: Sidecar) -> datetime:
+    return datetime.fromtimestamp(sidecar.modified_ns / 1e9, UTC)

@@ -167,11 +167,14 @@ class Span:
 @dataclass(slots=True)
 class ObjectRead:
     """An open read: attributes first, then the bytes, once. size_bytes is the whole object's, also
-    where only a span of it is read."""
+    where only a span of it is read. etag and modified (whole seconds): as `ObjectVersion` has
+    them."""
 
     attributes: Attributes
     size_bytes: int
     version_id: str
+    etag: str
+    modified: datetime
     chunks: AsyncIterator[bytes] = field(repr=False)
 
 

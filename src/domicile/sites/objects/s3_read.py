@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -61,18 +63,21 @@ async def open_version(
     headers = {"range": f"bytes={span.start}-{span.end - 1}"} if span else {}
     response = await connection.send("GET", key, doing, query=query, headers=headers)
     try:
-        size = _size(response, span)
+        size, modified = _size(response, span), _modified(response)
     except ValueError as error:
         response.close()
         raise SiteRefused(
-            f"site {site}: {doing} failed: the answer does not say how long the object is"
+            f"site {site}: {doing} failed: it is not told how long the object is, or of when"
             + (", or is not the span that was asked for" if span else ""),
-            expected="a Content-Length header" + (", and ranges that are kept to" if span else ""),
+            expected="Content-Length and Last-Modified"
+            + (", and ranges that are kept to" if span else ""),
         ) from error
     found = response.headers.get("x-amz-version-id", "null")
     wanted = _Wanted(key, query, span.start if span else 0, min(span.end, size) if span else size)
     chunks = _Chunks(connection, site, wanted, response, size)
-    return ObjectRead(attributes_of(response.headers, ()), size, found, chunks), response
+    etag = response.headers.get("etag", "")
+    attributes = attributes_of(response.headers, ())
+    return ObjectRead(attributes, size, found, etag, modified, chunks), response
 
 
 def _size(response: aiohttp.ClientResponse, span: Span | None) -> int:
@@ -89,6 +94,11 @@ def _size(response: aiohttp.ClientResponse, span: Span | None) -> int:
     if (first, last) != (span.start, min(span.end, size) - 1) or length != last - first + 1:
         raise ValueError(response.headers)
     return size
+
+
+def _modified(response: aiohttp.ClientResponse) -> datetime:
+    """Raises ValueError where the answer does not tell it."""
+    return parsedate_to_datetime(response.headers.get("last-modified", ""))
 
 
 class _Wanted(NamedTuple):
