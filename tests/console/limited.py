@@ -9,7 +9,8 @@ from pathlib import Path
 
 from domicile.cli.desk import at_the_desk
 from domicile.cli.session import Options
-from domicile.console import Limits, Office, make_api, serve_until, serving
+from domicile.console import Limits, make_api, serve_until, serving
+from domicile.policy.office import Office
 
 
 def main(charter: str, port: str, limits: str) -> None:
@@ -17,7 +18,8 @@ def main(charter: str, port: str, limits: str) -> None:
     serving._WHOLE_S = 3.0
     with at_the_desk(Options(Path(charter), as_json=False)) as counter:
         office = Office(counter.session.loaded.charter, counter.desk)
-        serve_until(make_api(office, Limits(**json.loads(limits))), "127.0.0.1", int(port))
+        api = make_api(office, Limits(**json.loads(limits)))
+        serve_until({int(port): api}, "127.0.0.1")
 
 
 if __name__ == "__main__":

@@ -39,8 +39,20 @@ def counter(keyed: Precinct, given: dict[str, str]) -> Iterator[Counter]:
 def test_the_secret_comes_from_custody_alone(counter: Counter, given: dict[str, str]) -> None:
     keys = counter.keys(())
     assert s3_secret(counter.desk, keys, given["credential"]) == given["secret"]
-    caller = signer_of(counter.desk, given["credential"], "US")
+    caller, purpose = signer_of(counter.desk, given["credential"], "US")
     assert (caller.staff, caller.second_factor) == ("kim", True)
+    assert purpose == ("", "")
+
+
+def test_it_is_for_what_it_was_issued_for_also_when_its_end_is_moved(keyed: Precinct) -> None:
+    words = ("staff", "credential", "kim", "--s3-key", "--purpose", "engineering")
+    name = keyed.json(*words, "--ticket", "T-1")["credential"]
+    keyed.json("staff", "credential", "kim", "--s3-key", "--rotate", name, "--overlap", "5")
+    with at_the_desk(Options(keyed.charter, as_json=False)) as counter:
+        assert signer_of(counter.desk, name, "US")[1] == ("engineering", "T-1")
+    said = keyed.refused("staff", "credential", "kim", "--purpose", "engineering")
+    assert "--s3-key" in said
+    assert "not a purpose" in keyed.refused(*words[:-1], "no purpose!")
 
 
 def test_nothing_that_is_kept_holds_the_secret(keyed: Precinct, given: dict[str, str]) -> None:

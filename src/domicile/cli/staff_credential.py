@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +15,13 @@ from domicile.cli.exits import Exit
 from domicile.cli.session import Options, common_options, emit_json
 from domicile.errors import UsageError
 
+if TYPE_CHECKING:
+    from domicile.policy.desk import Desk
+
 __all__ = ["credential"]
+
+_WORD = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_TICKET = re.compile(r"[A-Za-z0-9#./_-]{0,64}")
 
 
 @click.command()
@@ -36,6 +44,8 @@ __all__ = ["credential"]
     help="This certificate (PEM) is the credential: no token is made.",
 )
 @click.option("--s3-key", is_flag=True, help="An S3 access key and its secret, in a token's place.")
+@click.option("--purpose", help="With --s3-key: what it is for, where its holder says nothing.")
+@click.option("--ticket", default="", help="With --purpose: for which ticket.")
 def credential(
     staff: str,
     charter: Path,
@@ -47,6 +57,8 @@ def credential(
     overlap: int | None,
     certificate: Path | None,
     s3_key: bool,
+    purpose: str | None,
+    ticket: str,
 ) -> int:
     """Give STAFF a token, which is printed once, and nobody can show it again; or an S3 access key,
     likewise, whose secret lies under the boundary's keys; or have their certificate known, which
@@ -63,6 +75,7 @@ def credential(
             expected="--rotate and its name",
             next_step="name it, or leave --overlap out",
         )
+    _require_fitting(purpose, ticket, s3_key=s3_key)
     from domicile.policy.certificates import Certificate
     from domicile.policy.credentials import (
         end_credential,
@@ -84,6 +97,7 @@ def credential(
             name, secret = issue_s3_key(
                 desk, keys, staff, until, by="", second_factor=second_factor
             )
+            _set_purpose(desk, name, purpose, ticket)
         elif shown is None:
             name, token = issue_token(desk, staff, until, by="", second_factor=second_factor)
         else:
@@ -104,6 +118,30 @@ def credential(
             counter.session.err.print(f"credential {name} of {staff}, {days} days; its token:")
             click.echo(token)
     return Exit.WELL
+
+
+def _set_purpose(desk: Desk, name: str, purpose: str | None, ticket: str) -> None:
+    from domicile.policy.credentials import set_purpose
+
+    if purpose is not None:
+        set_purpose(desk, name, purpose, ticket, by="")
+
+
+def _require_fitting(purpose: str | None, ticket: str, *, s3_key: bool) -> None:
+    """Raise UsageError where there is no such purpose or ticket, or nothing that it is for."""
+    if (purpose is not None and not s3_key) or (ticket and purpose is None):
+        raise UsageError(
+            "--purpose is an S3 access key's, and --ticket a purpose's",
+            expected="--s3-key --purpose, and perhaps --ticket",
+            next_step="leave it out, or name what it is for",
+        )
+    for text, pattern, what in ((purpose, _WORD, "purpose"), (ticket, _TICKET, "ticket")):
+        if text is not None and not pattern.fullmatch(text):
+            raise UsageError(
+                f"{text[:80]!r} is not a {what}",
+                expected="lower-case letters, digits and -" if what == "purpose" else "#./_- too",
+                next_step="write it as the policy does",
+            )
 
 
 def _require(counter: Counter, staff: str, name: str) -> None:

@@ -3,7 +3,6 @@
 from domicile.console.api import make_api
 from domicile.console.limits import Limits
 from domicile.console.notifying import notifying
-from domicile.console.office import Office
-from domicile.console.serving import Tls, serve_until
+from domicile.console.serving import CERTIFICATE, Tls, serve_until
 
-__all__ = ["Limits", "Office", "Tls", "make_api", "notifying", "serve_until"]
+__all__ = ["CERTIFICATE", "Limits", "Tls", "make_api", "notifying", "serve_until"]

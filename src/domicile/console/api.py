@@ -34,7 +34,7 @@ from domicile.console.forms import (
     ToSign,
 )
 from domicile.console.limits import Gate, Limits
-from domicile.console.office import Doorkeeper, Office, find_caller, find_office
+from domicile.console.office import Doorkeeper, find_caller, find_office
 from domicile.console.problems import ERRORS, HANDLERS
 from domicile.errors import EvidenceError
 from domicile.ledger.note import Note, parse_note
@@ -44,6 +44,7 @@ from domicile.policy.desk import Desk, now_text
 from domicile.policy.entries import AccessClosed, AccessOpened, GrantChanged, RequestAnswered
 from domicile.policy.grants import AccessRequest, RequestView, Wanted, status
 from domicile.policy.history import Happening, Sought, told
+from domicile.policy.office import Office
 from domicile.policy.questions import Caller
 from domicile.policy.requests import Asking, make_request
 from domicile.policy.standing import forbidden, unknown

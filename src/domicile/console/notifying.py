@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from domicile.console.office import Office
 from domicile.errors import DomicileError
+from domicile.policy.office import Office
 from domicile.policy.post import Post
 
 __all__ = ["notifying"]

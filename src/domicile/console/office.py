@@ -1,13 +1,11 @@
-"""Who calls over HTTP, and the desk that they share."""
+"""Who calls over HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from threading import Lock
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from litestar import Request
 from litestar.concurrency import sync_to_thread
@@ -16,17 +14,14 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from domicile.charter import Charter
 from domicile.console.limits import Gate
 from domicile.console.serving import CERTIFICATE
 from domicile.errors import BadToken
-from domicile.policy.desk import Desk
-from domicile.policy.logins import Logins
+from domicile.policy.office import Office
 from domicile.policy.questions import Caller
 
-__all__ = ["Doorkeeper", "Office", "Presented", "find_caller", "find_office"]
+__all__ = ["Doorkeeper", "Presented", "find_caller", "find_office"]
 
-T = TypeVar("T")
 _BEARER = "bearer "
 _NOWHERE = "0.0.0.0"  # noqa: S104 - an address of no network
 
@@ -46,23 +41,6 @@ class Presented:
         if self.token or self.certificate is None:
             return self.token
         return f"certificate {sha256(self.certificate).hexdigest()}"
-
-
-class Office:
-    """A desk that several requests share, one at a time."""
-
-    def __init__(self, charter: Charter, desk: Desk) -> None:
-        self._desk, self._turn = desk, Lock()
-        self._logins = Logins(charter, desk, self._turn)
-
-    def caller(self, shown: Presented) -> Caller:
-        """Who calls. Raises AccessForbidden."""
-        return self._logins.caller(shown.token, shown.address, shown.certificate)
-
-    def do(self, act: Callable[[Desk], T]) -> T:
-        """One act at the desk."""
-        with self._turn:
-            return act(self._desk)
 
 
 class Doorkeeper(ASGIMiddleware):
@@ -91,7 +69,9 @@ async def find_caller(request: Request[Any, Any, Any], office: Office, state: Sh
     shown = _shown(request)
     gate: Gate = state["gate"]
     try:
-        caller: Caller = await sync_to_thread(office.caller, shown)
+        caller: Caller = await sync_to_thread(
+            office.caller, shown.token, shown.address, shown.certificate
+        )
     except BadToken:
         if shown.key:
             gate.failed(shown.key, shown.address, monotonic())

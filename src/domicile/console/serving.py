@@ -1,4 +1,4 @@
-"""An ASGI application on uvicorn, in this process, until it is told to stop.
+"""ASGI applications on uvicorn, in this process, until they are told to stop.
 
 Invariants:
 - What is known of a caller beside what they send comes from their connection: its address, and the
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ CERTIFICATE = "client_certificate"
 
 _WHOLE_S = 30.0
 _CONNECTIONS = 1000
+_PATIENCE_S = 10  # then what is still being answered is broken off
 _HEADER_BYTES = 16 << 10
 
 
@@ -73,13 +74,38 @@ class Tls:
 
 
 def serve_until(
+    applications: Mapping[int, Any],
+    address: str,
+    tls: Tls | None = None,
+) -> None:
+    """Serve ASGI applications, each at its port, until SIGINT or SIGTERM, with TLS 1.3 where there
+    is a certificate; what is being answered is answered first."""
+    configs = [_config(one, address, port, tls) for port, one in applications.items()]
+    asyncio.run(_serve([_Server(config) for config in configs]))
+
+
+async def _serve(servers: Sequence[_Server]) -> None:
+    """All of them, until they are told to end, or one of them ends."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, end)
+    tasks = [asyncio.create_task(server.serve()) for server in servers]
+    for task in tasks:
+        task.add_done_callback(lambda _: end())
+    await asyncio.gather(*tasks)
+
+
+def _config(
     application: Any,  # noqa: ANN401 - any ASGI's
     address: str,
     port: int,
-    tls: Tls | None = None,
-) -> None:
-    """Serve until SIGINT or SIGTERM, with TLS 1.3 where there is a certificate; what is being
-    answered is answered first."""
+    tls: Tls | None,
+) -> uvicorn.Config:
     config = uvicorn.Config(
         application,
         host=address,
@@ -92,23 +118,21 @@ def serve_until(
         log_level="error",
         access_log=False,
         limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_PATIENCE_S,
         h11_max_incomplete_event_size=_HEADER_BYTES,
     )
     config.load()
     if tls is not None:
         config.ssl = tls.context()
-    asyncio.run(_Server(config).serve())
+    return config
 
 
 class _Server(uvicorn.Server):
-    """Ends well where it is told to end."""
+    """Leaves signals to whoever started it."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """As uvicorn's, which would raise them again."""
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(each, self.handle_exit, each, None)
+        """None."""
         yield
 
 

@@ -1,5 +1,6 @@
 """Bring it home: plan, copy, verify."""
 
+from domicile.move.bindings import Bindings
 from domicile.move.entries import ShardVerified, verified_claim
 from domicile.move.history import is_of_objects, recorded_plan, recorded_proofs
 from domicile.move.opening import Opened, run_open
@@ -13,6 +14,7 @@ from domicile.move.standing import latest_verified
 
 __all__ = [
     "KEYS_TABLE",
+    "Bindings",
     "ObjectShard",
     "Opened",
     "Plan",

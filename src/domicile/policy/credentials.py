@@ -19,7 +19,7 @@ from domicile.errors import AccessForbidden, BadToken
 from domicile.ledger import time_text
 from domicile.policy.certificates import Certificate
 from domicile.policy.desk import Desk, new_id, now_text
-from domicile.policy.entries import CredentialEnded, CredentialIssued
+from domicile.policy.entries import CredentialEnded, CredentialIssued, CredentialPurposeSet
 from domicile.policy.questions import Caller
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "issue_token",
     "register_certificate",
     "s3_secret",
+    "set_purpose",
     "signer_of",
 ]
 
@@ -82,10 +83,18 @@ def s3_secret(desk: Desk, keys: Keys, name: str) -> str:
     )
 
 
-def signer_of(desk: Desk, name: str, country: str) -> Caller:
+def set_purpose(desk: Desk, name: str, purpose: str, ticket: str, *, by: str) -> None:
+    """Say what a credential is for where its holder says nothing. Raises AccessForbidden."""
+    desk.record(CredentialPurposeSet(desk.boundary, by, name, purpose, ticket))
+
+
+def signer_of(desk: Desk, name: str, country: str) -> tuple[Caller, tuple[str, str]]:
     """Who has this S3 access key, with whose secret a request proved to be signed, connecting from
-    this country. Raises BadToken where it is not good any more."""
-    return _good(desk, name, country)
+    this country; and what the key is for: purpose and ticket, each empty where that is nothing.
+    Raises BadToken where it is not good any more."""
+    caller = _good(desk, name, country)
+    credential = desk.standing.credentials[name]
+    return caller, (credential.purpose, credential.ticket)
 
 
 def register_certificate(

@@ -241,6 +241,23 @@ class Desk:
             raise EvidenceError("an access is closed under another's name")
         self.evidence.record(ended)
 
+    def still(self, opened: AccessOpened) -> bool:
+        """Whether an access may go on: it is open, and nothing that it rests on is over or has
+        changed, the policy included."""
+        standing, asked, now = self.standing, opened.asked, now_text()
+        if opened.access not in standing.open or self.evidence.policy != opened.policy:
+            return False
+        try:
+            member = standing.member(asked.staff)
+            if opened.credential is not None:
+                standing.credential(opened.credential, now)
+        except AccessForbidden:
+            return False
+        facts = member.kind, member.team, member.employer, member.country, member.roles
+        told = asked.kind, asked.team, asked.employed_by, asked.home_country, asked.roles
+        grant = standing.requests.get(asked.grant)
+        return facts == told and (grant is None or not (grant.ended or now >= grant.until))
+
     def recorded(self) -> Iterator[tuple[Asked, int]]:
         """Every question that was asked in earnest, and the minute since 1970."""
         for _, data in self.evidence.since(0, _ASKED):

@@ -26,6 +26,7 @@ __all__ = [
     "Country",
     "CredentialEnded",
     "CredentialIssued",
+    "CredentialPurposeSet",
     "GrantChanged",
     "KeylessRulesSet",
     "PolicyApproved",
@@ -194,6 +195,18 @@ class CredentialEnded(Body, frozen=True):
     boundary: str
     by: By
     credential: CredentialId
+
+
+@entry_kind("access.credential-purpose-set", version=1)
+class CredentialPurposeSet(Body, frozen=True):
+    """What the accesses are for that somebody begins with a credential, where they say nothing of
+    it themselves."""
+
+    boundary: str
+    by: By
+    credential: CredentialId
+    purpose: Word
+    ticket: Ticket
 
 
 @entry_kind("access.request-made", version=1)

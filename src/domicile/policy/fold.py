@@ -13,6 +13,7 @@ from domicile.policy.entries import (
     Agreed,
     CredentialEnded,
     CredentialIssued,
+    CredentialPurposeSet,
     GrantChanged,
     KeylessRulesSet,
     RequestAnswered,
@@ -33,6 +34,7 @@ COUNTED = (
     StaffChanged,
     CredentialIssued,
     CredentialEnded,
+    CredentialPurposeSet,
     RequestMade,
     RequestAnswered,
     Agreed,
@@ -88,11 +90,14 @@ def _change_who(standing: Standing, time: str, body: Any) -> None:  # noqa: ANN4
             for member in body.staff:
                 _change_staff(standing, time, member)
         case CredentialIssued():
-            standing.credentials[body.credential] = Credential(body)
+            standing.credentials.setdefault(body.credential, Credential(body)).issued = body
             if body.form == "certificate":
                 standing.certificates[body.secret_sha256] = body.credential
         case CredentialEnded():
             standing.credentials[body.credential].ended = True
+        case CredentialPurposeSet():
+            credential = standing.credentials[body.credential]
+            credential.purpose, credential.ticket = body.purpose, body.ticket
         case _:
             pass
 

@@ -32,6 +32,7 @@ from domicile.policy.entries import (
     Asked,
     CredentialEnded,
     CredentialIssued,
+    CredentialPurposeSet,
     GrantChanged,
     RequestAnswered,
     RequestMade,
@@ -53,9 +54,8 @@ def judge(standing: Standing, time: str, body: Body) -> None:
             _check_staff(standing, body)
         case CredentialIssued():
             _check_credential(standing, time, body)
-        case CredentialEnded():
-            if body.credential not in standing.credentials:
-                raise unknown("credential", body.credential)
+        case CredentialEnded() | CredentialPurposeSet():
+            _check_known(standing, time, body)
         case RequestMade():
             _check_request(standing, time, body)
         case RequestAnswered():
@@ -110,6 +110,15 @@ def _check_credential(standing: Standing, time: str, body: CredentialIssued) -> 
         raise forbidden("the certificate is a credential already", "have another made")
     if body.until <= time:
         raise forbidden("the credential would have expired already", "name a later end")
+
+
+def _check_known(
+    standing: Standing, time: str, body: CredentialEnded | CredentialPurposeSet
+) -> None:
+    if body.credential not in standing.credentials:
+        raise unknown("credential", body.credential)
+    if isinstance(body, CredentialPurposeSet):
+        standing.credential(body.credential, time)
 
 
 def _shortens(before: CredentialIssued, body: CredentialIssued) -> bool:

@@ -35,9 +35,7 @@ class Logins:
         address. Raises AccessForbidden, as BadToken where it is not good; SiteUnreachable where
         that can't be told."""
         shown = Certificate.read(certificate) if certificate is not None else None
-        country = country_of(self._charter, address)
-        if not country and shown is not None and self._charter.certificates is not None:
-            country = shown.country
+        country = self._country(address, shown)
         if not token and shown is not None:
             with self._turn:
                 return holder_of(self._desk, shown, country)
@@ -46,6 +44,16 @@ class Logins:
             with self._turn:
                 self._require_same(found, shown)
         return found
+
+    def country(self, address: str, certificate: bytes | None) -> str:
+        """Where a connection comes from; empty where nothing tells."""
+        return self._country(address, Certificate.read(certificate) if certificate else None)
+
+    def _country(self, address: str, shown: Certificate | None) -> str:
+        country = country_of(self._charter, address)
+        if not country and shown is not None and self._charter.certificates is not None:
+            return shown.country
+        return country
 
     def _by_token(self, token: str, country: str) -> Caller:
         oidc, issuer = self._charter.oidc, self._issuer

@@ -19,10 +19,13 @@ __all__ = ["Credential", "Standing", "forbidden", "unknown"]
 
 
 class Credential(msgspec.Struct):
-    """What somebody shows to be who they are; its secret is elsewhere."""
+    """What somebody shows to be who they are; its secret is elsewhere. purpose, ticket: what it is
+    for where nothing is said; empty where that is nothing."""
 
     issued: CredentialIssued
     ended: bool = False
+    purpose: str = ""
+    ticket: str = ""
 
     def is_over(self, now: str) -> bool:
         """Whether it was ended, or has expired."""

@@ -45,9 +45,9 @@ CLAIMS: dict[str, tuple[list[str], list[str]]] = {
     "policy.approved 1": (["policy:{sha256}"], ["policy-approved:{sha256}"]),
     "policy.written 1": ([], ["policy:{sha256}"]),
 }
-_OTHERS = """access: agreed closed credential-ended credential-issued grant-changed refused
-request-answered request-made rules-set staff-changed; clock: went-back; custody:
-boundary-key-condemned boundary-key-destroyed boundary-key-made boundary-key-pending
+_OTHERS = """access: agreed closed credential-ended credential-issued credential-purpose-set
+grant-changed refused request-answered request-made rules-set staff-changed; clock: went-back;
+custody: boundary-key-condemned boundary-key-destroyed boundary-key-made boundary-key-pending
 boundary-keys-rewrapped keys-opened operation-approved persons-readmitted root-recovered root-split
 shred-cancelled survivors-rewrapping; erase: absence-checked certified tables-rewritten; move:
 home-opened home-opening planned schema-made sequences-set shard-copied; people: frozen; scan:
