@@ -96,6 +96,7 @@ def open_door(stage: Stage) -> Iterator[Door]:
         process.terminate()
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, out + err
+        assert "drafts/" not in out + err
 
 
 def _await(process: subprocess.Popen[str], port: int) -> None:

@@ -4,17 +4,19 @@ Invariants:
 - Nothing of a bucket is told before its access is in the ledger: what can't be recorded is not
   given.
 - An answer that must end early is broken off, so that no client takes it for whole.
-- No answer, and no line of the log, holds a secret.
+- No answer holds a secret, and no line of the log a secret or a key, which may name a person.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from secrets import token_hex
 from time import monotonic
 from typing import Any, Literal
@@ -48,6 +50,7 @@ __all__ = ["S3Gateway"]
 _LOG = logging.getLogger(__name__)
 _OURS = 500
 _EVERY_S = 0.25
+_STALLED_S = 60.0
 _ENDLESS = 1 << 62
 _XML = {"content-type": "application/xml"}
 _NOWHERE = "0.0.0.0"  # noqa: S104 - an address of no network
@@ -111,10 +114,10 @@ class S3Gateway:
         except DomicileError as error:
             told = fault_of(error)
             if told.status >= _OURS:
-                _LOG.error("%s: %s", type(error).__name__, error.failed)
+                reply.log(error)
             await reply.refuse(told, path)
-        except Exception:  # noqa: BLE001 - whatever it is, others are served
-            _LOG.exception("not answered")
+        except Exception as error:  # noqa: BLE001 - whatever it is, others are served
+            reply.log(error)
             await reply.refuse(S3Fault("InternalError", "it was not answered: see the log"), path)
         finally:
             leaving.cancel()
@@ -237,14 +240,16 @@ class S3Gateway:
                 looked_at = monotonic()
             left = None if access.most_bytes is None else access.most_bytes - access.size_bytes
             part = chunk if left is None else chunk[:left]
+            if not reply.is_left:
+                await reply.add(part)
             if reply.is_left:
                 access.ended = "left"
                 raise _BrokenOff
-            await reply.add(part)
             access.size_bytes += len(part)
             if len(part) < len(chunk):
                 access.ended = "capped"
                 raise _BrokenOff
+        await asyncio.sleep(0)  # who left during the last of it is known by now
         if reply.is_left:
             access.ended = "left"
             raise _BrokenOff
@@ -273,8 +278,12 @@ class _Reply:
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     async def add(self, data: bytes) -> None:
-        """Some of the body."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        """Some of the body. Who takes nothing for a minute has left."""
+        try:
+            async with asyncio.timeout(_STALLED_S):
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        except TimeoutError:
+            self.is_left = True
 
     async def end(self, data: bytes = b"") -> None:
         """The rest of it."""
@@ -284,6 +293,12 @@ class _Reply:
         """A whole answer."""
         await self.begin(status, {**headers, "content-length": str(len(body))})
         await self.end(b"" if self._is_head else body)
+
+    def log(self, error: Exception) -> None:
+        """What went wrong, and where, without its words."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+        _LOG.error("request %s: %s at %s", self._id, type(error).__name__, where)
 
     async def refuse(self, fault: S3Fault, path: str) -> None:
         """An error; of an answer that has begun there is none any more."""
