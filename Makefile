@@ -15,8 +15,8 @@ PACKAGES := radosgw ceph-mon ceph-osd ceph-common postgresql chromium \
 # what another has still to do.
 SPREAD := -n 3 --dist worksteal
 LONG := tests/story/test_kills.py tests/story/test_archive_kills.py tests/story/test_sealed.py \
-	tests/story/test_store_faults.py tests/story/test_large.py tests/strangers \
-	tests/ledger/test_kill.py tests/ledger/test_power_loss.py
+	tests/story/test_store_faults.py tests/story/test_large.py tests/story/test_cluster.py \
+	tests/strangers tests/demo tests/ledger/test_kill.py tests/ledger/test_power_loss.py
 COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --upgrade \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options

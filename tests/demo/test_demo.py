@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+from tests.story.test_kills import LONG
+
+
+@pytest.mark.skipif(
+    not LONG, reason="a minute, and `make demo` tells the usual one: make test-long"
+)
 def test_a_world_whose_buckets_hold_nothing_of_a_member_comes_home_too(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "domicile", "demo", "--people", "40", "--workers", "1"]
     done = subprocess.run(

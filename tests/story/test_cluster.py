@@ -17,6 +17,7 @@ from distributed import Client
 
 from domicile.inventory.cluster import COUNTRY
 from tests.story.stage import PLACES, SITES, Stage, confirmed
+from tests.story.test_kills import LONG
 
 _PATIENCE_S = 60
 
@@ -112,6 +113,7 @@ def test_a_move_that_loses_a_worker_goes_on_when_it_is_run_again(
     planned.run("ledger", "verify").expect(0)
 
 
+@pytest.mark.skipif(not LONG, reason="half a minute: it is part of make test-long")
 def test_a_command_that_is_killed_ends_its_workers_and_resumes(
     planned: Stage, cluster: Cluster
 ) -> None:
