@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.rule import Rule
 
 from domicile.cli.demo_access import Custodians, tell_access
+from domicile.cli.demo_serve import serve_workspace
 from domicile.cli.exits import Exit
 from domicile.errors import EvidenceError, PlanError
 
@@ -38,16 +38,15 @@ _SITES = ("virginia-media", "singapore-media", "virginia-db", "singapore-db")
 @click.option("--people", type=click.IntRange(20, 5_000_000), default=20_000, show_default=True)
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 256), default=None, help="As for move.")
-@click.option("--serve", is_flag=True, help="Only start a workspace's servers again, and wait.")
+@click.option("--serve", is_flag=True, help="Only serve a workspace again, and its S3 gateway.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def demo(
     workspace: Path, people: int, seed: int, workers: int | None, serve: bool, as_json: bool
 ) -> int:
     """Generate a short-video network, then scan, plan, move, verify and erase it."""
-    console = Console(stderr=as_json, highlight=False)
+    story = _Story(Console(stderr=as_json, highlight=False), workspace, workers)
     if serve:
-        return _serve(console, workspace)
-    story = _Story(console, workspace, workers)
+        return serve_workspace(story)
     story.tell(people, seed)
     if as_json:
         sys.stdout.write(json.dumps(story.result(), indent=2) + "\n")
@@ -180,6 +179,14 @@ class _Story:
         answer: dict[str, Any] = json.loads(printed)
         return answer
 
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Begin one that goes on until it is ended; Ctrl-C does not reach it."""
+        self._show(_shown(words))
+        command = [*_DOMICILE, *words, *self._under]
+        return subprocess.Popen(  # noqa: S603 - ourselves
+            command, stdin=subprocess.DEVNULL, process_group=0
+        )
+
     def say(self, text: str) -> None:
         """A line between two commands."""
         self.console.print(f"\n{text}", markup=False, soft_wrap=True)
@@ -203,8 +210,7 @@ class _Story:
         self, shown: str, command: list[str], expected: int, into: int | None = None
     ) -> bytes:
         """Run a command, which must end so; what it printed ``into`` a pipe."""
-        self.console.print()
-        self.console.print(Rule(shown, style="dim", align="left"))
+        self._show(shown)
         where = into or (sys.stderr if self.console.stderr else None)
         done = subprocess.run(command, check=False, stdout=where)  # noqa: S603 - ourselves
         code = done.returncode
@@ -216,6 +222,10 @@ class _Story:
             expected=f"exit code {int(expected)}",
             next_step=f"see its messages above; the workspace {self.workspace} is left as it is",
         )
+
+    def _show(self, shown: str) -> None:
+        self.console.print()
+        self.console.print(Rule(shown, style="dim", align="left"))
 
     def _certificates(self) -> list[Path]:
         return sorted((self.workspace / ".domicile").glob("runs/*/certificates/*.json"))
@@ -234,7 +244,7 @@ class _Story:
         self.console.print(f"report: {self._report().as_uri()}", soft_wrap=True)
         self.console.print(
             f"charter: {self.charter}; `domicile demo --serve --workspace {self.workspace}` starts"
-            " the servers again",
+            " the servers again, and an S3 gateway to try",
             soft_wrap=True,
         )
         self.console.print(f"took {self.seconds} s")
@@ -242,15 +252,3 @@ class _Story:
 
 def _shown(words: Sequence[str]) -> str:
     return shlex.join(("domicile", *words))
-
-
-def _serve(console: Console, workspace: Path) -> int:
-    from domicile.demo.servers import start_all, stop_all
-
-    start_all(workspace)
-    ending = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-    console.print(f"serving {workspace}; stop with Ctrl-C", soft_wrap=True)
-    signal.sigwait(ending)
-    stop_all(workspace)
-    return Exit.WELL

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from domicile.cli.exits import Exit
 
-__all__ = ["Custodians", "Teller", "tell_access"]
+__all__ = ["DATASET", "PURPOSE", "Custodians", "Teller", "tell_access"]
 
-_DATASET, _PURPOSE = "drafts", "engineering"
+DATASET, PURPOSE = "drafts", "engineering"
 
 
 class Teller(Protocol):
@@ -89,11 +89,11 @@ def tell_access(teller: Teller, key: str, *, there: bool) -> None:
     Custodians(teller).enact_policy()
     teller.run("staff", "load", str(teller.workspace / "staff.csv"))
     token = _tokens(teller)
-    about = ("--dataset", _DATASET, "--purpose", _PURPOSE)
+    about = ("--dataset", DATASET, "--purpose", PURPOSE)
     question = ("policy", "explain", "--staff", ENGINEER, *about, "--country", "SG")
     teller.run(*question, expected=Exit.REMAINS)
     target = str(teller.workspace / "read")
-    read = ("access", "read", _DATASET, key, target, "--purpose", _PURPOSE, *token(ENGINEER))
+    read = ("access", "read", DATASET, key, target, "--purpose", PURPOSE, *token(ENGINEER))
     teller.run(*read, expected=Exit.OPERATOR)
     reason = ("--reason", "drafts are cut short since release 7")
     request = teller.ask("access", "request", *about, *reason, *token(ENGINEER))["request"]
@@ -103,7 +103,7 @@ def tell_access(teller: Teller, key: str, *, there: bool) -> None:
     teller.run(*read, expected=Exit.WELL if there else Exit.REMAINS)
     teller.run("access", "revoke", request, *token(APPROVERS[0]))
     teller.run(*read, expected=Exit.OPERATOR)
-    teller.run("access", "history", "--dataset", _DATASET)
+    teller.run("access", "history", "--dataset", DATASET)
 
 
 def _tokens(teller: Teller) -> Callable[[str], tuple[str, str]]:
