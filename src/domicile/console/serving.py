@@ -32,6 +32,7 @@ CERTIFICATE = "client_certificate"
 _WHOLE_S = 30.0
 _CONNECTIONS = 1000
 _PATIENCE_S = 10  # then what is still being answered is broken off
+_GOODBYE_S = 1.0
 _HEADER_BYTES = 16 << 10
 
 
@@ -161,6 +162,13 @@ class _Connection(H11Protocol):
         """It is gone."""
         self._forget()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server ends. Who is idle is told so, and not waited for: under TLS they would have to
+        answer."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(_GOODBYE_S, self.transport.abort)
 
     def _is_half(self) -> bool:
         return self.conn.their_state is h11.SEND_BODY or bool(self.conn.trailing_data[0])
