@@ -18,6 +18,7 @@
     ├── ShardError             one shard failed; the run goes on and reports it  [exit 1]
     │   └── SourceChanged      the source is no longer what was verified
     └── EvidenceError          the records contradict themselves: stop and investigate  [exit 4]
+        └── KeyAbsent          what lies sealed is under a key that is not here
 
 A message says what failed, what was expected, and the next step. No message holds a secret or a
 row's content. The domain never prints and never exits; ``cli`` maps the tree to exit codes.
@@ -33,6 +34,7 @@ __all__ = [
     "CharterError",
     "DomicileError",
     "EvidenceError",
+    "KeyAbsent",
     "ObjectWithheld",
     "OperatorError",
     "PlanError",
@@ -143,3 +145,7 @@ class EvidenceError(DomicileError):
     """Ledger, inventory and sites contradict each other."""
 
     exit_code = 4
+
+
+class KeyAbsent(EvidenceError):
+    """What lies sealed is under a key that is not here: it was destroyed, or is lost."""

@@ -26,7 +26,7 @@ from domicile.custody.streaming_aead import (
     sealed_size,
 )
 from domicile.custody.subjects import SUBJECT_BYTES
-from domicile.errors import EvidenceError
+from domicile.errors import EvidenceError, KeyAbsent
 from domicile.sites.objects import (
     Attributes,
     BucketRule,
@@ -192,7 +192,7 @@ class SealedStore:
         if seal.subject not in self._opened:
             self._opened |= self._keys.known({*self._subjects.values(), seal.subject})
         if seal.subject not in self._opened:
-            raise EvidenceError(
+            raise KeyAbsent(
                 f"{self.name}: {key!r} is sealed under a key that is not here",
                 expected="the key that it was sealed under",
                 next_step="restore the wrapped keys from a backup, unless it was destroyed",

@@ -13,6 +13,7 @@ from domicile.errors import (
     CharterError,
     DomicileError,
     EvidenceError,
+    KeyAbsent,
     ObjectWithheld,
     OperatorError,
     SiteMissing,
@@ -27,6 +28,7 @@ _STATUS: Final = {
     "InternalError": 500,
     "InvalidAccessKeyId": 403,
     "InvalidArgument": 400,
+    "InvalidObjectState": 403,
     "InvalidRange": 416,
     "InvalidRequest": 400,
     "InvalidURI": 400,
@@ -63,7 +65,8 @@ class S3Fault(Exception):
 _CODES: tuple[tuple[type[DomicileError], str], ...] = (
     (BadToken, "InvalidAccessKeyId"),
     (AccessForbidden, "AccessDenied"),
-    (ObjectWithheld, "InternalError"),
+    (ObjectWithheld, "InvalidObjectState"),  # for good: clients try an InternalError again
+    (KeyAbsent, "InvalidObjectState"),
     (SiteMissing, "NoSuchKey"),
     (CharterError, "ServiceUnavailable"),  # another one is in force by now
     (OperatorError, "InvalidRequest"),
