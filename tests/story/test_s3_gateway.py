@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import resource
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -25,7 +22,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from domicile.policy.texts import built_in
-from tests.services.objects import rclone
 from tests.story.stage import Stage
 from tests.story.test_access import policy_in_force, settle, token_of
 
@@ -34,11 +30,17 @@ PURPOSE = "domicile-purpose/engineering"
 
 @dataclass
 class Door:
-    """A gateway of the stage's home, in service."""
+    """A gateway of the stage's home, in service. host: with the scheme."""
 
     stage: Stage
     port: int
     process: subprocess.Popen[str]
+    host: str = "http://127.0.0.1"
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"{self.host}:{self.port}"
 
     def key(self, staff: str, *more: str) -> dict[str, str]:
         """A new access key of somebody's."""
@@ -54,7 +56,7 @@ class Door:
         """A client with this access key."""
         return boto3.client(
             "s3",
-            endpoint_url=f"http://127.0.0.1:{self.port}",
+            endpoint_url=self.url,
             aws_access_key_id=given["credential"],
             aws_secret_access_key=given["secret"],
             region_name="us-east-1",
@@ -81,14 +83,14 @@ class Door:
 
 
 @contextmanager
-def open_door(stage: Stage) -> Iterator[Door]:
+def open_door(stage: Stage, *tls: str) -> Iterator[Door]:
     """The gateway, by the real command."""
     ports = []
     for _ in range(2):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             ports.append(int(probe.getsockname()[1]))
-    process = stage.start("serve", "--port", str(ports[0]), "--s3-port", str(ports[1]))
+    process = stage.start("serve", "--port", str(ports[0]), "--s3-port", str(ports[1]), *tls)
     try:
         _await(process, ports[1])
         yield Door(stage, ports[1], process)
@@ -116,8 +118,7 @@ LARGE, SIZE = "large", 48 << 20
 _KEYS: dict[Path, bytes] = {}
 
 
-@pytest.fixture
-def door(stage: Stage) -> Iterator[Door]:
+def govern(stage: Stage) -> None:
     """What a stage has of members is home, sealed, one draft of many segments too, and a policy in
     force."""
     if not stage.has("governed"):
@@ -131,6 +132,11 @@ def door(stage: Stage) -> Iterator[Door]:
     stage.restore("governed")
     for path, data in _KEYS.items():  # of whoever signs; other tests make others
         path.write_bytes(data)
+
+
+@pytest.fixture
+def door(stage: Stage) -> Iterator[Door]:
+    govern(stage)
     with open_door(stage) as opened:
         yield opened
 
@@ -244,46 +250,6 @@ def _list_in_every_way(client: Any, keys: list[str]) -> None:  # noqa: ANN401 - 
     assert client.list_objects_v2(Bucket="drafts", Prefix="elsewhere/")["KeyCount"] == 0
     client.head_bucket(Bucket="drafts")
     assert client.get_bucket_location(Bucket="drafts")["LocationConstraint"] is None
-
-
-PAGE = Path(__file__).parents[2] / "docs" / "gateways.md"
-_BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def test_clients_do_what_the_page_about_them_says(door: Door, tmp_path: Path) -> None:
-    stage, key = door.stage, draft_of(door.stage)
-    door.granted("kim")
-    given = door.key("kim", "--purpose", "engineering")
-    environ = {
-        **os.environ,
-        "PATH": f"{Path(rclone()).parent}:{os.environ['PATH']}",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{door.port}",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": given["credential"],
-        "AWS_SECRET_ACCESS_KEY": given["secret"],
-        "RCLONE_CONFIG": str(tmp_path / "none"),
-    }
-    blocks = _BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert [kind for kind, _ in blocks] == ["python", "python", "bash", "python"]
-    drafts = sorted(k for k in stage.keys("oracle") if k.startswith("drafts/"))
-    size = sum(len(stage.get("virginia", k)) for k in drafts)
-    expected = (size, size, 2 * size, len(stage.get("virginia", drafts[0])))
-    for (kind, block), went in zip(blocks, expected, strict=True):
-        before = _given(door)
-        words = [sys.executable, "-c", block] if kind == "python" else ["bash", "-ec", block]
-        done = subprocess.run(
-            words, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert _given(door) - before == went, block
-    assert (tmp_path / "copied" / key).read_bytes() == stage.get("virginia", key)
-    said = refused(door.client("kim", "").get_object, Bucket="drafts", Key=key)[1]
-    assert "no purpose is said" in said
-
-
-def _given(door: Door) -> int:
-    """How many bytes went by now."""
-    return sum(body["size_bytes"] for body in bodies(door.stage, "access.closed"))
 
 
 def status(url: str) -> int:
